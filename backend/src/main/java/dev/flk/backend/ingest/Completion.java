@@ -15,6 +15,7 @@ import dev.flk.backend.ingest.Ingest.Submission.Candidate;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.verification.Verdict;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,29 +50,54 @@ final class Completion {
         return inFlightIds.isUnderWay(inFlight);
     }
 
+    /** Returns the number of ids that are answered and not yet recorded. */
+    int answered() {
+        return inFlightIds.answered();
+    }
+
     /** Settles an id that already had an outcome; its submission was not logged. */
     void known(InFlight inFlight, StoredOutcome existing) {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
+    /**
+     * Answers the submission that put an id in flight, whose decision is the first outcome of the id and is in the log.
+     * Does nothing if too many of these outcomes are not recorded yet; the submission then waits for its record.
+     *
+     * @return whether the submission is answered now, or was before
+     */
+    boolean answerFirst(InFlight inFlight) {
+        Optional<Candidate> first = inFlightIds.answer(inFlight);
+        if (first.isPresent()) {
+            count(inFlight.decision());
+            answer(first.get(), Decided.of(inFlight.outcome(), Relation.FIRST));
+        }
+        return inFlight.isAnswered();
+    }
+
     /** Settles an id whose decision was recorded as the outcome, or expired before it could be recorded. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
+        boolean isAnswered = inFlight.isAnswered();
         try {
-            count(decision);
+            if (!isAnswered) {
+                count(decision);
+            }
             log.decided(decision);
         } catch (RuntimeException | VirtualMachineError e) {
             log.broken(e); // the submissions must be answered even if there is no memory for the log line
         }
         List<Candidate> candidates = inFlightIds.end(inFlight);
         finished(inFlight);
-        if (candidates.isEmpty()) {
-            metrics.decidedLate.increment();
-            return;
-        }
         StoredOutcome existing = decision.recorded();
-        answer(candidates.get(0), Decided.of(existing, Relation.FIRST));
-        candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
+        if (isAnswered) {
+            candidates.forEach(candidate -> answerKnown(candidate, existing));
+        } else if (candidates.isEmpty()) {
+            metrics.decidedLate.increment();
+        } else {
+            answer(candidates.get(0), Decided.of(existing, Relation.FIRST));
+            candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
+        }
     }
 
     /**
@@ -105,19 +131,22 @@ final class Completion {
     }
 
     /**
-     * Answers the submissions of an id with {@code error}. One of these submissions is in the log, and the id stays in
-     * flight until it is settled.
+     * Answers the submissions of an id with {@code error}, unless the id was answered with its outcome. One of these
+     * submissions is in the log, and the id stays in flight until it is settled.
      */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
     }
 
     /**
-     * Answers a submission with {@code error}, because its id still waits for the store. If the submission's content
-     * differs from the content in flight, the submission is first logged as evidence.
+     * Answers a submission whose id still waits for the store: with the outcome if the id was answered with it, else with
+     * {@code error}. If the submission's content differs from the content in flight, the submission is first logged as
+     * evidence.
      */
     void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
-        if (candidate.digest().equals(inFlight.outcome().digest())) {
+        if (inFlight.isAnswered()) {
+            answerKnown(candidate, inFlight.outcome());
+        } else if (candidate.digest().equals(inFlight.outcome().digest())) {
             answerError(candidate, error);
         } else {
             evidence.keep(candidate, problem -> answerError(candidate, problem == null ? error : problem));

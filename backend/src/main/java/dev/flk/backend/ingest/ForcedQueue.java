@@ -16,6 +16,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -33,6 +36,11 @@ import org.slf4j.LoggerFactory;
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
+    /** The time in which answered groups are put together. It delays no answer. */
+    private static final long TOGETHER_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    private static final int MOST_TOGETHER = 1_000;
+
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
     private final CompletableFuture<LockLostException> lockLost = new CompletableFuture<>();
     private final IngestMetrics metrics;
@@ -46,6 +54,12 @@ public final class ForcedQueue implements LogListener {
     private Group together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
 
     private volatile LongSupplier forcedUpTo = () -> 0;
+    private volatile Consumer<Group> whenForced = group -> {};
+
+    /** The number of queued groups for which somebody may wait. */
+    private final AtomicInteger urgent = new AtomicInteger();
+
+    private volatile @Nullable Thread consumer;
 
     /**
      * The work that follows one fsync, or a single task.
@@ -57,6 +71,11 @@ public final class ForcedQueue implements LogListener {
     record Group(List<InFlight> submissions, List<Runnable> others, long last) {
         private boolean isEmpty() {
             return submissions.isEmpty() && others.isEmpty();
+        }
+
+        /** Returns whether nobody waits for this group: all its submissions are answered. */
+        private boolean isAnswered() {
+            return others.isEmpty() && submissions.stream().allMatch(InFlight::isAnswered);
         }
     }
 
@@ -80,6 +99,16 @@ public final class ForcedQueue implements LogListener {
     /** Sets the supplier of the sequence up to which everything is on disk. */
     void setForcedUpTo(LongSupplier sequence) {
         forcedUpTo = sequence;
+    }
+
+    /** Sets what happens to a group on the thread of the log's writer before the group is queued. */
+    void whenForced(Consumer<Group> toDo) {
+        whenForced = toDo;
+    }
+
+    /** Sets the thread that takes the groups. */
+    void takenBy(Thread thread) {
+        consumer = thread;
     }
 
     /** Returns a stage that completes once this process no longer owns the log. */
@@ -108,14 +137,27 @@ public final class ForcedQueue implements LogListener {
     @Override
     public void groupEnded() {
         if (!together.isEmpty()) {
-            groups.add(new Group(together.submissions(), together.others(), forcedUpTo.getAsLong()));
+            Group group = new Group(together.submissions(), together.others(), forcedUpTo.getAsLong());
             together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
+            whenForced.accept(group);
+            add(group);
         }
     }
 
     /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
     void execute(Runnable callback) {
-        groups.add(new Group(List.of(), List.of(callback), 0));
+        add(new Group(List.of(), List.of(callback), 0));
+    }
+
+    private void add(Group group) {
+        boolean isUrgent = !group.isAnswered();
+        if (isUrgent) {
+            urgent.incrementAndGet();
+        }
+        groups.add(group);
+        if (isUrgent) {
+            LockSupport.unpark(consumer);
+        }
     }
 
     /**
@@ -138,20 +180,40 @@ public final class ForcedQueue implements LogListener {
         then.accept(value, null);
     }
 
-    /** Removes and returns the next group; null if the queue is empty. */
+    /** Removes and returns the next group, see {@link #take}; null if the queue is empty. */
     @Nullable
     Group poll() {
-        return groups.poll();
+        Group group = groups.poll();
+        return group == null ? null : together(group);
     }
 
-    /** Returns the number of queued groups. */
-    int size() {
-        return groups.size();
+    /** Returns the group together with the answered groups that follow it, if it is answered itself. */
+    private Group together(Group first) {
+        if (!first.isAnswered()) {
+            urgent.decrementAndGet();
+            return first;
+        }
+        Group all = first;
+        for (Group next = groups.peek();
+                next != null && next.isAnswered() && all.submissions().size() < MOST_TOGETHER;
+                next = groups.peek()) {
+            List<InFlight> submissions = new ArrayList<>(all.submissions());
+            submissions.addAll(next.submissions());
+            all = new Group(submissions, List.of(), next.last());
+            groups.remove();
+        }
+        return all;
+    }
+
+    /** Returns the number of queued groups for which somebody may wait. */
+    int urgent() {
+        return urgent.get();
     }
 
     /**
-     * Removes and returns the next group; blocks until there is one. An interrupt does not end the wait; the interrupt
-     * status is restored afterwards.
+     * Removes and returns the next group; blocks until there is one. If its submissions are all answered, waits for more
+     * of such groups until somebody may wait for what is queued, and returns them together. An interrupt does not end the
+     * wait; the interrupt status is restored afterwards.
      */
     Group take() {
         boolean interrupted = false;
@@ -161,7 +223,10 @@ public final class ForcedQueue implements LogListener {
                 if (interrupted) {
                     Thread.currentThread().interrupt();
                 }
-                return group;
+                if (group.isAnswered() && urgent.get() == 0) {
+                    LockSupport.parkNanos(TOGETHER_NANOS); // returns early for a group for which somebody may wait
+                }
+                return together(group);
             } catch (InterruptedException e) {
                 interrupted = true;
             }

@@ -17,6 +17,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,9 +27,16 @@ import org.jspecify.annotations.Nullable;
  * safe for any thread.
  */
 final class InFlightIds {
+    /** The maximum number of ids that are answered and not yet recorded, and of bytes of their certificates. */
+    static final int MAX_ANSWERED = 20_000;
+
+    private static final long MAX_ANSWERED_BYTES = 32L << 20;
+
     private final int maxIds;
     private final InstantSource expiry;
     private final ConcurrentHashMap<PcsId, InFlight> ids = new ConcurrentHashMap<>();
+    private final AtomicInteger answered = new AtomicInteger();
+    private final AtomicLong answeredBytes = new AtomicLong();
 
     /** The result of {@link #join} for a submission. */
     enum Joined {
@@ -35,6 +44,8 @@ final class InFlightIds {
         OPENED,
         /** The submission is answered together with the submission in flight. */
         SHARES,
+        /** The submission in flight was answered with its outcome; the caller answers the new one by that outcome. */
+        ANSWERED,
         /**
          * The waiting list of the id is closed: the submission in flight is in the log, but the id could not be
          * settled yet. The caller answers the new submission with an error.
@@ -59,8 +70,7 @@ final class InFlightIds {
         Join[] result = new Join[1];
         ids.compute(candidate.id(), (id, inFlight) -> {
             if (inFlight != null && !inFlight.isOver(expiry.millis())) {
-                Joined joined = inFlight.join(candidate) ? Joined.SHARES : Joined.LEFT_WAITING;
-                result[0] = new Join(joined, Optional.of(inFlight));
+                result[0] = new Join(inFlight.join(candidate), Optional.of(inFlight));
                 return inFlight;
             }
             InFlight opened = ids.size() < maxIds ? new InFlight(candidate) : null;
@@ -71,10 +81,52 @@ final class InFlightIds {
     }
 
     /**
-     * Ends an entry: its id is no longer in flight. Returns the submissions to answer; an empty list if the entry was
-     * ended before.
+     * Notes that the submission that put an id in flight is answered with its outcome, before the outcome is recorded.
+     * Later submissions are answered by that outcome; those that have joined before, when the entry ends or is left
+     * waiting.
+     *
+     * @return the submission to answer; empty if the entry can't be answered now, or was before
+     */
+    Optional<Candidate> answer(InFlight inFlight) {
+        if (answered.get() >= MAX_ANSWERED || answeredBytes.get() >= MAX_ANSWERED_BYTES) {
+            return Optional.empty();
+        }
+        Candidate[] first = new Candidate[1];
+        ids.computeIfPresent(inFlight.id(), (id, present) -> {
+            first[0] = present == inFlight ? inFlight.answer() : null;
+            return present;
+        });
+        if (first[0] != null) {
+            answered.incrementAndGet();
+            answeredBytes.addAndGet(inFlight.bytes());
+        }
+        return Optional.ofNullable(first[0]);
+    }
+
+    /** Returns the number of ids that are answered and not yet recorded. */
+    int answered() {
+        return answered.get();
+    }
+
+    /** Returns the outcome with which an id in flight was answered; empty if it was not, or the outcome has expired. */
+    Optional<StoredOutcome> answeredOutcome(PcsId id) {
+        StoredOutcome[] outcome = new StoredOutcome[1];
+        ids.computeIfPresent(id, (key, present) -> {
+            outcome[0] = present.isAnswered() ? present.outcome() : null;
+            return present;
+        });
+        return Optional.ofNullable(outcome[0]).filter(found -> !found.isExpired(expiry.millis()));
+    }
+
+    /**
+     * Ends an entry: its id is no longer in flight. Called once for an entry that was answered. Returns the submissions to
+     * answer; an empty list if the entry was ended before.
      */
     List<Candidate> end(InFlight inFlight) {
+        if (inFlight.isAnswered()) {
+            answered.decrementAndGet();
+            answeredBytes.addAndGet(-inFlight.bytes());
+        }
         return dismiss(inFlight, null);
     }
 
@@ -133,6 +185,7 @@ final class InFlightIds {
         private @Nullable Certificate certificate;
 
         private byte @Nullable [] body;
+        private final int bytes;
 
         /**
          * The submission that put the id in flight; null after {@link #takeEntry}, which passes its body to the log.
@@ -145,11 +198,17 @@ final class InFlightIds {
         /** The submissions to answer; null once the list is closed, after which no submission can join. */
         private @Nullable List<Candidate> waiting;
 
+        /** The number of the store's connection on which the id was looked up and not found; 0 for none. */
+        private long absentOn;
+
+        private volatile boolean isAnswered;
+
         InFlight(Candidate opener) {
             this.decision = opener.decision();
             this.keyId = opener.keyId();
             this.arrivalMillis = opener.arrivalMillis();
             this.body = opener.body();
+            this.bytes = opener.body().length;
             this.certificate = opener.certificate();
             this.opener = opener;
             this.waiting = new ArrayList<>(List.of(opener));
@@ -207,15 +266,48 @@ final class InFlightIds {
             return sequence;
         }
 
+        int bytes() {
+            return bytes;
+        }
+
+        /** Notes that a look-up on a connection of the store has not found the id. */
+        void absentOn(long connection) {
+            absentOn = connection;
+        }
+
+        /** Returns whether this is the first outcome of its id, if the store is open on this connection. */
+        boolean isFirstOn(long connection) {
+            return connection != 0 && absentOn == connection;
+        }
+
+        /** Returns whether {@link InFlightIds#answer} returned the submission that put the id in flight. */
+        boolean isAnswered() {
+            return isAnswered;
+        }
+
+        /** Removes and returns the first submission to answer; null if there is none. Called only by {@link InFlightIds}. */
+        @Nullable
+        Candidate answer() {
+            if (isAnswered || waiting == null) {
+                return null;
+            }
+            isAnswered = true;
+            return waiting.remove(0);
+        }
+
         LowWater.@Nullable Group group() {
             return group;
         }
 
-        /**
-         * Adds a candidate to the waiting list; returns false if the list is closed. Called only by
-         * {@link InFlightIds}.
-         */
-        boolean join(Candidate candidate) {
+        /** Adds a candidate to the waiting list if it is open. Called only by {@link InFlightIds}. */
+        Joined join(Candidate candidate) {
+            if (isAnswered()) {
+                return Joined.ANSWERED;
+            }
+            return waits(candidate) ? Joined.SHARES : Joined.LEFT_WAITING;
+        }
+
+        private boolean waits(Candidate candidate) {
             return waiting != null && waiting.add(candidate);
         }
 
@@ -224,7 +316,7 @@ final class InFlightIds {
          * Called only by {@link InFlightIds}.
          */
         boolean isOver(long nowMillis) {
-            return waiting == null && outcome().isExpired(nowMillis);
+            return (waiting == null || isAnswered) && outcome().isExpired(nowMillis);
         }
 
         /**

@@ -95,6 +95,8 @@ public final class IngestMetrics extends Metrics.Feature {
     final Gauge walQueueAppends = gauge("flk_wal_queue_appends", "Appends that wait for the log's writer.");
     final Gauge idsInFlight =
             gauge("flk_ids_in_flight", "Ids that are being looked up, logged or recorded, or that wait for the store.");
+    final Gauge answeredUnrecorded =
+            gauge("flk_answered_unrecorded", "Ids that were answered from the log and are not in the dedup store yet.");
     final Gauge recorderQueueGroups =
             gauge("flk_recorder_queue_groups", "Groups of logged submissions that wait to be recorded.");
     final Gauge evidenceEntries =

@@ -64,7 +64,9 @@ import org.jspecify.annotations.Nullable;
  * </ol>
  *
  * <p>The steps before the look-up run on the caller's thread. After the force, {@link OutcomeWriter} records and
- * answers on its own thread. The log is read before the first submission is accepted; {@link #close} finishes the work
+ * answers on its own thread. If only this process writes into the store, a submission whose id was not found there is
+ * answered before it is recorded: its outcome is the first one as soon as it is in the log, from which a start decides it
+ * again. The log is read before the first submission is accepted; {@link #close} finishes the work
  * in flight and saves the store's position.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
@@ -195,16 +197,21 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             safe.forced(last);
             return last;
         });
-        queue.whenVanished(() -> {
-            store.sync();
-            inbox.keepMark();
-        });
+        queue.whenVanished(this::keepWhatVanished);
         metrics.clockBehindSeconds.watch(() -> clock.behindMillis() / 1_000.0);
         metrics.idsInFlight.watch(inFlightIds::size);
+        metrics.answeredUnrecorded.watch(inFlightIds::answered);
         metrics.walQueueBytes.watch(inbox.log()::queuedBytes);
         metrics.walQueueAppends.watch(inbox.log()::queuedAppends);
-        metrics.recorderQueueGroups.watch(queue::size);
+        metrics.recorderQueueGroups.watch(queue::urgent);
         metrics.evidenceEntries.watch(evidence::size);
+    }
+
+    /** Makes durable what may only be in a segment that was moved away. Called on the thread of the log's writer. */
+    private void keepWhatVanished() throws IOException {
+        writer.recordForced();
+        store.sync();
+        inbox.keepMark();
     }
 
     /**
@@ -375,7 +382,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                 return join.inFlight();
             }
             case SHARES -> {}
-            case LEFT_WAITING ->
+            case ANSWERED, LEFT_WAITING ->
                 join.inFlight()
                         .ifPresent(inFlight -> completion.answerWaiting(candidate, inFlight, advice.storeDown()));
             case FULL -> completion.answerError(candidate, Refused.OVERLOADED);
@@ -385,8 +392,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /** Looks up the ids, and logs the submissions that were not decided before. */
     private void lookUpThenLog(List<InFlight> opened) {
+        long connection = store.openConnection();
         store.get(opened.stream().map(InFlight::id).toList())
-                .whenComplete((existing, failure) -> logUnknown(opened, existing));
+                .whenComplete((existing, failure) -> logUnknown(opened, existing, connection));
     }
 
     /**
@@ -394,7 +402,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * others. If the look-up failed ({@code existing} is null), no stored outcome is known here; the put that follows
      * the append then finds the outcomes that already exist.
      */
-    private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
+    private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing, long connection) {
         try {
             List<InFlight> unknown = new ArrayList<>(opened.size());
             for (int i = 0; i < opened.size(); i++) {
@@ -404,6 +412,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                     limits.known(inFlight.opener().sender());
                     completion.known(inFlight, recorded.get());
                     continue;
+                }
+                if (existing != null && recorded.isEmpty()) {
+                    inFlight.absentOn(connection);
                 }
                 takeNew(inFlight)
                         .ifPresentOrElse(
@@ -476,6 +487,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         if (underWay.incrementAndGet() > (isOperator ? MAX_OPERATOR_LOOK_UPS : MAX_LOOK_UPS)) {
             underWay.decrementAndGet();
             answer.accept(Optional.of(Refused.OVERLOADED));
+            return;
+        }
+        Optional<StoredOutcome> answered = inFlightIds.answeredOutcome(id);
+        if (answered.isPresent()) {
+            underWay.decrementAndGet();
+            answer.accept(answered.map(outcome -> Decided.of(outcome, Relation.DUPLICATE)));
             return;
         }
         boolean inFlight = inFlightIds.has(id);

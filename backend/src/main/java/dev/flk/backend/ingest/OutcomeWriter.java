@@ -23,6 +23,7 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -35,12 +36,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The work that follows an fsync: the outcomes of all submissions that shared the fsync are put into the store with one
- * put-if-absent call, and then the submissions are answered. Outcomes that the store can't record at the moment go to
- * the backlog, which drains in batches alongside live traffic. The recorder's thread does all this work.
+ * put-if-absent call. If only this process writes into the store, the submissions whose ids a look-up did not find are
+ * answered before, on the thread of the log's writer; all others, after it. Outcomes that the store can't record at the moment go to
+ * the backlog, which drains in batches alongside live traffic. The recorder's thread does all this work but those first answers.
  */
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
     private static final long FINISH_MILLIS = 2_000;
+    private static final long FORCED_MILLIS = 10_000;
 
     /**
      * The most outcomes that are being given to this log. They need no answer, and must not fill the store's bounded
@@ -88,6 +91,8 @@ final class OutcomeWriter {
         this.whenRecorded = wiring.whenRecorded();
         this.isForgotten = wiring.isForgotten();
         this.safe = wiring.safe();
+        queue.whenForced(this::answer);
+        queue.takenBy(thread);
         safe.whenMoved(() -> queue.execute(this::recordSafe));
     }
 
@@ -194,6 +199,46 @@ final class OutcomeWriter {
         }
     }
 
+    /**
+     * Answers the submissions of a group that is in the log, if their outcomes are the first of their ids and everything
+     * is safe. What is not answered here is answered once it is recorded. Safe for any thread; never throws.
+     */
+    private void answer(ForcedQueue.Group group) {
+        if (store.isOwn() && group.last() <= safe.sequence() && safe.isOwned()) {
+            long connection = store.openConnection();
+            for (InFlight inFlight : group.submissions()) {
+                if (inFlight.isFirstOn(connection)) {
+                    guarded(() -> completion.answerFirst(inFlight));
+                }
+            }
+        }
+    }
+
+    /**
+     * Waits until everything that is answered is recorded, because the log is about to lose its records. Called on the
+     * thread of the log's writer.
+     *
+     * @throws IOException if something can't be recorded
+     */
+    void recordForced() throws IOException {
+        if (completion.answered() == 0) {
+            return;
+        }
+        queue.execute(this::look);
+        if (thread.isAlive()) {
+            CompletableFuture<Void> recorded = new CompletableFuture<>();
+            queue.execute(() -> recorded.complete(null));
+            recorded.completeOnTimeout(null, FORCED_MILLIS, TimeUnit.MILLISECONDS)
+                    .join();
+        } else {
+            while (step()) {} // before the start, and in a simulation, all steps are taken by one thread
+        }
+        int left = completion.answered();
+        if (left > 0) {
+            throw new IOException(left + " outcomes that were answered could not be recorded in the dedup store");
+        }
+    }
+
     /** Processes one group of the queue; returns false if the queue was empty. */
     boolean step() {
         ForcedQueue.Group group = queue.poll();
@@ -261,6 +306,7 @@ final class OutcomeWriter {
     private void recordSafe() {
         while (!unsafe.isEmpty() && unsafe.getFirst().last() <= safe.sequence()) {
             ForcedQueue.Group group = unsafe.removeFirst();
+            answer(group); // unless it was answered when it was forced
             putOrLeave(group.submissions(), () -> {});
             group.others().forEach(this::guarded);
         }
@@ -367,6 +413,10 @@ final class OutcomeWriter {
      * recorded first, and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
+        if (inFlight.isAnswered()) { // the store lost what it had, or another process wrote into it
+            metrics.lostOutcomes.increment();
+            log.lost(inFlight.outcome(), winner);
+        }
         boolean taken = inbox.append(
                 new Entry(
                         RecordKind.OVERRULED,

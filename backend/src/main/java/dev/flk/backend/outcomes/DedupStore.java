@@ -82,6 +82,14 @@ public interface DedupStore extends AutoCloseable {
      */
     default void sync() {}
 
+    /**
+     * Returns whether no other process writes into the store. An id that a look-up did not find has no outcome then until
+     * this process records one.
+     */
+    default boolean isOwn() {
+        return false;
+    }
+
     /** Returns whether the store has room for {@code more} additional outcomes. */
     default boolean hasRoomFor(long more) {
         return true;

@@ -191,8 +191,18 @@ public final class GuardedStore implements DedupStore {
     }
 
     @Override
+    public boolean isOwn() {
+        return store.isOwn();
+    }
+
+    @Override
     public boolean hasRoomFor(long more) {
         return store.hasRoomFor(more);
+    }
+
+    /** Returns the number of the connection on which the store is open for all calls; 0 if it is not. */
+    public synchronized long openConnection() {
+        return state == State.OPEN ? connection : 0;
     }
 
     /** Returns whether the store is open for all calls. */

@@ -81,6 +81,11 @@ public final class MemoryStore implements DedupStore {
     }
 
     @Override
+    public boolean isOwn() {
+        return true;
+    }
+
+    @Override
     public synchronized boolean hasRoomFor(long more) {
         removeExpired(clock.millis());
         return outcomes.size() + more <= maxEntries;

@@ -119,6 +119,11 @@ final class FaultyStore implements DedupStore {
     }
 
     @Override
+    public boolean isOwn() {
+        return store.isOwn();
+    }
+
+    @Override
     public boolean hasRoomFor(long more) {
         Runnable fault = beforeRoom;
         if (fault != null) {

@@ -25,25 +25,25 @@ final class OneBackendSimulationTest {
      */
     @Test
     void oneBackend_keepsEveryPromise() {
-        RandomHistory.runFew(seed -> new OneBackend(seed, false));
+        RandomHistory.runFew(seed -> new OneBackend(seed, false, true));
     }
 
     @Test
     @Tag("thorough")
     void manyRuns_keepEveryPromise() {
-        RandomHistory.runMany(seed -> new OneBackend(seed, false));
+        RandomHistory.runMany(seed -> new OneBackend(seed, false, true));
     }
 
     /** Simulates the same with a copied log: see {@link SimulatedCopy}. */
     @Test
     void oneBackendWithACopy_keepsEveryPromise() {
-        RandomHistory.runFewCopied(seed -> new OneBackend(seed, true));
+        RandomHistory.runFewCopied(seed -> new OneBackend(seed, true, true));
     }
 
     @Test
     @Tag("thorough")
     void manyRunsWithACopy_keepEveryPromise() {
-        RandomHistory.runMany(seed -> new OneBackend(seed, true));
+        RandomHistory.runMany(seed -> new OneBackend(seed, true, true));
     }
 
     /** A history of one backend with its own store. */
@@ -56,13 +56,16 @@ final class OneBackendSimulationTest {
         /** Whether second processes take over the log, which happens in a quarter of the histories. */
         private final boolean isTakenOver;
 
+        private final boolean isOwn;
         private SimulatedStore store;
         private final Simulation simulation;
 
-        OneBackend(long seed, boolean isCopied) {
+        /** @param isOwn whether only this backend writes into the store, so that answers come before the records */
+        OneBackend(long seed, boolean isCopied, boolean isOwn) {
             super(seed, isCopied, random -> random.nextInt(4) == 0 ? WEEKS : HOURS);
             isTakenOver = random.nextInt(4) == 0;
-            store = new SimulatedStore(world);
+            this.isOwn = isOwn;
+            store = new SimulatedStore(world, isOwn);
             simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
             simulation.keepRecord(new Random(seed));
             if (burns) {
@@ -180,7 +183,7 @@ final class OneBackendSimulationTest {
                     return;
                 }
                 if (isCopied && random.nextInt(4) > 0) {
-                    simulation.displaceElsewhere(() -> store = new SimulatedStore(world));
+                    simulation.displaceElsewhere(() -> store = new SimulatedStore(world, isOwn));
                 } else {
                     simulation.displaceBefore(random.nextInt(8), random.nextInt(3) == 0);
                 }

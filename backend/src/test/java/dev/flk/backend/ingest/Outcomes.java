@@ -3,13 +3,16 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
+import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.MalformedCertificate;
 import dev.flk.sample.Pcs;
 import java.nio.charset.StandardCharsets;
 
@@ -35,6 +38,16 @@ final class Outcomes {
 
     static byte[] body(Outcome outcome) {
         return ((Decided) outcome).body();
+    }
+
+    /** Returns the outcome that a certificate gets if it is the first of its id. */
+    static StoredOutcome own(Pcs pcs, DecisionRules rules, long arrivalMillis) {
+        try {
+            return rules.decide(CertificateReader.parse(pcs.bytes()).checkIgnoringClock(), arrivalMillis)
+                    .recorded();
+        } catch (MalformedCertificate e) {
+            throw new AssertionError(e);
+        }
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.ingest.Ingest.Outcome;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 final class SimulatedHistoriesTest {
     private final World world = new World();
-    private final SimulatedStore store = new SimulatedStore(world);
+    private SimulatedStore store = new SimulatedStore(world);
     private final Simulation simulation =
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
@@ -94,6 +96,7 @@ final class SimulatedHistoriesTest {
 
     @Test
     void history11_endOfTheGroupAsPosition() throws IOException {
+        store = new SimulatedStore(world, false);
         simulation.start();
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
@@ -123,6 +126,7 @@ final class SimulatedHistoriesTest {
 
     @Test
     void history14_timeOutWithEffect() throws IOException {
+        store = new SimulatedStore(world, false);
         simulation.start();
         store.setMood(Mood.TIMES_OUT_WITH_EFFECT);
         assertThat(recordedOnly(Pcs.number(1))).isInstanceOf(Outcome.Refused.class);
@@ -133,14 +137,119 @@ final class SimulatedHistoriesTest {
         simulation.audit();
     }
 
+    /** Submits and forces; the answer comes before the outcome is in the store. */
+    private Relation answeredOnly(Pcs pcs) {
+        AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
+        simulation.stepWriter();
+        return relation(outcome.get());
+    }
+
+    @Test
+    void history16_killedBetweenAnswerAndRecord() throws IOException {
+        simulation.start();
+        assertThat(answeredOnly(Pcs.number(1))).isEqualTo(Relation.FIRST);
+        simulation.stepOutcomeWriter();
+        store.flush();
+        assertThat(answeredOnly(Pcs.number(2))).isEqualTo(Relation.FIRST);
+        simulation.stepLogCare(); // saves the mark
+        simulation.kill();
+        simulation.changePolicy(RandomHistory.STRICT);
+        simulation.start();
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(submitted(Pcs.number(2)))).isEqualTo(Relation.DUPLICATE);
+        simulation.audit();
+    }
+
+    @Test
+    void history17_conflictWithAnAnsweredId() throws IOException {
+        simulation.start();
+        Pcs other = Pcs.number(1).with("budget", "0.9");
+        assertThat(answeredOnly(Pcs.number(1))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submit(Pcs.number(1)).get(0).get())).isEqualTo(Relation.DUPLICATE);
+        simulation.lookUp(Pcs.number(1).id());
+        AtomicReference<Outcome> conflict = simulation.submit(other).get(0);
+        simulation.answerAll();
+        assertThat(relation(conflict.get())).isEqualTo(Relation.CONFLICT);
+        simulation.kill();
+        simulation.start();
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(simulation.files.contents()).containsAll(simulation.conflicts());
+        simulation.audit();
+    }
+
+    @Test
+    void history18_answeredOutcomeExpiresBeforeItIsRecorded() throws IOException {
+        simulation.start();
+        assertThat(answeredOnly(Pcs.number(1))).isEqualTo(Relation.FIRST);
+        world.advance(Simulation.TTL.plusMinutes(10));
+        assertThat(answeredOnly(Pcs.number(1).with("budget", "0.9"))).isEqualTo(Relation.FIRST);
+        simulation.settle();
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
+        simulation.audit();
+    }
+
+    /** The store is lost and emptied after the look-up of an id that it had, or before it. */
+    @Test
+    void history19_lookUpOnAnotherConnection() throws IOException {
+        simulation.start();
+        Pcs other = Pcs.number(1).with("D_hat", "1.2");
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        store.setMood(Mood.DOWN);
+        store.empty();
+        AtomicReference<Outcome> notFound = simulation.submit(other).get(0); // the look-up fails
+        store.setMood(Mood.UP);
+        for (int i = 0; i < 20 && !simulation.isUp(); i++) {
+            simulation.waitForTheStore();
+            simulation.tick();
+        }
+        simulation.settle();
+        assertThat(notFound.get()).isNotNull();
+        assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
+        simulation.audit();
+    }
+
+    @Test
+    void history20_answeredRecordsVanish() throws IOException {
+        simulation.start();
+        for (int i = 1; i <= 20; i++) { // more records than the next segment repeats
+            assertThat(answeredOnly(Pcs.number(i))).isEqualTo(Relation.FIRST);
+        }
+        simulation.files.moveNewest();
+        simulation.stepWatch();
+        simulation.stepWriter();
+        simulation.kill();
+        assertThatCode(simulation::start).doesNotThrowAnyException();
+        for (int i = 1; i <= 20; i++) {
+            assertThat(relation(submitted(Pcs.number(i)))).isEqualTo(Relation.DUPLICATE);
+        }
+    }
+
+    /** A view that falls behind costs nothing until too many answers are not recorded; then answers wait for it. */
+    @Test
+    void history21_recordingFallsBehind() throws IOException {
+        simulation.start();
+        Pcs[] many = IntStream.rangeClosed(1, InFlightIds.MAX_ANSWERED + 1)
+                .mapToObj(Pcs::number)
+                .toArray(Pcs[]::new);
+        List<AtomicReference<Outcome>> outcomes = simulation.submit(many);
+        simulation.stepWriter();
+        assertThat(outcomes.stream().filter(outcome -> outcome.get() == null)).hasSize(1);
+        simulation.settle();
+        assertThat(outcomes)
+                .allSatisfy(outcome -> assertThat(relation(outcome.get())).isEqualTo(Relation.FIRST));
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-            history5_evidenceAfterAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight join 0
+            history5_evidenceAfterAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight waits 0
             history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence answer remove
             history10_startFromOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
             history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
             history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add
             history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.decide.StoredOutcome equals 0
+            history17_conflictWithAnAnsweredId   | an answered id is joined by nobody       | notCalling backend.ingest.InFlightIds$InFlight join isAnswered
+            history19_lookUpOnAnotherConnection  | a failed look-up proves nothing          | returning backend.ingest.InFlightIds$InFlight isFirstOn 1
+            history20_answeredRecordsVanish      | what is answered is recorded before      | notCalling backend.ingest.IngestPipeline keepWhatVanished recordForced
             """)
     void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
         assertThat(Mutant.without(rule, change).breaks(SimulatedHistoriesTest.class, history))

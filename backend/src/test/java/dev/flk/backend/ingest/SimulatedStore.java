@@ -26,6 +26,7 @@ final class SimulatedStore implements SimulatedDedup {
     private Content flushed = live.copy();
     private Mood mood = Mood.UP;
     private String logId = "";
+    private final boolean isOwn;
 
     /** The way in which the store answers calls. */
     enum Mood {
@@ -35,7 +36,13 @@ final class SimulatedStore implements SimulatedDedup {
         TIMES_OUT_WITH_EFFECT
     }
 
+    /** Creates a store into which only one process writes. */
     SimulatedStore(World world) {
+        this(world, true);
+    }
+
+    SimulatedStore(World world, boolean isOwn) {
+        this.isOwn = isOwn;
         this.expiry = world::now;
     }
 
@@ -54,6 +61,11 @@ final class SimulatedStore implements SimulatedDedup {
 
     void setMood(Mood mood) {
         this.mood = mood;
+    }
+
+    @Override
+    public boolean isOwn() {
+        return isOwn;
     }
 
     /** Records an outcome of another backend that decided first. */

@@ -103,6 +103,7 @@ final class Simulation {
             SteadyClock clock,
             SimulatedDedup store,
             SimulatedDisk disk,
+            DecisionRules rules,
             @Nullable SteppedCopy copying) {}
 
     /** A step of a process. */
@@ -187,7 +188,7 @@ final class Simulation {
         if (copying != null) {
             care.waitForCopy(copying.log()::copiedUpTo);
         }
-        running = new Running(ingest, inbox, care, clock.steady(), store, disk, copying);
+        running = new Running(ingest, inbox, care, clock.steady(), store, disk, rules, copying);
         if (record != null) {
             record.follow(inbox, queue, care);
         }
@@ -358,6 +359,7 @@ final class Simulation {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             SimulatedDedup askedStore = store;
             Optional<StoredOutcome> before = askedStore.existing(pcs.id());
+            StoredOutcome own = Outcomes.own(pcs, asked.rules(), asked.clock().millis());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), asked.clock().millis());
@@ -369,7 +371,7 @@ final class Simulation {
                         + (answer instanceof Decided decided
                                 ? decided.relation() + " " + decided.status()
                                 : answer.toString()));
-                world.check(() -> world.answers.check(pcs.id(), before, answer, askedStore));
+                world.check(() -> world.answers.check(pcs.id(), before, answer, askedStore, own));
                 if (asked.equals(displaced)
                         && answer instanceof Decided decided
                         && decided.relation() == Relation.FIRST) {

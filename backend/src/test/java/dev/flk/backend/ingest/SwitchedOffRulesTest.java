@@ -90,7 +90,8 @@ final class SwitchedOffRulesTest {
     static long firstBrokenWithCopies(long from, long to) {
         for (long seed = from; seed < to; seed++) {
             try {
-                new OneBackend(seed, true).run();
+                new OneBackend(seed, true, false).run();
+                new OneBackend(seed, true, true).run();
                 new TwoBackends(seed, true).run();
             } catch (AssertionError | IOException e) {
                 return seed;
@@ -103,7 +104,8 @@ final class SwitchedOffRulesTest {
     static long firstBroken(long from, long to) throws IOException {
         for (long seed = from; seed < to; seed++) {
             try {
-                new OneBackend(seed, false).run();
+                new OneBackend(seed, false, false).run();
+                new OneBackend(seed, false, true).run();
                 new TwoBackends(seed, false).run();
             } catch (AssertionError e) {
                 return seed;

@@ -268,8 +268,11 @@ final class World {
             });
         }
 
-        /** @param before the outcome that the store held when the submission arrived */
-        void check(PcsId id, Optional<StoredOutcome> before, Outcome answer, SimulatedDedup store) {
+        /**
+         * @param before the outcome that the store held when the submission arrived
+         * @param own the outcome of the submission itself
+         */
+        void check(PcsId id, Optional<StoredOutcome> before, Outcome answer, SimulatedDedup store, StoredOutcome own) {
             count++;
             if (!(answer instanceof Decided decided)) {
                 assertThat(answer).as("no fault of ours").isNotEqualTo(Outcome.Refused.BROKEN);
@@ -288,6 +291,7 @@ final class World {
                 // the earlier outcome expired while the submission waited, or was decided but never returned; from now
                 // on, answers are compared with the current outcome
                 recorded(id, decided.body(), store)
+                        .or(() -> firstBeforeItIsRecorded(decided, store, own))
                         .ifPresentOrElse(
                                 recorded -> acknowledged.put(id, recorded), () -> hasExpired(id, decided.body()));
             } else {
@@ -300,6 +304,14 @@ final class World {
                         .as("%s was the first before", id)
                         .isTrue();
             }
+        }
+
+        /** Returns the outcome of a submission that was answered as soon as it was in the log. */
+        private Optional<StoredOutcome> firstBeforeItIsRecorded(
+                Decided decided, SimulatedDedup store, StoredOutcome own) {
+            return Optional.of(own)
+                    .filter(first -> store.isOwn() && decided.relation() == Relation.FIRST)
+                    .filter(first -> Arrays.equals(first.body(), decided.body()) && !first.isExpired(latestMillis));
         }
 
         private Optional<StoredOutcome> recorded(PcsId id, byte[] body, SimulatedDedup store) {

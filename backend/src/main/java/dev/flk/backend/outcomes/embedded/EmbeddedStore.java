@@ -281,6 +281,11 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     @Override
+    public boolean isOwn() {
+        return true;
+    }
+
+    @Override
     public synchronized void sync() {
         useNow(used -> {
             view.requireOpening(connected, used);
