@@ -245,6 +245,7 @@ final class SimulatedHistoriesTest {
             history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence answer remove
             history10_startFromOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
             history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
+            history11_endOfTheGroupAsPosition | a shared store is asked before an answer | returning backend.outcomes.GuardedStore isOwn 1
             history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add
             history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.decide.StoredOutcome equals 0
             history17_conflictWithAnAnsweredId   | an answered id is joined by nobody       | notCalling backend.ingest.InFlightIds$InFlight join isAnswered

@@ -291,7 +291,7 @@ final class World {
                 // the earlier outcome expired while the submission waited, or was decided but never returned; from now
                 // on, answers are compared with the current outcome
                 recorded(id, decided.body(), store)
-                        .or(() -> firstBeforeItIsRecorded(decided, store, own))
+                        .or(() -> firstBeforeItIsRecorded(decided, own))
                         .ifPresentOrElse(
                                 recorded -> acknowledged.put(id, recorded), () -> hasExpired(id, decided.body()));
             } else {
@@ -307,10 +307,9 @@ final class World {
         }
 
         /** Returns the outcome of a submission that was answered as soon as it was in the log. */
-        private Optional<StoredOutcome> firstBeforeItIsRecorded(
-                Decided decided, SimulatedDedup store, StoredOutcome own) {
+        private Optional<StoredOutcome> firstBeforeItIsRecorded(Decided decided, StoredOutcome own) {
             return Optional.of(own)
-                    .filter(first -> store.isOwn() && decided.relation() == Relation.FIRST)
+                    .filter(first -> decided.relation() == Relation.FIRST)
                     .filter(first -> Arrays.equals(first.body(), decided.body()) && !first.isExpired(latestMillis));
         }
 
