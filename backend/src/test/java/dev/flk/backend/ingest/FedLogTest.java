@@ -6,9 +6,11 @@ import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedOutcomes;
-import dev.flk.backend.feed.FeedFollower;
 import dev.flk.backend.feed.FeedMetrics;
+import dev.flk.backend.feed.FeedSink;
 import dev.flk.backend.feed.MemoryFeed;
+import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.follow.Follower;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Review;
@@ -35,6 +37,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -54,8 +57,15 @@ final class FedLogTest {
         return new IngestHarness(directory.resolve("log"), clock);
     }
 
-    private FeedFollower follow(IngestHarness harness) {
-        return new FeedFollower(harness.decidedLog(), topic, null, feedMetrics, System::nanoTime).start();
+    private Follower follow(IngestHarness harness) {
+        return follow(harness, null);
+    }
+
+    private Follower follow(IngestHarness harness, @Nullable Reviews reviews) {
+        DecidedQueue handed = new DecidedQueue();
+        harness.whenRecorded = handed;
+        return FeedSink.follower(harness.decidedLog(), handed, topic, reviews, feedMetrics, System::nanoTime)
+                .start();
     }
 
     private double metric(String name) {
@@ -66,7 +76,7 @@ final class FedLogTest {
         IntStream.rangeClosed(from, to).forEach(i -> harness.submit(Pcs.number(i)));
     }
 
-    private static void awaitFed(IngestHarness harness, FeedFollower follower) {
+    private static void awaitFed(IngestHarness harness, Follower follower) {
         await().until(() -> harness.metric("flk_inbox_pending") == 0
                 && follower.position() == harness.decidedLog().last());
     }
@@ -102,7 +112,7 @@ final class FedLogTest {
     @Test
     void eachWinner_isFedOnce_asTheOutcomeWithItsCertificate() throws IOException {
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submitAllKinds(harness);
             awaitFed(harness, follower);
 
@@ -133,7 +143,7 @@ final class FedLogTest {
         topic.failOneOf(2);
         for (int start = 0; start < 4; start++) {
             try (IngestHarness harness = open();
-                    FeedFollower follower = follow(harness)) {
+                    Follower follower = follow(harness)) {
                 submit(harness, start * 10 + 1, start * 10 + 5);
                 awaitFed(harness, follower);
                 submit(harness, start * 10 + 6, start * 10 + 10);
@@ -149,7 +159,7 @@ final class FedLogTest {
         topic.setDown(true);
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submitAllKinds(harness);
             await().until(() -> log.lines("no broker answers").size() == 1);
             assertThat(metric("flk_feed_up")).isZero();
@@ -171,7 +181,7 @@ final class FedLogTest {
         topic.setMaxValueBytes(1_500);
         Pcs large = Pcs.number(2).with("remark", "\"" + "\\n".repeat(1_000) + "\"");
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 1);
             assertThat(harness.submit(large)).isInstanceOf(Ingest.Outcome.Decided.class);
             submit(harness, 3, 3);
@@ -193,7 +203,7 @@ final class FedLogTest {
     void otherProcessFeedsThisLog_feedEnds() throws IOException {
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
             awaitFed(harness, follower);
             topic.fence();
@@ -213,7 +223,7 @@ final class FedLogTest {
         topic.setDown(true);
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
             await().until(() -> follower.problem().isPresent());
             assertThat(follower.problem()).contains("waits, and continues in order: no broker answers");
@@ -244,7 +254,7 @@ final class FedLogTest {
         }
         try (IngestHarness harness = open()) {
             Files.delete(segments.get(1));
-            try (FeedFollower follower = follow(harness)) {
+            try (Follower follower = follow(harness)) {
                 awaitFed(harness, follower);
             }
 
@@ -261,7 +271,7 @@ final class FedLogTest {
         }
         FollowedLogTest.copyLog(directory.resolve("log"), older);
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 4, 6);
             awaitFed(harness, follower);
         }
@@ -269,7 +279,7 @@ final class FedLogTest {
 
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.WARN);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 11, 12);
             awaitFed(harness, follower);
 
@@ -294,9 +304,7 @@ final class FedLogTest {
                 String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
                 for (int start = 0; start < 2; start++) {
                     try (IngestHarness harness = open();
-                            FeedFollower follower = new FeedFollower(
-                                            harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime)
-                                    .start()) {
+                            Follower follower = follow(harness, reviews)) {
                         submit(harness, 2 * state + start + 1, 2 * state + start + 1);
                         reviews.review(new Reviewed.Ids(List.of(id), -1), review);
                         expected += 2;
@@ -325,8 +333,7 @@ final class FedLogTest {
                         () -> NOW,
                         new ReviewMetrics(new Metrics("test"), 10));
                 IngestHarness harness = open();
-                FeedFollower follower =
-                        new FeedFollower(harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime).start()) {
+                Follower follower = follow(harness, reviews)) {
             submit(harness, 1, 1);
             awaitFed(harness, follower);
             String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);

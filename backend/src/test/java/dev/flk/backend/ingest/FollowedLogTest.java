@@ -5,18 +5,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
+import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.follow.Follower;
+import dev.flk.backend.follow.RecordSink;
+import dev.flk.backend.follow.SteppedFollower;
+import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.MemoryStore;
-import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.RecordFollower;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.SteppedFollower;
 import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
@@ -49,26 +51,19 @@ class FollowedLogTest {
         return new IngestHarness(directory.resolve("log"), clock);
     }
 
-    private RecordFollower follow(IngestHarness harness) {
+    private Follower follow(IngestHarness harness) {
         return follow(harness, new DecidedQueue());
     }
 
-    private RecordFollower follow(IngestHarness harness, DecidedQueue handed) {
+    private Follower follow(IngestHarness harness, DecidedQueue handed) {
         return follow(harness, rows, handed);
     }
 
-    private RecordFollower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
-        RecordFollower follower = new RecordFollower(
-                harness.decidedLog(),
-                rows.rows(),
-                handed,
-                Duration.ofDays(90),
-                clock::wall,
-                harness.ingestMetrics::admitted,
-                harness.recordMetrics,
-                System::nanoTime);
-        follower.start();
-        return follower;
+    private Follower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
+        DecidedLog log = harness.decidedLog();
+        RecordSink sink = new RecordSink(
+                log, rows.rows(), Duration.ofDays(90), clock::wall, harness.ingestMetrics::admitted, System::nanoTime);
+        return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
     }
 
     private static void submit(IngestHarness harness, int from, int to) {
@@ -134,7 +129,7 @@ class FollowedLogTest {
         try (IngestHarness harness = open();
                 TemporaryRows fromTheLog = new TemporaryRows()) {
             harness.whenRecorded = handed;
-            try (RecordFollower follower = follow(harness, handed)) {
+            try (Follower follower = follow(harness, handed)) {
                 submit(harness, 1, 50);
                 submit(harness, 40, 50);
                 IntStream.rangeClosed(1, 5)
@@ -149,7 +144,7 @@ class FollowedLogTest {
                 await().until(() -> harness.metric("flk_inbox_pending") == 0
                         && follower.position() == harness.decidedLog().last());
             }
-            try (RecordFollower follower = follow(harness, fromTheLog, new DecidedQueue())) {
+            try (Follower follower = follow(harness, fromTheLog, new DecidedQueue())) {
                 await().until(() -> follower.position() == harness.decidedLog().last());
             }
 
@@ -169,7 +164,7 @@ class FollowedLogTest {
     @Test
     void newestSegmentMovedWhileRead_recordContinuesInTheNext() throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 5);
             await().until(() -> follower.position() == 5);
 
@@ -190,7 +185,7 @@ class FollowedLogTest {
     @Test
     void submissionNotForced_isNotInTheRecord() throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 5);
             await().until(() -> follower.position() == 5);
 
@@ -210,8 +205,8 @@ class FollowedLogTest {
                 IngestHarness two = new IngestHarness(directory.resolve("other"), clock)) {
             submit(one, 1, 300);
             submit(two, 1, 300);
-            try (RecordFollower first = follow(one);
-                    RecordFollower second = follow(two)) {
+            try (Follower first = follow(one);
+                    Follower second = follow(two)) {
                 await().until(() -> first.position() == 300 && second.position() == 300);
             }
 
@@ -232,7 +227,7 @@ class FollowedLogTest {
             Files.delete(segments().get(1));
 
             for (int start = 1; start <= 2; start++) {
-                try (RecordFollower follower = follow(harness)) {
+                try (Follower follower = follow(harness)) {
                     await().until(() -> follower.position() == 9);
                     assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
                 }
@@ -246,7 +241,7 @@ class FollowedLogTest {
     @Test
     void everythingDecidedWasRemoved_recordContinuesWithTheNextSubmission() throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
             await().until(() -> follower.position() == 3);
         }
@@ -255,7 +250,7 @@ class FollowedLogTest {
         }
         try (IngestHarness harness = open()) {
             Files.delete(segments().get(1));
-            try (RecordFollower follower = follow(harness)) {
+            try (Follower follower = follow(harness)) {
                 await().until(FollowedLogTest::isFollowerResting);
 
                 submit(harness, 7, 9);
@@ -281,7 +276,7 @@ class FollowedLogTest {
                 Files.delete(segment);
             }
             DecidedQueue handed = new DecidedQueue();
-            try (RecordFollower follower = follow(harness, handed)) {
+            try (Follower follower = follow(harness, handed)) {
                 await().until(FollowedLogTest::isFollowerResting);
                 harness.whenRecorded = handed;
 
@@ -300,14 +295,14 @@ class FollowedLogTest {
         Policy lenient = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=2.0"));
         MemoryStore store = new MemoryStore(1_000, clock.expiry());
         try (IngestHarness harness = new IngestHarness(directory.resolve("log"), clock, Policy.defaults(), store, 100);
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             assertThat(harness.submit(pcs)).isInstanceOf(Outcome.Decided.class);
             await().until(() -> follower.position() == 1);
         }
         clock.millis += IngestHarness.TTL.toMillis() - 1;
         try (IngestHarness harness = new IngestHarness(
                         directory.resolve("log"), clock, lenient, new MemoryStore(1_000, clock.expiry()), 100);
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             assertThat(harness.lookUp(pcs)).isPresent();
             harness.submit(pcs);
             assertThat(harness.decidedLog().last()).isEqualTo(1);
@@ -335,7 +330,7 @@ class FollowedLogTest {
         Path copy = directory.resolve("copy");
         copyLog(directory.resolve("log"), copy);
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 4, 6);
             await().until(() -> follower.position() == 6);
         }
@@ -346,7 +341,7 @@ class FollowedLogTest {
 
         try (LogCapture log = new LogCapture("dev.flk.backend.record", Level.WARN);
                 IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             await().until(() -> follower.position() == 9);
             assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
         }
