@@ -3,6 +3,7 @@ package dev.flk.backend.feed;
 
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.follow.FollowerMetrics;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
@@ -21,7 +22,7 @@ public final class FeedMetrics extends Metrics.Feature {
 
     public FeedMetrics(Metrics metrics) {
         super(metrics);
-        follower = new FollowerMetrics(metrics, "feed", "the feed");
+        follower = new FollowerMetrics(metrics, Follows.FEED);
         up.watch(() -> Double.NaN);
     }
 

@@ -89,21 +89,6 @@ public final class FeedSink implements Follower.Sink {
         return follower;
     }
 
-    @Override
-    public String name() {
-        return "feed";
-    }
-
-    @Override
-    public String subject() {
-        return "the feed";
-    }
-
-    @Override
-    public String stopped(long position) {
-        return "the feed waits, and continues in order";
-    }
-
     /** Checks that this process owns the log: a former owner must not take the feed from its successor. */
     @Override
     public boolean isReady(boolean isOpen) throws LockLostException {
@@ -124,9 +109,14 @@ public final class FeedSink implements Follower.Sink {
     }
 
     @Override
-    public void wentBack(Position stored, String why) {
-        LOG.error("the log was fed up to sequence {}, but {}, so outcomes are fed once more", stored.sequence(), why);
-        committed = new FeedPosition(log.logId(), 0, NONE, examined);
+    public void begin(Position stored, @Nullable String problem) {
+        if (problem != null) {
+            LOG.error(
+                    "the log was fed up to sequence {}, but {}, so outcomes are fed once more",
+                    stored.sequence(),
+                    problem);
+            committed = new FeedPosition(log.logId(), 0, NONE, examined);
+        }
     }
 
     @Override
@@ -152,9 +142,9 @@ public final class FeedSink implements Follower.Sink {
     }
 
     @Override
-    public boolean work(boolean isMore, BooleanSupplier mayGoOn) {
+    public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
         fetchReviews();
-        return feedReviews();
+        return feedReviews(position);
     }
 
     /** Reads the next reviews, unless those that were read last are not fed yet. */
@@ -185,9 +175,9 @@ public final class FeedSink implements Follower.Sink {
     }
 
     /** Feeds the reviews that were read, if their outcomes are fed; returns whether more may follow now. */
-    private boolean feedReviews() {
+    private boolean feedReviews(long position) {
         Fetched read = fetched;
-        if (read == null || committed.sequence() < read.decidedUpTo()) {
+        if (read == null || position < read.decidedUpTo()) {
             return false;
         }
         fetched = null;

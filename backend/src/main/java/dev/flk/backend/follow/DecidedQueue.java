@@ -30,7 +30,7 @@ public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
     // guarded by this
     private final ArrayDeque<Handed> queue = new ArrayDeque<>();
     /** The sequence up to which each follower has everything. */
-    private final Map<DecidedReader, Long> positions = new HashMap<>();
+    private final Map<Object, Long> positions = new HashMap<>();
 
     private long bytes;
     private long newest;
@@ -86,21 +86,11 @@ public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
         bytes -= queue.remove().submission.body().length;
     }
 
-    /** Adds a follower, for which submissions stay in the queue. */
-    synchronized void join(DecidedReader follower) {
-        positions.put(follower, 0L);
-    }
-
-    /** Removes a follower that has ended. */
-    synchronized void leave(DecidedReader follower) {
-        positions.remove(follower);
-    }
-
     /**
      * Returns the submissions that follow the position of a follower without a gap, at most {@code most}, and about
      * {@code mostBytes}.
      */
-    synchronized List<Handed> after(DecidedReader follower, long position, int most, long mostBytes) {
+    synchronized List<Handed> after(Object follower, long position, int most, long mostBytes) {
         positions.put(follower, position);
         long doneByAll = Collections.min(positions.values());
         while (!queue.isEmpty() && queue.element().sequence() <= doneByAll) {

@@ -7,6 +7,7 @@ import dev.flk.backend.follow.DecidedPart.Missing;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue.Handed;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
@@ -66,7 +67,6 @@ final class DecidedReader implements AutoCloseable {
         this.mayGoOn = mayGoOn;
         this.reader = new LogFollower(log);
         this.ahead = new LogFollower(log);
-        handedOver.join(this);
     }
 
     /**
@@ -82,19 +82,19 @@ final class DecidedReader implements AutoCloseable {
      * Returns why the log does not continue what was derived from it up to a record: the log was restored from an older
      * copy, or lost its end. The text completes a sentence; empty if the log continues it.
      *
-     * @param digest the digest of that record, see {@link DecidedPart}
+     * @param stored the sequence of that record, and its digest, see {@link DecidedPart}
      * @param isStart whether nothing has been read since the start; records that were appended since then may reuse the
      *     sequences of lost records
      */
-    Optional<String> whyNotAt(long sequence, String digest, boolean isStart) throws IOException {
+    Optional<String> whyNotAt(Position stored, boolean isStart) throws IOException {
         long end = isStart ? log.lastAtStart() : log.last();
-        if (sequence > end) {
+        if (stored.sequence() > end) {
             return Optional.of("the log ended at sequence " + end
                     + ": the log was restored from an older copy, or lost its end. The log is now read again from its"
                     + " oldest segment");
         }
-        LogRecord record = digest.isEmpty() ? null : reader.at(sequence);
-        return record == null || RecordDigest.of(record).equals(digest)
+        LogRecord record = stored.digest().isEmpty() ? null : reader.at(stored.sequence());
+        return record == null || RecordDigest.of(record).equals(stored.digest())
                 ? Optional.empty()
                 : Optional.of(
                         "the log now has different content at this sequence: it was restored from an older copy, or"
@@ -254,12 +254,6 @@ final class DecidedReader implements AutoCloseable {
                 missing.add(new Missing(gap.firstMissing(), gap.lastMissing()));
             }
         }
-    }
-
-    /** Ends: closes the files, and what is handed over no longer stays for this reader. */
-    void end() {
-        close();
-        handedOver.leave(this);
     }
 
     /** Closes the files; another call opens them again. */

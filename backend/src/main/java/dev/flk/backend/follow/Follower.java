@@ -2,8 +2,10 @@
 package dev.flk.backend.follow;
 
 import dev.flk.backend.follow.DecidedPart.Missing;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -27,6 +29,7 @@ public final class Follower implements AutoCloseable {
     private static final long CLOSE_MILLIS = 1_000;
 
     private final Logger logger;
+    private final Follows follows;
     private final Sink sink;
     private final DecidedLog log;
     private final FollowerMetrics metrics;
@@ -51,15 +54,6 @@ public final class Follower implements AutoCloseable {
 
     /** The place that a follower writes to, with a position. */
     public interface Sink {
-        /** Returns the name of the feature, one word. */
-        String name();
-
-        /** Returns the noun phrase with which log lines begin, such as "the feed". */
-        String subject();
-
-        /** Returns the beginning of the log line after a failure, which the cause follows. */
-        String stopped(long position);
-
         /**
          * Prepares for a step.
          *
@@ -72,14 +66,12 @@ public final class Follower implements AutoCloseable {
         Position open();
 
         /**
-         * Notes that the log does not continue a position; everything in the log is applied once more.
+         * Begins after a sequence.
          *
-         * @param why the end of a sentence
+         * @param problem the end of a sentence that says why the log does not continue the stored position, so that
+         *     everything in the log is applied once more; null if it does
          */
-        void wentBack(Position stored, String why);
-
-        /** Begins after a sequence. */
-        default void begin(long after) {}
+        void begin(Position stored, @Nullable String problem);
 
         /** Applies a part together with its position, completely or not at all. */
         void apply(DecidedPart part);
@@ -87,17 +79,20 @@ public final class Follower implements AutoCloseable {
         /**
          * Does other work after a part.
          *
+         * @param position the sequence up to which everything was applied
          * @param isMore whether more of the log is to be applied now
          * @param mayGoOn returns false once the follower is about to be closed
          * @return whether there is more of this work to do now
          */
-        boolean work(boolean isMore, BooleanSupplier mayGoOn);
+        boolean work(long position, boolean isMore, BooleanSupplier mayGoOn);
 
         /** Returns how long to rest after a step that took {@code workedNanos}. */
         long restMillis(boolean isMore, long workedNanos);
 
-        /** Returns whether a failure is one of a store or of brokers, whose message says everything. */
-        boolean isOutage(Throwable failure);
+        /** Returns whether a failure is one of brokers, whose message says everything. */
+        default boolean isOutage(Throwable failure) {
+            return false;
+        }
 
         /** Returns whether this process must not write to the sink any more. */
         default boolean isFinal(Throwable failure) {
@@ -123,11 +118,12 @@ public final class Follower implements AutoCloseable {
         this.sink = sink;
         this.log = log;
         this.metrics = metrics;
+        this.follows = metrics.follows;
         this.nanoTicker = nanoTicker;
-        this.logger = LoggerFactory.getLogger("dev.flk.backend." + sink.name());
+        this.logger = LoggerFactory.getLogger("dev.flk.backend." + follows.label);
         this.reader = new DecidedReader(log, handedOver, this::isOpen);
         this.upToDateNanos = nanoTicker.getAsLong();
-        this.thread = new Thread(this::run, sink.name() + "-follower");
+        this.thread = new Thread(this::run, follows.label + "-follower");
         thread.setDaemon(true);
     }
 
@@ -199,7 +195,6 @@ public final class Follower implements AutoCloseable {
             rest(restMillis);
         }
         forget();
-        reader.end();
         sink.close();
     }
 
@@ -214,21 +209,23 @@ public final class Follower implements AutoCloseable {
     private void succeeded() {
         isUp = true;
         if (reportedFailure != null) {
-            logger.info("{} continues after record {} of the log", sink.subject(), position);
+            logger.info("{} continues after record {} of the log", follows.subject, position);
         }
         reportedFailure = null;
     }
 
     /** Logs a failure, unless the one before had the same message. */
     private void failed(Throwable failure) {
-        boolean isExpected = failure instanceof IOException || sink.isOutage(failure);
+        boolean isExpected = failure instanceof IOException
+                || failure instanceof RecordUnavailableException
+                || sink.isOutage(failure);
         String message = isExpected ? String.valueOf(failure.getMessage()) : failure.toString();
         isUp = false;
         if (sink.isFinal(failure)) {
             hasEnded = true;
-            logger.error("{} has ended, because it belongs to another process: {}", sink.subject(), message);
+            logger.error("{} has ended, because it belongs to another process: {}", follows.subject, message);
         } else if (isOpen() && !message.equals(reportedFailure)) {
-            logger.error("{}: {}", sink.stopped(position), message, isExpected ? null : failure);
+            logger.error("{} {}: {}", follows.subject, follows.stopped, message, isExpected ? null : failure);
         }
         reportedFailure = message;
     }
@@ -272,7 +269,7 @@ public final class Follower implements AutoCloseable {
         if (!isMore && decidedUpTo >= lastWhenRead) {
             lastWhenRead = 0; // the position stays before it if retention has removed the last records
         }
-        return sink.work(isMore, this::isOpen) || isMore;
+        return sink.work(position, isMore, this::isOpen) || isMore;
     }
 
     /**
@@ -281,16 +278,10 @@ public final class Follower implements AutoCloseable {
      */
     private void findPosition() throws IOException {
         Position stored = sink.open();
-        long known = stored.sequence();
-        String problem = known == 0
-                ? null
-                : reader.whyNotAt(known, stored.digest(), !hasPosition).orElse(null);
-        if (problem != null) {
-            sink.wentBack(stored, problem);
-            known = 0;
-        }
+        String problem = reader.whyNotAt(stored, !hasPosition).orElse(null);
+        long known = problem == null ? stored.sequence() : 0;
         reader.begin(known, !hasPosition || known < position);
-        sink.begin(known);
+        sink.begin(stored, problem);
         position = known;
         lastWhenRead = log.last();
         knowsPosition = true;
@@ -305,7 +296,7 @@ public final class Follower implements AutoCloseable {
             metrics.missed.add(gap.last() - gap.first() + 1);
             logger.error(
                     "{} has a gap: sequences {} to {} were missing when the log was read",
-                    sink.subject(),
+                    follows.subject,
                     gap.first(),
                     gap.last());
         }

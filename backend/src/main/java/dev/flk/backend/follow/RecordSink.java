@@ -7,7 +7,6 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
-import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -19,6 +18,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,7 +48,6 @@ public final class RecordSink implements Follower.Sink {
     private volatile boolean isIncomplete = true;
 
     // used by the follower's thread
-    private long position;
     private boolean isDiskLow;
     private int stepsToSweep;
     private long countedSubmissions;
@@ -86,22 +85,6 @@ public final class RecordSink implements Follower.Sink {
     }
 
     @Override
-    public String name() {
-        return "record";
-    }
-
-    @Override
-    public String subject() {
-        return "the record of outcomes";
-    }
-
-    @Override
-    public String stopped(long after) {
-        return "the record of outcomes has stopped after sequence " + after
-                + " of the log; the next attempt is in a second";
-    }
-
-    @Override
     public boolean isReady(boolean isOpen) throws IOException {
         if (!isOpen) {
             rows.reopen();
@@ -126,15 +109,14 @@ public final class RecordSink implements Follower.Sink {
     }
 
     @Override
-    public void wentBack(Position stored, String why) {
-        LOG.error("the record of outcomes is based on the log up to sequence {}, but {}", stored.sequence(), why);
-        rows.wentBack(log.logId());
-    }
-
-    @Override
-    public void begin(long after) {
-        position = after;
-        isIncomplete = rows.isIncomplete() || (after == 0 && log.decidedUpTo() > 0);
+    public void begin(Position stored, @Nullable String problem) {
+        if (problem != null) {
+            LOG.error(
+                    "the record of outcomes is based on the log up to sequence {}, but {}", stored.sequence(), problem);
+            rows.wentBack(log.logId());
+        }
+        boolean isAll = (problem != null || stored.sequence() == 0) && log.decidedUpTo() > 0;
+        isIncomplete = rows.isIncomplete() || isAll;
     }
 
     @Override
@@ -149,22 +131,21 @@ public final class RecordSink implements Follower.Sink {
                 new Position(log.logId(), part.last(), part.digest()),
                 part.outcomes().stream().map(Outcome::placed).toList(),
                 notes));
-        if (isIncomplete && part.last() / REPORT_EVERY > position / REPORT_EVERY) {
+        if (isIncomplete && part.last() / REPORT_EVERY > part.after() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", part.last(), log.decidedUpTo());
         }
-        position = part.last();
     }
 
     @Override
-    public boolean work(boolean isMore, BooleanSupplier mayGoOn) {
+    public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
         if (!isMore && mayGoOn.getAsBoolean()) {
-            complete(mayGoOn);
+            complete(position, mayGoOn);
         }
         return sweep();
     }
 
     /** Completes the record once everything in the log is in it. */
-    private void complete(BooleanSupplier mayGoOn) {
+    private void complete(long position, BooleanSupplier mayGoOn) {
         if (rows.isIncomplete()) {
             rows.salvage(oldestKept(), () -> mayGoOn.getAsBoolean() && !isDiskLowNow());
         }
@@ -209,10 +190,5 @@ public final class RecordSink implements Follower.Sink {
         return perSecond < BUSY_PER_SECOND
                 ? 0
                 : Math.min(LONGEST_REST_MILLIS, TimeUnit.NANOSECONDS.toMillis(workedNanos * RESTS_PER_WORK));
-    }
-
-    @Override
-    public boolean isOutage(Throwable failure) {
-        return failure instanceof RecordUnavailableException;
     }
 }

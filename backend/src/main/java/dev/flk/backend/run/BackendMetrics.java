@@ -6,6 +6,7 @@ import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.copy.CopyMetrics;
 import dev.flk.backend.feed.FeedMetrics;
 import dev.flk.backend.follow.FollowerMetrics;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.backend.inbox.ArchiveMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
@@ -69,7 +70,7 @@ final class BackendMetrics {
         tls = new TlsMetrics(all);
         state = new StateMetrics(all);
         sessions = new SessionMetrics(all);
-        record = new FollowerMetrics(all, "record", "the record of outcomes");
+        record = new FollowerMetrics(all, Follows.RECORD);
         review = new ReviewMetrics(all, mostShards);
         logs = new RegistryMetrics(all);
         audit = new AuditMetrics(all);

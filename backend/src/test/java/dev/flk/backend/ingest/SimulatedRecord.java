@@ -10,6 +10,7 @@ import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.FollowerMetrics;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.backend.follow.SteppedFollower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.Inbox;
@@ -121,7 +122,7 @@ final class SimulatedRecord {
     }
 
     private static FollowerMetrics metrics() {
-        return new FollowerMetrics(new Metrics("test"), "record", "the record of outcomes");
+        return new FollowerMetrics(new Metrics("test"), Follows.RECORD);
     }
 
     /** Continues on another machine. */

@@ -43,7 +43,7 @@ final class SwitchedOffRulesTest {
              371 | what lost after it was recorded disappears | giving backend.follow.DecidedReader decided isPresent 0
                1 | a group that failed may have taken effect | notCalling backend.follow.Follower step forget
                0 | what is handed over may leave a gap       | returning backend.follow.DecidedQueue isGapBefore 0
-               2 | the rows hear that the log went back      | notCalling backend.follow.Follower findPosition wentBack
+               2 | the rows hear that the log went back      | notCalling backend.follow.RecordSink begin wentBack
              129 | what was missing is noted                 | notCalling backend.follow.DecidedReader addMissing add
                0 | nothing is recorded on a nearly full disk | giving backend.follow.RecordSink isDiskLow isDiskNearlyLow 0
                1 | what the record still needs stays         | returning backend.inbox.LogCare waitFor 0
