@@ -220,14 +220,15 @@ public final class Follower implements AutoCloseable {
                 || failure instanceof RecordUnavailableException
                 || sink.isOutage(failure);
         String message = isExpected ? String.valueOf(failure.getMessage()) : failure.toString();
+        boolean isReported = message.equals(reportedFailure);
         isUp = false;
-        if (sink.isFinal(failure)) {
-            hasEnded = true;
+        reportedFailure = message;
+        hasEnded = sink.isFinal(failure);
+        if (hasEnded) {
             logger.error("{} has ended, because it belongs to another process: {}", follows.subject, message);
-        } else if (isOpen() && !message.equals(reportedFailure)) {
+        } else if (isOpen() && !isReported) {
             logger.error("{} {}: {}", follows.subject, follows.stopped, message, isExpected ? null : failure);
         }
-        reportedFailure = message;
     }
 
     /** Closes the readers of the log, and makes the next step read the position again. */

@@ -16,7 +16,6 @@ import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.program.json.Json;
@@ -29,10 +28,10 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -242,12 +241,16 @@ final class FedLogTest {
             topic.fence();
             submit(harness, 4, 6);
 
-            await().until(() -> log.lines("instance 2 on elsewhere").size() == 1);
-            assertThat(metric("flk_feed_up")).isZero();
-            assertThat(metric("flk_feed_ended")).isEqualTo(1);
-            assertThat(follower.problem()).contains("has ended: instance 2 on elsewhere");
+            awaitEnd(log, follower, "instance 2 on elsewhere");
             assertThat(topic.events()).hasSize(3);
         }
+    }
+
+    private void awaitEnd(LogCapture log, Follower follower, String why) {
+        await().until(() -> log.lines("the feed has ended").size() == 1);
+        assertThat(follower.problem()).contains("has ended: " + why);
+        assertThat(metric("flk_feed_ended")).isEqualTo(1);
+        assertThat(metric("flk_feed_up")).isZero();
     }
 
     /** A former owner whose feed waits for the brokers must not open it after its successor has. */
@@ -258,16 +261,14 @@ final class FedLogTest {
                 IngestHarness harness = open();
                 Follower follower = follow(harness)) {
             submit(harness, 1, 3);
-            await().until(() -> follower.problem().isPresent());
-            assertThat(follower.problem()).contains("waits, and continues in order: no broker answers");
+            await().until(() ->
+                    follower.problem().equals(Optional.of("waits, and continues in order: no broker answers")));
             assertThat(metric("flk_feed_ended")).isZero();
 
             harness.loseLog(new LockLostException("another backend owns the log"));
             topic.setDown(false);
 
-            await().until(() -> metric("flk_feed_ended") == 1);
-            assertThat(follower.problem()).contains("has ended: another backend owns the log");
-            assertThat(log.lines("the feed has ended")).hasSize(1);
+            awaitEnd(log, follower, "another backend owns the log");
             assertThat(topic.events()).isEmpty();
         }
     }
@@ -320,13 +321,7 @@ final class FedLogTest {
         int expected = 0;
         for (int state = 0; state < 2; state++) {
             try (MemoryRecord record = new MemoryRecord();
-                    Reviews reviews = new Reviews(
-                            record.outcomes(),
-                            record.engine(),
-                            Duration.ofHours(24),
-                            Duration.ofDays(90),
-                            () -> NOW,
-                            new ReviewMetrics(new Metrics("test"), 2))) {
+                    Reviews reviews = record.reviews(new Metrics("test"), NOW)) {
                 String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
                 for (int start = 0; start < 2; start++) {
                     try (IngestHarness harness = open();
@@ -351,13 +346,7 @@ final class FedLogTest {
     @Test
     void reviewUnderLoad_isFed() throws IOException {
         try (MemoryRecord record = new MemoryRecord();
-                Reviews reviews = new Reviews(
-                        record.outcomes(),
-                        record.engine(),
-                        Duration.ofHours(24),
-                        Duration.ofDays(90),
-                        () -> NOW,
-                        new ReviewMetrics(new Metrics("test"), 10));
+                Reviews reviews = record.reviews(new Metrics("test"), NOW);
                 IngestHarness harness = open();
                 Follower follower = follow(harness, topic, reviews, handedBy(harness))) {
             submit(harness, 1, 1);

@@ -157,24 +157,6 @@ class FollowedLogTest {
         }
     }
 
-    /** Simulates two backends that share the rows and receive the same certificates. */
-    @Test
-    void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
-        try (IngestHarness one = open();
-                IngestHarness two = new IngestHarness(directory.resolve("other"), clock)) {
-            submit(one, 1, 300);
-            submit(two, 1, 300);
-            try (Follower first = follow(one);
-                    Follower second = follow(two)) {
-                await().until(() -> first.position() == 300 && second.position() == 300);
-            }
-
-            assertThat(recorded())
-                    .hasSize(300)
-                    .allSatisfy(key -> assertThat(rows.rows().versions(key, 10)).hasSize(1));
-        }
-    }
-
     @Test
     void segmentRemovedBeforeItWasRead_isCountedOnceAndTheRestIsRecorded() throws IOException {
         for (int first = 1; first <= 7; first += 3) {
