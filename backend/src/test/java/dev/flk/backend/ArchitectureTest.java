@@ -40,7 +40,8 @@ class ArchitectureTest {
             Map.entry("ingest", List.of("decide", "stores", "access", "inbox", "outcomes")),
             Map.entry("logs", List.of("stores")),
             Map.entry("copy", List.of("inbox")),
-            Map.entry("feed", List.of("decide", "inbox", "outcomes")),
+            Map.entry("follow", List.of("decide", "inbox", "outcomes")),
+            Map.entry("feed", List.of("decide", "follow", "outcomes", "inbox")),
             Map.entry("sessions", List.of("stores", "access")),
             Map.entry("state", List.of("stores", "access")));
 

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.feed;
 
-import dev.flk.backend.decide.LoggedOutcomes.Compared;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
+import dev.flk.backend.follow.DecidedPart.Outcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.ReviewLine;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
-import dev.flk.canonical.SignedFields;
 import dev.flk.feed.FeedEvent;
-import dev.flk.wal.segment.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -38,22 +36,20 @@ public final class FeedEvents {
     public record OutcomeEvent(FeedEvent event, boolean isWhole) {}
 
     /**
-     * Returns the event of a submission.
+     * Returns the event of a submission that was not overruled.
      *
-     * @param decided the outcome with which the submission was answered
      * @param maxBytes the largest number of bytes that a value may have
      */
-    public OutcomeEvent outcome(LogRecord submission, Compared decided, int maxBytes) {
-        String line = RecordedOutcomes.line(
-                RecordedOutcome.of(submission.sequence(), submission, decided).version());
-        String body = CanonicalString.quote(new String(submission.body(), StandardCharsets.UTF_8));
-        byte[] whole = withMember(line, "body", body);
+    public OutcomeEvent outcome(Outcome outcome, int maxBytes) {
+        String line = RecordedOutcomes.line(outcome.placed().version());
+        byte[] whole =
+                withMember(line, "body", CanonicalString.quote(new String(outcome.body(), StandardCharsets.UTF_8)));
         boolean isWhole = whole.length <= maxBytes;
-        byte[] value = isWhole ? whole : withMember(line, "body_omitted", omitted(submission));
-        SignedFields signed = decided.certificate().signed();
-        Map<String, String> headers = headers("outcome", decided.given().kind().label(), signed.shardId());
-        headers.put("sequence", Long.toString(submission.sequence()));
-        return new OutcomeEvent(new FeedEvent(signed.pcsId().toString(), value, headers), isWhole);
+        byte[] value = isWhole ? whole : withMember(line, "body_omitted", omitted(outcome));
+        RowKey key = outcome.placed().version().key();
+        Map<String, String> headers = headers("outcome", outcome.verdict().label(), key.shard());
+        headers.put("sequence", Long.toString(outcome.placed().sequence()));
+        return new OutcomeEvent(new FeedEvent(key.pcsId(), value, headers), isWhole);
     }
 
     private static byte[] withMember(String line, String name, String json) {
@@ -61,10 +57,10 @@ public final class FeedEvents {
                 .getBytes(StandardCharsets.UTF_8);
     }
 
-    private static String omitted(LogRecord submission) {
-        byte[] body = submission.body();
+    private static String omitted(Outcome outcome) {
+        byte[] body = outcome.body();
         return "{\"bytes\":" + body.length + ",\"sha256\":\"" + HexFormat.of().formatHex(Sha256.of(body))
-                + "\",\"sequence\":" + submission.sequence() + "}";
+                + "\",\"sequence\":" + outcome.placed().sequence() + "}";
     }
 
     /** Returns the event of a review, whose value is its line in {@code /v1/outcomes/changes} without the cursor. */

@@ -3,6 +3,7 @@ package dev.flk.backend.feed;
 
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.feed.FeedEvents.OutcomeEvent;
+import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.copy.kafka.KafkaEvents;
 import dev.flk.feed.FeedEvent;
 import dev.flk.feed.FeedUnavailableException;
@@ -76,7 +77,9 @@ public final class FeedReplay {
     }
 
     private void add(LogRecord submission, KafkaEvents topic) throws IOException {
-        OutcomeEvent event = events.outcome(submission, outcomes.compare(submission, null), topic.maxValueBytes());
+        OutcomeEvent event = events.outcome(
+                Outcome.of(submission.sequence(), submission, outcomes.compare(submission, null)),
+                topic.maxValueBytes());
         collected.add(event.event());
         bytes += event.event().value().length;
         omitted += event.isWhole() ? 0 : 1;

@@ -6,7 +6,7 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.copy.CopyOpening;
 import dev.flk.backend.decide.DecisionRules;
-import dev.flk.backend.feed.FeedFollower;
+import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
@@ -64,7 +64,7 @@ public final class Backend implements AutoCloseable {
     private final IngestPipeline ingest;
     private final Optional<ServedState> state;
     private final Optional<CopiedLog> copied;
-    private final Optional<FeedFollower> feed;
+    private final Optional<Follower> feed;
     private final CompletionStage<LockLostException> lockLost;
 
     /**

@@ -8,6 +8,7 @@ import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.ArchiveCommand;
 import dev.flk.backend.inbox.Inbox;
@@ -17,7 +18,6 @@ import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
-import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -35,7 +35,7 @@ import java.util.stream.Collectors;
  * The log of certificates, and all that decides about them.
  *
  * @param archive the archive of the log; empty if it has none
- * @param decided the submissions whose outcomes were recorded last, if this backend keeps a record
+ * @param decided the submissions whose outcomes were recorded last, if this backend has a record or a feed
  * @param hasSharedStore whether several backends may share the store of outcomes
  */
 record CertificateParts(
@@ -103,7 +103,10 @@ record CertificateParts(
                 common.audit(),
                 copied.<SafeEnd>map(each -> each).orElse(SafeEnd.ON_DISK),
                 logs::isForgotten,
-                common.config().record().store().isPresent() ? decided : unused -> {}));
+                common.config().record().store().isPresent()
+                                || common.config().feed().isPresent()
+                        ? decided
+                        : unused -> {}));
         IngestPipeline ingest = common.parts().opened(pipeline.open(configured.ready()));
         ingest.start();
         LogCare care = common.parts()

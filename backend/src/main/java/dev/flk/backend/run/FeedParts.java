@@ -3,7 +3,8 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.feed.FeedConfig;
-import dev.flk.backend.feed.FeedFollower;
+import dev.flk.backend.feed.FeedSink;
+import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.wal.files.DiskFiles;
@@ -14,7 +15,7 @@ final class FeedParts {
     private FeedParts() {}
 
     /** Starts the feed, which waits for the brokers by itself. */
-    static FeedFollower start(
+    static Follower start(
             Common common,
             FeedConfig feed,
             CertificateParts certificates,
@@ -24,8 +25,9 @@ final class FeedParts {
         long claimTerm = copied.map(CopiedLog::term).orElse(0L);
         // segments do not wait for the feed: brokers that are away must not fill the disk of the log
         return common.parts()
-                .opened(new FeedFollower(
+                .opened(FeedSink.follower(
                         log,
+                        certificates.decided(),
                         feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()),
                         record.flatMap(RecordParts::reviews).orElse(null),
                         common.metrics().feed,
@@ -34,7 +36,7 @@ final class FeedParts {
     }
 
     /** Returns the state of the feed. The backend is ready without it. */
-    static Component component(FeedFollower feed) {
+    static Component component(Follower feed) {
         Optional<String> problem = feed.problem();
         return new Component("feed", problem.isEmpty(), problem.orElse("up"), false);
     }

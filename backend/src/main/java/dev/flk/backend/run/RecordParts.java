@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
+import dev.flk.backend.follow.Follower;
+import dev.flk.backend.follow.RecordSink;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.postgres.PostgresRows;
@@ -8,7 +10,6 @@ import dev.flk.backend.outcomes.record.EmbeddedRows;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
-import dev.flk.backend.outcomes.record.RecordFollower;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.state.ServedState;
@@ -54,22 +55,18 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
         RecordConfig config = common.config().record();
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
         common.parts().opened(rows);
-        RecordFollower follower = common.parts()
-                .opened(new RecordFollower(
-                        log,
-                        rows,
-                        certificates.decided(),
-                        config.history(),
-                        common.steady().expiry(),
-                        common.metrics().ingest::admitted,
-                        common.metrics().record,
-                        System::nanoTime));
+        RecordSink sink = new RecordSink(
+                log,
+                rows,
+                config.history(),
+                common.steady().expiry(),
+                common.metrics().ingest::admitted,
+                System::nanoTime);
+        Follower follower = common.parts()
+                .opened(new Follower(sink, log, certificates.decided(), common.metrics().record, System::nanoTime));
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
-                rows,
-                rows.areShared() || !certificates.hasSharedStore(),
-                follower::incompleteBefore,
-                follower::isBehind);
+                rows, rows.areShared() || !certificates.hasSharedStore(), sink::incompleteBefore, follower::isBehind);
         Optional<Reviews> reviews = state.map(served -> common.parts()
                 .opened(new Reviews(
                         outcomes,
@@ -79,7 +76,6 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
                         common.clock(),
                         common.metrics().review))
                 .start());
-        follower.start();
-        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower::position);
+        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start()::position);
     }
 }

@@ -6,16 +6,18 @@ import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedOutcomes;
-import dev.flk.backend.feed.FeedFollower;
 import dev.flk.backend.feed.FeedMetrics;
+import dev.flk.backend.feed.FeedSink;
 import dev.flk.backend.feed.MemoryFeed;
+import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.follow.Follower;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.program.json.Json;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
@@ -26,15 +28,16 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -54,8 +57,19 @@ final class FedLogTest {
         return new IngestHarness(directory.resolve("log"), clock);
     }
 
-    private FeedFollower follow(IngestHarness harness) {
-        return new FeedFollower(harness.decidedLog(), topic, null, feedMetrics, System::nanoTime).start();
+    private Follower follow(IngestHarness harness) {
+        return follow(harness, topic, null, handedBy(harness));
+    }
+
+    private static DecidedQueue handedBy(IngestHarness harness) {
+        DecidedQueue handed = new DecidedQueue();
+        harness.whenRecorded = handed;
+        return handed;
+    }
+
+    private Follower follow(IngestHarness harness, MemoryFeed topic, @Nullable Reviews reviews, DecidedQueue handed) {
+        return FeedSink.follower(harness.decidedLog(), handed, topic, reviews, feedMetrics, System::nanoTime)
+                .start();
     }
 
     private double metric(String name) {
@@ -66,7 +80,7 @@ final class FedLogTest {
         IntStream.rangeClosed(from, to).forEach(i -> harness.submit(Pcs.number(i)));
     }
 
-    private static void awaitFed(IngestHarness harness, FeedFollower follower) {
+    private static void awaitFed(IngestHarness harness, Follower follower) {
         await().until(() -> harness.metric("flk_inbox_pending") == 0
                 && follower.position() == harness.decidedLog().last());
     }
@@ -102,7 +116,7 @@ final class FedLogTest {
     @Test
     void eachWinner_isFedOnce_asTheOutcomeWithItsCertificate() throws IOException {
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submitAllKinds(harness);
             awaitFed(harness, follower);
 
@@ -128,12 +142,40 @@ final class FedLogTest {
         }
     }
 
+    /** Compares what record and feed make of what is handed over with what they read from the log. */
+    @Test
+    void handedOver_equalsWhatIsReadFromTheLog() throws Exception {
+        MemoryFeed fedFromTheLog = new MemoryFeed();
+        try (IngestHarness harness = open();
+                TemporaryRows rows = new TemporaryRows();
+                TemporaryRows fromTheLog = new TemporaryRows()) {
+            DecidedQueue handed = handedBy(harness);
+            try (Follower feed = follow(harness, topic, null, handed);
+                    Follower record = FollowedLogTest.follow(harness, rows, handed)) {
+                submitAllKinds(harness);
+                awaitFed(harness, feed);
+                awaitFed(harness, record);
+            }
+            DecidedQueue nothing = new DecidedQueue();
+            try (Follower feed = follow(harness, fedFromTheLog, null, nothing);
+                    Follower record = FollowedLogTest.follow(harness, fromTheLog, nothing)) {
+                awaitFed(harness, feed);
+                awaitFed(harness, record);
+            }
+
+            assertThat(topic.values()).hasSize(90).isEqualTo(fedFromTheLog.values());
+            assertThat(rows.rows().changes("", 10_000))
+                    .hasSizeGreaterThanOrEqualTo(90)
+                    .isEqualTo(fromTheLog.rows().changes("", 10_000));
+        }
+    }
+
     @Test
     void lostAnswersOfTheBrokers_andRestarts_feedEachOnceAndInOrder() throws IOException {
         topic.failOneOf(2);
         for (int start = 0; start < 4; start++) {
             try (IngestHarness harness = open();
-                    FeedFollower follower = follow(harness)) {
+                    Follower follower = follow(harness)) {
                 submit(harness, start * 10 + 1, start * 10 + 5);
                 awaitFed(harness, follower);
                 submit(harness, start * 10 + 6, start * 10 + 10);
@@ -149,7 +191,7 @@ final class FedLogTest {
         topic.setDown(true);
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submitAllKinds(harness);
             await().until(() -> log.lines("no broker answers").size() == 1);
             assertThat(metric("flk_feed_up")).isZero();
@@ -171,7 +213,7 @@ final class FedLogTest {
         topic.setMaxValueBytes(1_500);
         Pcs large = Pcs.number(2).with("remark", "\"" + "\\n".repeat(1_000) + "\"");
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 1);
             assertThat(harness.submit(large)).isInstanceOf(Ingest.Outcome.Decided.class);
             submit(harness, 3, 3);
@@ -193,18 +235,22 @@ final class FedLogTest {
     void otherProcessFeedsThisLog_feedEnds() throws IOException {
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
             awaitFed(harness, follower);
             topic.fence();
             submit(harness, 4, 6);
 
-            await().until(() -> log.lines("instance 2 on elsewhere").size() == 1);
-            assertThat(metric("flk_feed_up")).isZero();
-            assertThat(metric("flk_feed_ended")).isEqualTo(1);
-            assertThat(follower.problem()).contains("has ended: instance 2 on elsewhere");
+            awaitEnd(log, follower, "instance 2 on elsewhere");
             assertThat(topic.events()).hasSize(3);
         }
+    }
+
+    private void awaitEnd(LogCapture log, Follower follower, String why) {
+        await().until(() -> log.lines("the feed has ended").size() == 1);
+        assertThat(follower.problem()).contains("has ended: " + why);
+        assertThat(metric("flk_feed_ended")).isEqualTo(1);
+        assertThat(metric("flk_feed_up")).isZero();
     }
 
     /** A former owner whose feed waits for the brokers must not open it after its successor has. */
@@ -213,43 +259,17 @@ final class FedLogTest {
         topic.setDown(true);
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
-            await().until(() -> follower.problem().isPresent());
-            assertThat(follower.problem()).contains("waits, and continues in order: no broker answers");
+            await().until(() ->
+                    follower.problem().equals(Optional.of("waits, and continues in order: no broker answers")));
             assertThat(metric("flk_feed_ended")).isZero();
 
             harness.loseLog(new LockLostException("another backend owns the log"));
             topic.setDown(false);
 
-            await().until(() -> metric("flk_feed_ended") == 1);
-            assertThat(follower.problem()).contains("has ended: another backend owns the log");
-            assertThat(log.lines("the feed has ended")).hasSize(1);
+            awaitEnd(log, follower, "another backend owns the log");
             assertThat(topic.events()).isEmpty();
-        }
-    }
-
-    @Test
-    void segmentRemovedBeforeItWasRead_isCounted_andTheRestIsFed() throws IOException {
-        for (int first = 1; first <= 7; first += 3) {
-            try (IngestHarness harness = open()) {
-                submit(harness, first, first + 2);
-            }
-        }
-        List<Path> segments;
-        try (Stream<Path> files = Files.list(directory.resolve("log"))) {
-            segments = files.filter(file -> file.toString().endsWith(".wal"))
-                    .sorted()
-                    .toList();
-        }
-        try (IngestHarness harness = open()) {
-            Files.delete(segments.get(1));
-            try (FeedFollower follower = follow(harness)) {
-                awaitFed(harness, follower);
-            }
-
-            assertThat(topic.headers("sequence")).containsExactly("1", "2", "3", "7", "8", "9");
-            assertThat(metric("flk_feed_missed_total")).isEqualTo(3);
         }
     }
 
@@ -259,22 +279,39 @@ final class FedLogTest {
         try (IngestHarness harness = open()) {
             submit(harness, 1, 3);
         }
-        FollowedLogTest.copyLog(directory.resolve("log"), older);
+        copyLog(directory.resolve("log"), older);
         try (IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 4, 6);
             awaitFed(harness, follower);
         }
-        FollowedLogTest.copyLog(older, directory.resolve("log"));
+        copyLog(older, directory.resolve("log"));
 
         try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.WARN);
                 IngestHarness harness = open();
-                FeedFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 11, 12);
             awaitFed(harness, follower);
 
             assertThat(topic.headers("sequence").subList(6, 11)).containsExactly("1", "2", "3", "4", "5");
             assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
+        }
+    }
+
+    /** Replaces the content of {@code to} with the files of {@code from}. */
+    private static void copyLog(Path from, Path to) throws IOException {
+        Files.createDirectories(to);
+        for (Path old : files(to)) {
+            Files.delete(old);
+        }
+        for (Path file : files(from)) {
+            Files.copy(file, to.resolve(file.getFileName()));
+        }
+    }
+
+    private static List<Path> files(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.toList();
         }
     }
 
@@ -284,19 +321,11 @@ final class FedLogTest {
         int expected = 0;
         for (int state = 0; state < 2; state++) {
             try (MemoryRecord record = new MemoryRecord();
-                    Reviews reviews = new Reviews(
-                            record.outcomes(),
-                            record.engine(),
-                            Duration.ofHours(24),
-                            Duration.ofDays(90),
-                            () -> NOW,
-                            new ReviewMetrics(new Metrics("test"), 2))) {
+                    Reviews reviews = record.reviews(new Metrics("test"), NOW)) {
                 String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
                 for (int start = 0; start < 2; start++) {
                     try (IngestHarness harness = open();
-                            FeedFollower follower = new FeedFollower(
-                                            harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime)
-                                    .start()) {
+                            Follower follower = follow(harness, topic, reviews, handedBy(harness))) {
                         submit(harness, 2 * state + start + 1, 2 * state + start + 1);
                         reviews.review(new Reviewed.Ids(List.of(id), -1), review);
                         expected += 2;
@@ -317,16 +346,9 @@ final class FedLogTest {
     @Test
     void reviewUnderLoad_isFed() throws IOException {
         try (MemoryRecord record = new MemoryRecord();
-                Reviews reviews = new Reviews(
-                        record.outcomes(),
-                        record.engine(),
-                        Duration.ofHours(24),
-                        Duration.ofDays(90),
-                        () -> NOW,
-                        new ReviewMetrics(new Metrics("test"), 10));
+                Reviews reviews = record.reviews(new Metrics("test"), NOW);
                 IngestHarness harness = open();
-                FeedFollower follower =
-                        new FeedFollower(harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime).start()) {
+                Follower follower = follow(harness, topic, reviews, handedBy(harness))) {
             submit(harness, 1, 1);
             awaitFed(harness, follower);
             String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);

@@ -4,21 +4,20 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import ch.qos.logback.classic.Level;
+import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.follow.Follower;
+import dev.flk.backend.follow.RecordSink;
+import dev.flk.backend.follow.SteppedFollower;
+import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.MemoryStore;
-import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.backend.outcomes.record.OutcomeRows;
-import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.RecordFollower;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.SteppedFollower;
 import dev.flk.backend.outcomes.record.TemporaryRows;
-import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import java.io.IOException;
@@ -31,6 +30,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of the record of outcomes when the log that it follows does not only grow. */
 class FollowedLogTest {
@@ -49,26 +50,21 @@ class FollowedLogTest {
         return new IngestHarness(directory.resolve("log"), clock);
     }
 
-    private RecordFollower follow(IngestHarness harness) {
-        return follow(harness, new DecidedQueue());
+    private Follower follow(IngestHarness harness) {
+        return follow(harness, rows, new DecidedQueue());
     }
 
-    private RecordFollower follow(IngestHarness harness, DecidedQueue handed) {
-        return follow(harness, rows, handed);
-    }
-
-    private RecordFollower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
-        RecordFollower follower = new RecordFollower(
-                harness.decidedLog(),
+    /** Starts a record of a log. */
+    static Follower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
+        DecidedLog log = harness.decidedLog();
+        RecordSink sink = new RecordSink(
+                log,
                 rows.rows(),
-                handed,
                 Duration.ofDays(90),
-                clock::wall,
+                harness.clock::wall,
                 harness.ingestMetrics::admitted,
-                harness.recordMetrics,
                 System::nanoTime);
-        follower.start();
-        return follower;
+        return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
     }
 
     private static void submit(IngestHarness harness, int from, int to) {
@@ -124,52 +120,10 @@ class FollowedLogTest {
                         thread.getName().equals("record-follower") && thread.getState() == Thread.State.TIMED_WAITING);
     }
 
-    /**
-     * Compares rows whose submissions were handed over with rows that are derived from the log alone, after submissions
-     * of all kinds: new ones, duplicates, other content, and some that the store failed to record at first.
-     */
-    @Test
-    void handedOver_equalsWhatIsReadFromTheLog() throws IOException {
-        DecidedQueue handed = new DecidedQueue();
-        try (IngestHarness harness = open();
-                TemporaryRows fromTheLog = new TemporaryRows()) {
-            harness.whenRecorded = handed;
-            try (RecordFollower follower = follow(harness, handed)) {
-                submit(harness, 1, 50);
-                submit(harness, 40, 50);
-                IntStream.rangeClosed(1, 5)
-                        .forEach(i -> harness.submit(Pcs.number(i).tampered("seed", "1234")));
-                harness.store.failReads(); // so that duplicates are logged, and then overruled
-                submit(harness, 48, 52);
-                harness.store.down();
-                submit(harness, 53, 60);
-                harness.store.up();
-                await().until(() -> harness.metric("flk_inbox_pending") == 0);
-                submit(harness, 61, 90);
-                await().until(() -> harness.metric("flk_inbox_pending") == 0
-                        && follower.position() == harness.decidedLog().last());
-            }
-            try (RecordFollower follower = follow(harness, fromTheLog, new DecidedQueue())) {
-                await().until(() -> follower.position() == harness.decidedLog().last());
-            }
-
-            assertThat(changes(rows)).hasSizeGreaterThanOrEqualTo(90).isEqualTo(changes(fromTheLog));
-        }
-    }
-
-    /** Returns all versions with their cursors. */
-    private static List<Change> changes(TemporaryRows rows) {
-        try {
-            return rows.rows().changes("", 10_000);
-        } catch (OutcomeRows.ChangesLostException e) {
-            throw new AssertionError(e);
-        }
-    }
-
     @Test
     void newestSegmentMovedWhileRead_recordContinuesInTheNext() throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 5);
             await().until(() -> follower.position() == 5);
 
@@ -190,7 +144,7 @@ class FollowedLogTest {
     @Test
     void submissionNotForced_isNotInTheRecord() throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 5);
             await().until(() -> follower.position() == 5);
 
@@ -200,24 +154,6 @@ class FollowedLogTest {
             await().until(() -> follower.position() == 6);
 
             assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 4, 5, 7)));
-        }
-    }
-
-    /** Simulates two backends that share the rows and receive the same certificates. */
-    @Test
-    void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
-        try (IngestHarness one = open();
-                IngestHarness two = new IngestHarness(directory.resolve("other"), clock)) {
-            submit(one, 1, 300);
-            submit(two, 1, 300);
-            try (RecordFollower first = follow(one);
-                    RecordFollower second = follow(two)) {
-                await().until(() -> first.position() == 300 && second.position() == 300);
-            }
-
-            assertThat(recorded())
-                    .hasSize(300)
-                    .allSatisfy(key -> assertThat(rows.rows().versions(key, 10)).hasSize(1));
         }
     }
 
@@ -232,7 +168,7 @@ class FollowedLogTest {
             Files.delete(segments().get(1));
 
             for (int start = 1; start <= 2; start++) {
-                try (RecordFollower follower = follow(harness)) {
+                try (Follower follower = follow(harness)) {
                     await().until(() -> follower.position() == 9);
                     assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
                 }
@@ -243,10 +179,12 @@ class FollowedLogTest {
         }
     }
 
-    @Test
-    void everythingDecidedWasRemoved_recordContinuesWithTheNextSubmission() throws IOException {
+    /** The next submission does not follow what is recorded, whether it is handed over or read from the log. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everythingDecidedWasRemoved_recordContinuesWithTheNextSubmission(boolean isHandedOver) throws IOException {
         try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             submit(harness, 1, 3);
             await().until(() -> follower.position() == 3);
         }
@@ -255,8 +193,10 @@ class FollowedLogTest {
         }
         try (IngestHarness harness = open()) {
             Files.delete(segments().get(1));
-            try (RecordFollower follower = follow(harness)) {
+            DecidedQueue handed = new DecidedQueue();
+            try (Follower follower = follow(harness, rows, handed)) {
                 await().until(FollowedLogTest::isFollowerResting);
+                harness.whenRecorded = isHandedOver ? handed : decided -> {};
 
                 submit(harness, 7, 9);
                 await().until(() -> follower.position() == 9);
@@ -267,32 +207,6 @@ class FollowedLogTest {
         }
     }
 
-    /** The next submission is handed over, but does not follow what is recorded. */
-    @Test
-    void everythingDecidedWasRemoved_recordContinuesWithWhatIsHandedOver() throws IOException {
-        try (IngestHarness harness = open()) {
-            submit(harness, 1, 3);
-        }
-        try (IngestHarness harness = open()) {
-            submit(harness, 4, 6);
-        }
-        try (IngestHarness harness = open()) {
-            for (Path segment : segments().subList(0, 2)) {
-                Files.delete(segment);
-            }
-            DecidedQueue handed = new DecidedQueue();
-            try (RecordFollower follower = follow(harness, handed)) {
-                await().until(FollowedLogTest::isFollowerResting);
-                harness.whenRecorded = handed;
-
-                submit(harness, 7, 9);
-                await().until(() -> follower.position() == 9);
-            }
-
-            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(7, 8, 9)));
-        }
-    }
-
     /** Each policy gives another outcome. Up to the end of its life, an outcome answers; then the next policy decides. */
     @Test
     void idAtTheEndOfItsLife_isDecidedAnew_andTheRowHasBothOutcomes() throws IOException {
@@ -300,14 +214,14 @@ class FollowedLogTest {
         Policy lenient = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=2.0"));
         MemoryStore store = new MemoryStore(1_000, clock.expiry());
         try (IngestHarness harness = new IngestHarness(directory.resolve("log"), clock, Policy.defaults(), store, 100);
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             assertThat(harness.submit(pcs)).isInstanceOf(Outcome.Decided.class);
             await().until(() -> follower.position() == 1);
         }
         clock.millis += IngestHarness.TTL.toMillis() - 1;
         try (IngestHarness harness = new IngestHarness(
                         directory.resolve("log"), clock, lenient, new MemoryStore(1_000, clock.expiry()), 100);
-                RecordFollower follower = follow(harness)) {
+                Follower follower = follow(harness)) {
             assertThat(harness.lookUp(pcs)).isPresent();
             harness.submit(pcs);
             assertThat(harness.decidedLog().last()).isEqualTo(1);
@@ -320,54 +234,6 @@ class FollowedLogTest {
             assertThat(rows.rows().versions(recorded().get(0), 10))
                     .extracting(version -> version.json().substring(0, 21))
                     .containsExactly("{\"verdict\":\"accepted\"", "{\"verdict\":\"rejected\"");
-        }
-    }
-
-    /**
-     * Restores a log without its last records, and lets it grow beyond the follower's position before the follower
-     * reads it.
-     */
-    @Test
-    void logRestoredFromACopy_grownPastThePosition_isReadAgain() throws IOException {
-        try (IngestHarness harness = open()) {
-            submit(harness, 1, 3);
-        }
-        Path copy = directory.resolve("copy");
-        copyLog(directory.resolve("log"), copy);
-        try (IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
-            submit(harness, 4, 6);
-            await().until(() -> follower.position() == 6);
-        }
-        copyLog(copy, directory.resolve("log"));
-        try (IngestHarness harness = open()) {
-            submit(harness, 11, 16);
-        }
-
-        try (LogCapture log = new LogCapture("dev.flk.backend.record", Level.WARN);
-                IngestHarness harness = open();
-                RecordFollower follower = follow(harness)) {
-            await().until(() -> follower.position() == 9);
-            assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
-        }
-
-        assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
-    }
-
-    /** Replaces the content of {@code to} with the files of {@code from}. */
-    static void copyLog(Path from, Path to) throws IOException {
-        Files.createDirectories(to);
-        for (Path old : files(to)) {
-            Files.delete(old);
-        }
-        for (Path file : files(from)) {
-            Files.copy(file, to.resolve(file.getFileName()));
-        }
-    }
-
-    private static List<Path> files(Path directory) throws IOException {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.toList();
         }
     }
 }

@@ -8,6 +8,8 @@ import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.follow.FollowerMetrics;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.SafeEnd;
@@ -18,7 +20,6 @@ import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
-import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
@@ -59,9 +60,10 @@ final class IngestHarness implements AutoCloseable {
     static final long MIN_FREE_BYTES = 1_000_000;
 
     final FaultyFiles files = new FaultyFiles();
+    final Clock clock;
     private final Metrics metrics = new Metrics("test");
     final IngestMetrics ingestMetrics = new IngestMetrics(metrics, new RefusedSubmissions(metrics), 256);
-    final RecordMetrics recordMetrics = new RecordMetrics(metrics);
+    final FollowerMetrics recordMetrics = new FollowerMetrics(metrics, Follows.RECORD);
     final FaultyStore store;
     private final GuardedStore guarded;
     private final Inbox inbox;
@@ -142,6 +144,7 @@ final class IngestHarness implements AutoCloseable {
             Limits.Sizes limits,
             Function<Metrics, Signatures> signatures)
             throws IOException {
+        this.clock = clock;
         store = new FaultyStore(dedup);
         guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), new StoreMetrics(metrics));
         DecisionRules rules = new DecisionRules(policy, TTL);

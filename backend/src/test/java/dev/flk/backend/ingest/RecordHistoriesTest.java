@@ -85,8 +85,7 @@ final class RecordHistoriesTest {
     @Test
     void positionNotComparedWithTheLog_missesOutcomes() throws ReflectiveOperationException {
         assertThat(Mutant.without(
-                                "the position names a record",
-                                "giving backend.outcomes.record.DecidedReader whyNotAt equals 1")
+                                "the position names a record", "giving backend.follow.DecidedReader whyNotAt equals 1")
                         .breaks(RecordHistoriesTest.class, "logLostItsEnd_grownPastThePosition_isReadAgain"))
                 .isTrue();
     }

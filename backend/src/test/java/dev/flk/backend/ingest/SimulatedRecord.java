@@ -8,19 +8,20 @@ import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.follow.FollowerMetrics;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
+import dev.flk.backend.follow.SteppedFollower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
-import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import dev.flk.backend.outcomes.record.SimulatedRows;
 import dev.flk.backend.outcomes.record.SimulatedRows.Mood;
-import dev.flk.backend.outcomes.record.SteppedFollower;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.sample.Pcs;
@@ -65,7 +66,7 @@ final class SimulatedRecord {
     private final Random random;
     private SimulatedDisk disk;
     private final InboxFiles files;
-    private final RecordMetrics metrics = new RecordMetrics(new Metrics("record"));
+    private final FollowerMetrics metrics = metrics();
     private final SimulatedRows rows;
 
     /** The submissions that the retention removed, by sequence. */
@@ -118,6 +119,10 @@ final class SimulatedRecord {
                         .isTrue();
             }
         });
+    }
+
+    private static FollowerMetrics metrics() {
+        return new FollowerMetrics(new Metrics("test"), Follows.RECORD);
     }
 
     /** Continues on another machine. */
@@ -360,10 +365,7 @@ final class SimulatedRecord {
             public void wentBack() {}
         });
         follower = new SteppedFollower(
-                new DecidedLog(Objects.requireNonNull(inbox), files.complete()),
-                fresh,
-                new DecidedQueue(),
-                new RecordMetrics(new Metrics("derived")));
+                new DecidedLog(Objects.requireNonNull(inbox), files.complete()), fresh, new DecidedQueue(), metrics());
         catchUp();
         compare(fresh);
     }

@@ -38,14 +38,14 @@ final class SwitchedOffRulesTest {
              840 | also at the end of the log                | returning wal.segment.LogReader noteEnd 0
                2 | a renamed segment is copied to the next   | returning wal.Segment isUnderItsName 1
                4 | the lock is checked before an answer      | notCalling wal.GroupCommit append requireLock
-               2 | only what is decided is recorded          | callingInstead backend.outcomes.record.RecordFollower tryStep decidedUpTo last
-               0 | what lost never appears in the record     | returning backend.outcomes.record.DecidedReader lookAhead 1
-             371 | what lost after it was recorded disappears | giving backend.outcomes.record.RecordFollower placed isPresent 0
-               1 | a group that failed may have taken effect | notCalling backend.outcomes.record.RecordFollower step forget
-               0 | what is handed over may leave a gap       | returning backend.outcomes.record.DecidedQueue isGapBefore 0
-               2 | the rows hear that the log went back      | notCalling backend.outcomes.record.RecordFollower readPosition wentBack
-             129 | what was missing is noted                 | notCalling backend.outcomes.record.DecidedReader addMissing add
-               0 | nothing is recorded on a nearly full disk | giving backend.outcomes.record.RecordFollower isDiskLow isDiskNearlyLow 0
+               2 | only what is decided is recorded          | callingInstead backend.follow.Follower tryStep decidedUpTo last
+               0 | what lost never appears in the record     | returning backend.follow.DecidedReader lookAhead 1
+             371 | what lost after it was recorded disappears | giving backend.follow.DecidedReader decided isPresent 0
+               1 | a group that failed may have taken effect | notCalling backend.follow.Follower step forget
+               0 | what is handed over may leave a gap       | returning backend.follow.DecidedQueue isGapBefore 0
+               2 | the rows hear that the log went back      | notCalling backend.follow.RecordSink begin wentBack
+             129 | what was missing is noted                 | notCalling backend.follow.DecidedReader addMissing add
+               0 | nothing is recorded on a nearly full disk | giving backend.follow.RecordSink isDiskLow isDiskNearlyLow 0
                1 | what the record still needs stays         | returning backend.inbox.LogCare waitFor 0
                1 | what is removed is durable before         | notCalling backend.inbox.LogCare step run
                3 | a restore skips what may be in use        | notCalling wal.LogRestore skip add

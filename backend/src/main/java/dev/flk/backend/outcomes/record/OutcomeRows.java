@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * <p>One thread writes; any thread reads. Calls block.
  */
 public interface OutcomeRows extends AutoCloseable {
+    /** The prefix of the names of {@link #notes} about records that are missing for good. */
+    String GAPS = "gap/";
+
     /**
      * The row that a version belongs to.
      *

@@ -85,7 +85,7 @@ public final class RecordedOutcome {
     }
 
     /** Returns the version to which a submission leads whose outcome was the first of its id. */
-    static Placed of(DecidedSubmission decided) {
+    public static Placed of(DecidedSubmission decided) {
         return of(
                 decided.sequence(),
                 decided.certificate(),

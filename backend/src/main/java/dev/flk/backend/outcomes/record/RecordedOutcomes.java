@@ -76,7 +76,7 @@ public final class RecordedOutcomes {
 
     /** Returns what is missing for good, a phrase for each gap, at most {@value #MAX_GAPS} of them. */
     public List<String> gaps() {
-        return rows.notes(RecordFollower.GAPS).values().stream().limit(MAX_GAPS).toList();
+        return rows.notes(OutcomeRows.GAPS).values().stream().limit(MAX_GAPS).toList();
     }
 
     OutcomeRows rows() {

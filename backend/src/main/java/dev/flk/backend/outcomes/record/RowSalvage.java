@@ -104,7 +104,7 @@ final class RowSalvage {
     private void cantRead(Table table, Exception e) {
         String name = String.valueOf(table.file.getFileName());
         gaps.put(
-                RecordFollower.GAPS + "set-aside/" + name,
+                OutcomeRows.GAPS + "set-aside/" + name,
                 "outcomes in the damaged table " + name + ", which the log no longer has");
         LOG.error("outcomes in {} can't be read, and may be missing from the record: {}", table.file, e.toString());
     }

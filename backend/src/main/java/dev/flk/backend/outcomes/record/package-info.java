@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The record: the outcome of every certificate, as rows beside the ids in {@code DEDUP_DIR} or in Postgres, and the
- * reviews of those that were escalated or rejected, which are in the state of agents. {@link dev.flk.backend.outcomes.record.RecordFollower} writes the record by following the inbox log; {@link
+ * reviews of those that were escalated or rejected, which are in the state of agents. {@link
+ * dev.flk.backend.outcomes.record.OutcomeRows} is written behind the inbox log; {@link
  * dev.flk.backend.outcomes.record.RecordedOutcomes} answers queries.
  */
 @NullMarked

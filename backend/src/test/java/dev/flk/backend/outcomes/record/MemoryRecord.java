@@ -63,7 +63,7 @@ public final class MemoryRecord implements AutoCloseable {
 
     /** Notes that the record lacks something for good. */
     public void lack(String what) {
-        rows.rows().apply(new Group(null, List.of(), Map.of(RecordFollower.GAPS + "test", what)));
+        rows.rows().apply(new Group(null, List.of(), Map.of(OutcomeRows.GAPS + "test", what)));
     }
 
     /** Adds an outcome and returns its id. */

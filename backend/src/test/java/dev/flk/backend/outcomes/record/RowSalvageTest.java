@@ -115,7 +115,7 @@ class RowSalvageTest {
         rows.salvage(START, () -> true);
 
         assertThat(everything()).isEqualTo(before);
-        assertThat(rows.notes(RecordFollower.GAPS)).isEmpty();
+        assertThat(rows.notes(OutcomeRows.GAPS)).isEmpty();
         assertThat(rows.isIncomplete()).isFalse();
         assertThat(view.setAsidePath())
                 .satisfiesAnyOf(
@@ -136,7 +136,7 @@ class RowSalvageTest {
                 .containsExactlyElementsOf(IntStream.range(300, 500)
                         .mapToObj(number -> version(number, "accepted"))
                         .toList());
-        assertThat(rows.notes(RecordFollower.GAPS))
+        assertThat(rows.notes(OutcomeRows.GAPS))
                 .hasSize(1)
                 .allSatisfy((name, text) -> assertThat(text).contains("damaged table " + damaged.getFileName()));
     }

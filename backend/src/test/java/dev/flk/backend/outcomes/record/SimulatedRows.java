@@ -157,7 +157,7 @@ public final class SimulatedRows implements OutcomeRows {
     /** Returns whether a record was missing in the log when the rows were derived from it. */
     public boolean wasMissing(String logId, long sequence) {
         return sequence <= live.unread.getOrDefault(logId, 0L)
-                || notes(RecordFollower.GAPS + logId + "/").values().stream().anyMatch(note -> {
+                || notes(OutcomeRows.GAPS + logId + "/").values().stream().anyMatch(note -> {
                     Matcher gap = GAP.matcher(note);
                     assertThat(gap.matches()).as(note).isTrue();
                     return Long.parseLong(gap.group(1)) <= sequence && sequence <= Long.parseLong(gap.group(2));
@@ -238,7 +238,7 @@ public final class SimulatedRows implements OutcomeRows {
         change(content -> {
             content.positions.remove(logId);
             content.unread.remove(logId);
-            content.notes.keySet().removeIf(name -> name.startsWith(RecordFollower.GAPS + logId));
+            content.notes.keySet().removeIf(name -> name.startsWith(OutcomeRows.GAPS + logId));
         });
     }
 

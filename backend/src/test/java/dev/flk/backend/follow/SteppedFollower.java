@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.follow;
 
 import dev.flk.backend.inbox.DecidedLog;
-import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
+import dev.flk.backend.outcomes.record.OutcomeRows;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 
-/** A {@link RecordFollower} whose steps a simulation takes; nothing that it records becomes too old. */
+/** A {@link Follower} of a record whose steps a simulation takes; nothing that it records becomes too old. */
 public final class SteppedFollower {
     private static final Duration FOR_EVER = Duration.ofDays(10_000);
 
-    private final RecordFollower follower;
+    private final Follower follower;
 
-    public SteppedFollower(DecidedLog log, OutcomeRows rows, DecidedQueue decided, RecordMetrics metrics) {
-        follower = new RecordFollower(log, rows, decided, FOR_EVER, () -> Instant.EPOCH, () -> 0, metrics, () -> 0);
+    public SteppedFollower(DecidedLog log, OutcomeRows rows, DecidedQueue decided, FollowerMetrics metrics) {
+        RecordSink sink = new RecordSink(log, rows, FOR_EVER, () -> Instant.EPOCH, () -> 0, () -> 0);
+        follower = new Follower(sink, log, decided, metrics, () -> 0);
     }
 
     /** Takes one step; returns whether everything that is decided is in the record. */

@@ -1,34 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.follow;
 
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
-import dev.flk.backend.decide.LoggedOutcomes.Compared;
+import dev.flk.backend.follow.DecidedPart.Missing;
+import dev.flk.backend.follow.DecidedPart.Outcome;
+import dev.flk.backend.follow.DecidedQueue.Handed;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.BooleanSupplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the decided part of the inbox log for a view that continues at a position. It reads in chunks, and knows
- * the outcome of every submission in them: before a chunk, it reads ahead for the records that overrule submissions. One
- * thread; after an exception, {@link #begin} comes first.
+ * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and knows
+ * the outcome of every submission in them. What {@link DecidedQueue} has, it takes from there. Anything else, it reads
+ * from the log and decides again; before that, it reads ahead for the records that overrule submissions. One thread;
+ * after an exception, {@link #begin} comes first.
  */
-public final class DecidedReader implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
+final class DecidedReader implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.follow");
+    private static final int MOST_RECORDS = 1_000;
+    /** The number of bytes at which a part ends, counted over the bodies of its records. */
+    private static final long MOST_BYTES = 1 << 20;
+
     private static final int EXAMINED_AT_ONCE = 20_000;
 
     private final DecidedLog log;
-    private final int mostRecords;
-    private final long mostBytes;
+    private final DecidedQueue handedOver;
     private final BooleanSupplier mayGoOn;
     private final LogFollower reader;
     private final LogFollower ahead;
@@ -51,28 +60,10 @@ public final class DecidedReader implements AutoCloseable {
 
     private boolean isUnfinished;
 
-    /** A range of sequences that the log lacks without an explanation; both are inclusive. */
-    public record Missing(long first, long last) {}
-
-    /**
-     * A part of the log.
-     *
-     * @param last the sequence up to which the log was read
-     * @param digest identifies the last record; empty if the log lacks all records up to {@code last}
-     * @param records its records of all kinds
-     * @param missing what is missing before and between them
-     */
-    public record Chunk(long last, String digest, List<LogRecord> records, List<Missing> missing) {}
-
-    /**
-     * @param mostRecords the most records of a chunk
-     * @param mostBytes the number of bytes at which a chunk ends, counted over the bodies of its records
-     * @param mayGoOn returns false once this reader is about to be closed
-     */
-    public DecidedReader(DecidedLog log, int mostRecords, long mostBytes, BooleanSupplier mayGoOn) {
+    /** @param mayGoOn returns false once this reader is about to be closed */
+    DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayGoOn) {
         this.log = log;
-        this.mostRecords = mostRecords;
-        this.mostBytes = mostBytes;
+        this.handedOver = handedOver;
         this.mayGoOn = mayGoOn;
         this.reader = new LogFollower(log);
         this.ahead = new LogFollower(log);
@@ -83,7 +74,7 @@ public final class DecidedReader implements AutoCloseable {
      *
      * @param isBack whether the position may be lower than the one before, as at the start
      */
-    public void begin(long position, boolean isBack) {
+    void begin(long position, boolean isBack) {
         lookedUpTo = isBack ? position : Math.max(lookedUpTo, position);
     }
 
@@ -91,19 +82,19 @@ public final class DecidedReader implements AutoCloseable {
      * Returns why the log does not continue what was derived from it up to a record: the log was restored from an older
      * copy, or lost its end. The text completes a sentence; empty if the log continues it.
      *
-     * @param digest the digest of that record, see {@link Chunk}
+     * @param stored the sequence of that record, and its digest, see {@link DecidedPart}
      * @param isStart whether nothing has been read since the start; records that were appended since then may reuse the
      *     sequences of lost records
      */
-    public Optional<String> whyNotAt(long sequence, String digest, boolean isStart) throws IOException {
+    Optional<String> whyNotAt(Position stored, boolean isStart) throws IOException {
         long end = isStart ? log.lastAtStart() : log.last();
-        if (sequence > end) {
+        if (stored.sequence() > end) {
             return Optional.of("the log ended at sequence " + end
                     + ": the log was restored from an older copy, or lost its end. The log is now read again from its"
                     + " oldest segment");
         }
-        LogRecord record = digest.isEmpty() ? null : at(sequence);
-        return record == null || RecordDigest.of(record).equals(digest)
+        LogRecord record = stored.digest().isEmpty() ? null : reader.at(stored.sequence());
+        return record == null || RecordDigest.of(record).equals(stored.digest())
                 ? Optional.empty()
                 : Optional.of(
                         "the log now has different content at this sequence: it was restored from an older copy, or"
@@ -111,14 +102,28 @@ public final class DecidedReader implements AutoCloseable {
     }
 
     /**
-     * Returns the next chunk after a position; empty if there is nothing to read, or if the reader has not looked far
-     * enough ahead yet.
+     * Returns the next part after a position; empty if there is nothing to read, or if the reader {@linkplain
+     * #isUnfinished is unfinished}.
      *
      * @param decidedUpTo see {@link DecidedLog#decidedUpTo}
-     * @param other the first sequence that the caller has from elsewhere, before which the chunk ends; empty for none
      */
-    public Optional<Chunk> next(long position, long decidedUpTo, OptionalLong other) throws IOException {
+    Optional<DecidedPart> next(long position, long decidedUpTo) throws IOException {
         isUnfinished = false;
+        List<Handed> handed = handedOver.after(this, position, MOST_RECORDS, MOST_BYTES);
+        if (!handed.isEmpty()) {
+            DecidedSubmission last = handed.get(handed.size() - 1).submission();
+            List<Outcome> made = handed.stream().map(Handed::outcome).toList();
+            return Optional.of(new DecidedPart(position, last.sequence(), RecordDigest.of(last), made, List.of()));
+        }
+        Optional<DecidedPart> part = handedOver.left(position, decidedUpTo);
+        if (part.isEmpty()) {
+            part = read(position, decidedUpTo);
+            part.ifPresent(read -> handedOver.leave(read, decidedUpTo));
+        }
+        return part;
+    }
+
+    private Optional<DecidedPart> read(long position, long decidedUpTo) throws IOException {
         if (position >= upTo || decidedUpTo < upTo) {
             upTo = decidedUpTo;
             lookUpTo = log.last();
@@ -130,10 +135,10 @@ public final class DecidedReader implements AutoCloseable {
             isUnfinished = true;
             return Optional.empty();
         }
-        long end = other.isPresent() && other.getAsLong() > position ? Math.min(upTo, other.getAsLong() - 1) : upTo;
-        List<LogRecord> chunk = read(position, end);
+        long end = Math.min(upTo, handedOver.firstAfter(position).orElse(Long.MAX_VALUE) - 1);
+        List<LogRecord> chunk = records(position, end);
         if (chunk.isEmpty() && end < upTo) {
-            chunk = read(position, upTo); // the log lacks the records before those that the caller has
+            chunk = records(position, upTo); // the log lacks the records before those that were handed over
         }
         boolean isLost = chunk.isEmpty() && log.areLost(position + 1, upTo);
         if (chunk.isEmpty() && !isLost) {
@@ -141,34 +146,50 @@ public final class DecidedReader implements AutoCloseable {
             return Optional.empty();
         }
         chunk.forEach(outcomes::note);
+        List<Outcome> decided = decided(chunk);
+        if (!mayGoOn.getAsBoolean()) {
+            isUnfinished = true;
+            return Optional.empty();
+        }
         LogRecord newest = isLost ? null : chunk.get(chunk.size() - 1);
         long last = newest == null ? upTo : newest.sequence();
         String digest = newest == null ? "" : RecordDigest.of(newest);
-        return Optional.of(new Chunk(last, digest, chunk, missing(position, chunk, last)));
+        return Optional.of(new DecidedPart(position, last, digest, decided, missing(position, chunk, last)));
     }
 
-    /** Returns whether the last call of {@link #next} ended before it had looked far enough ahead. */
-    public boolean isUnfinished() {
+    /** Returns whether the last call of {@link #next} ended before it had looked far enough ahead, or decided its part. */
+    boolean isUnfinished() {
         return isUnfinished;
     }
 
-    /** Returns the record with this sequence; null if the log has no such record. */
-    public @Nullable LogRecord at(long sequence) throws IOException {
-        return reader.at(sequence);
+    /** Returns the outcomes to which a chunk leads; may return fewer if the follower is closed meanwhile. */
+    private List<Outcome> decided(List<LogRecord> chunk) throws IOException {
+        List<Outcome> decided = new ArrayList<>();
+        Map<Long, LogRecord> submissions = new HashMap<>();
+        for (LogRecord record : chunk) {
+            if (!mayGoOn.getAsBoolean()) {
+                return decided;
+            }
+            if (LoggedOutcomes.isSubmission(record)) {
+                submissions.put(record.sequence(), record);
+                decided.add(Outcome.of(record.sequence(), record, outcomes.compare(record, null)));
+            }
+            OptionalLong overruled = LoggedOutcomes.overruledBy(record);
+            if (overruled.isPresent()) {
+                // also for a submission in this chunk, because an outcome between both records may be another one, and
+                // the chunks must not matter; if the log no longer contains the submission, its recorded outcome stays
+                LogRecord submission = submissions.get(overruled.getAsLong());
+                submission = submission == null ? reader.at(overruled.getAsLong()) : submission;
+                if (submission != null && LoggedOutcomes.isSubmission(submission)) {
+                    decided.add(Outcome.of(record.sequence(), submission, outcomes.compare(submission, null)));
+                }
+            }
+        }
+        return decided;
     }
 
-    /** Returns whether a submission of a chunk was overruled: another outcome of its id was recorded first. */
-    public boolean isOverruled(LogRecord submission) {
-        return outcomes.isOverruled(submission);
-    }
-
-    /** Returns the outcome with which a submission of a chunk, or one before it, was answered. */
-    public Compared decide(LogRecord submission) throws IOException {
-        return outcomes.compare(submission, null);
-    }
-
-    /** Notes that the view has everything up to this sequence. */
-    public void forget(long upTo) {
+    /** Notes that the sink has everything up to this sequence. */
+    void forget(long upTo) {
         outcomes.forget(upTo);
     }
 
@@ -195,11 +216,11 @@ public final class DecidedReader implements AutoCloseable {
         return true;
     }
 
-    private List<LogRecord> read(long position, long end) throws IOException {
+    private List<LogRecord> records(long position, long end) throws IOException {
         List<LogRecord> chunk = new ArrayList<>();
         long bytes = 0;
         long last = position;
-        while (chunk.size() < mostRecords && bytes < mostBytes && last < end) {
+        while (chunk.size() < MOST_RECORDS && bytes < MOST_BYTES && last < end) {
             LogRecord record = reader.next(last, end);
             if (record == null) {
                 break;

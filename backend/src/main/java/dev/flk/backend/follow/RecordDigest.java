@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.follow;
 
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;

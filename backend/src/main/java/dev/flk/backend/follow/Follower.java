@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.follow;
+
+import dev.flk.backend.follow.DecidedPart.Missing;
+import dev.flk.backend.follow.FollowerMetrics.Follows;
+import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings a sink to the end of the decided part of the inbox log. Parts are applied in the order of the log, each together
+ * with the position after it, so that a kill never makes the sink miss or repeat an outcome. After a failure, which may
+ * have taken effect, the position is read again from the sink.
+ *
+ * <p>The follower has its own thread, on which all calls of the sink are made; the other methods are safe for any thread.
+ * What followers share is in {@link DecidedQueue}.
+ */
+public final class Follower implements AutoCloseable {
+    private static final long AFTER_FAILURE_MILLIS = 1_000;
+    private static final long CLOSE_MILLIS = 1_000;
+
+    private final Logger logger;
+    private final Follows follows;
+    private final Sink sink;
+    private final DecidedLog log;
+    private final FollowerMetrics metrics;
+    private final LongSupplier nanoTicker;
+    private final DecidedReader reader; // used by the follower's thread
+    private final Thread thread;
+    private final CountDownLatch over = new CountDownLatch(1);
+
+    // written by the follower's thread
+    private volatile long position;
+    /** Whether the position was read from the sink since the start. */
+    private volatile boolean hasPosition;
+    /** Whether the position was read from the sink since the start or the last failure. */
+    private volatile boolean knowsPosition;
+    /** The last record on disk when the position was read; 0 once the sink has everything up to there. */
+    private volatile long lastWhenRead;
+
+    private volatile long upToDateNanos;
+    private volatile boolean isUp;
+    private volatile boolean hasEnded;
+    private volatile @Nullable String reportedFailure;
+
+    /** The place that a follower writes to, with a position. */
+    public interface Sink {
+        /**
+         * Prepares for a step.
+         *
+         * @param isOpen whether the position was read since the start or the last failure
+         * @return whether the sink may be written now
+         */
+        boolean isReady(boolean isOpen) throws IOException;
+
+        /** Returns the position up to which the sink is complete; its sequence is 0 if it has nothing of this log. */
+        Position open();
+
+        /**
+         * Begins after a sequence.
+         *
+         * @param problem the end of a sentence that says why the log does not continue the stored position, so that
+         *     everything in the log is applied once more; null if it does
+         */
+        void begin(Position stored, @Nullable String problem);
+
+        /** Applies a part together with its position, completely or not at all. */
+        void apply(DecidedPart part);
+
+        /**
+         * Does other work after a part.
+         *
+         * @param position the sequence up to which everything was applied
+         * @param isMore whether more of the log is to be applied now
+         * @param mayGoOn returns false once the follower is about to be closed
+         * @return whether there is more of this work to do now
+         */
+        boolean work(long position, boolean isMore, BooleanSupplier mayGoOn);
+
+        /** Returns how long to rest after a step that took {@code workedNanos}. */
+        long restMillis(boolean isMore, long workedNanos);
+
+        /** Returns whether a failure is one of brokers, whose message says everything. */
+        default boolean isOutage(Throwable failure) {
+            return false;
+        }
+
+        /** Returns whether this process must not write to the sink any more. */
+        default boolean isFinal(Throwable failure) {
+            return false;
+        }
+
+        /** Returns whether an interrupt ends a call of this sink, and harms nothing. */
+        default boolean mayInterrupt() {
+            return false;
+        }
+
+        /** Ends. */
+        default void close() {}
+    }
+
+    /**
+     * Creates a follower; starts no thread.
+     *
+     * @param handedOver the submissions that the pipeline of this log hands over
+     */
+    public Follower(
+            Sink sink, DecidedLog log, DecidedQueue handedOver, FollowerMetrics metrics, LongSupplier nanoTicker) {
+        this.sink = sink;
+        this.log = log;
+        this.metrics = metrics;
+        this.follows = metrics.follows;
+        this.nanoTicker = nanoTicker;
+        this.logger = LoggerFactory.getLogger("dev.flk.backend." + follows.label);
+        this.reader = new DecidedReader(log, handedOver, this::isOpen);
+        this.upToDateNanos = nanoTicker.getAsLong();
+        this.thread = new Thread(this::run, follows.label + "-follower");
+        thread.setDaemon(true);
+    }
+
+    /** Starts the follower's thread. */
+    public Follower start() {
+        metrics.lagRecords.watch(this::lagRecords);
+        metrics.lagSeconds.watch(() -> isUp && lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
+        thread.start();
+        return this;
+    }
+
+    /**
+     * Returns the sequence up to which the sink no longer needs the log. Each submission up to this sequence is in it, or
+     * was missing when the log was read. 0 until the position was read, at the start and after a failure: the sink may
+     * have lost something meanwhile.
+     */
+    public long position() {
+        return knowsPosition ? position : 0;
+    }
+
+    /**
+     * Returns whether the sink may lack outcomes that were decided before the start, or before the last failure: it loses
+     * what was not durable.
+     */
+    public boolean isBehind() {
+        return !knowsPosition || position < lastWhenRead;
+    }
+
+    /** Returns whether the last attempt succeeded. */
+    public boolean isUp() {
+        return isUp;
+    }
+
+    /** Returns whether this process applies nothing any more. */
+    public boolean hasEnded() {
+        return hasEnded;
+    }
+
+    /** Returns why nothing is applied; empty while outcomes are. */
+    public Optional<String> problem() {
+        String failure = reportedFailure;
+        if (failure == null) {
+            return isUp ? Optional.empty() : Optional.of("is being opened");
+        }
+        return Optional.of((hasEnded ? "has ended: " : "waits, and continues in order: ") + failure);
+    }
+
+    private double lagRecords() {
+        return hasPosition ? Math.max(0, log.decidedUpTo() - position) : Double.NaN;
+    }
+
+    private boolean isOpen() {
+        return over.getCount() > 0;
+    }
+
+    private void run() {
+        while (isOpen() && !hasEnded) {
+            long beginNanos = nanoTicker.getAsLong();
+            long restMillis = AFTER_FAILURE_MILLIS;
+            try {
+                boolean isMore = step();
+                if (!reader.isUnfinished()) {
+                    succeeded();
+                }
+                restMillis = sink.restMillis(isMore, nanoTicker.getAsLong() - beginNanos);
+            } catch (IOException | RuntimeException | Error e) {
+                failed(e);
+            }
+            rest(restMillis);
+        }
+        forget();
+        sink.close();
+    }
+
+    private void rest(long millis) {
+        try {
+            over.await(millis, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            over.countDown(); // close() interrupts
+        }
+    }
+
+    private void succeeded() {
+        isUp = true;
+        if (reportedFailure != null) {
+            logger.info("{} continues after record {} of the log", follows.subject, position);
+        }
+        reportedFailure = null;
+    }
+
+    /** Logs a failure, unless the one before had the same message. */
+    private void failed(Throwable failure) {
+        boolean isExpected = failure instanceof IOException
+                || failure instanceof RecordUnavailableException
+                || sink.isOutage(failure);
+        String message = isExpected ? String.valueOf(failure.getMessage()) : failure.toString();
+        boolean isReported = message.equals(reportedFailure);
+        isUp = false;
+        reportedFailure = message;
+        hasEnded = sink.isFinal(failure);
+        if (hasEnded) {
+            logger.error("{} has ended, because it belongs to another process: {}", follows.subject, message);
+        } else if (isOpen() && !isReported) {
+            logger.error("{} {}: {}", follows.subject, follows.stopped, message, isExpected ? null : failure);
+        }
+    }
+
+    /** Closes the readers of the log, and makes the next step read the position again. */
+    private void forget() {
+        knowsPosition = false;
+        reader.close();
+    }
+
+    /**
+     * Applies one part.
+     *
+     * @return whether there is more to do
+     * @throws IOException if the log can't be read, or contains a record that this version can't decide
+     */
+    boolean step() throws IOException {
+        try {
+            return tryStep();
+        } catch (IOException | RuntimeException | Error e) {
+            forget(); // what failed may have taken effect
+            throw e;
+        }
+    }
+
+    private boolean tryStep() throws IOException {
+        if (!sink.isReady(knowsPosition)) {
+            return false;
+        }
+        if (!knowsPosition) {
+            findPosition();
+        }
+        long beginNanos = nanoTicker.getAsLong();
+        long decidedUpTo = log.decidedUpTo();
+        Optional<DecidedPart> part = reader.next(position, decidedUpTo);
+        part.ifPresent(this::apply);
+        boolean isMore = part.isPresent() ? position < decidedUpTo : reader.isUnfinished();
+        if (position >= decidedUpTo) {
+            upToDateNanos = beginNanos;
+        }
+        if (!isMore && decidedUpTo >= lastWhenRead) {
+            lastWhenRead = 0; // the position stays before it if retention has removed the last records
+        }
+        return sink.work(position, isMore, this::isOpen) || isMore;
+    }
+
+    /**
+     * Finds the position after which to continue: 0 if the sink has none for this log, or if its position does not match
+     * the log; the follower then begins with the oldest existing log record.
+     */
+    private void findPosition() throws IOException {
+        Position stored = sink.open();
+        String problem = reader.whyNotAt(stored, !hasPosition).orElse(null);
+        long known = problem == null ? stored.sequence() : 0;
+        reader.begin(known, !hasPosition || known < position);
+        sink.begin(stored, problem);
+        position = known;
+        lastWhenRead = log.last();
+        knowsPosition = true;
+        hasPosition = true;
+    }
+
+    private void apply(DecidedPart part) {
+        sink.apply(part);
+        reader.forget(part.last());
+        position = part.last();
+        for (Missing gap : part.missing()) {
+            metrics.missed.add(gap.last() - gap.first() + 1);
+            logger.error(
+                    "{} has a gap: sequences {} to {} were missing when the log was read",
+                    follows.subject,
+                    gap.first(),
+                    gap.last());
+        }
+    }
+
+    /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
+    @Override
+    public void close() {
+        over.countDown();
+        try {
+            thread.join(CLOSE_MILLIS);
+            if (sink.mayInterrupt()) {
+                thread.interrupt();
+                thread.join(CLOSE_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
