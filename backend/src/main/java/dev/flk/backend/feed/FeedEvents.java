@@ -2,7 +2,7 @@
 package dev.flk.backend.feed;
 
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.ReviewLine;
 import dev.flk.canonical.CanonicalString;
@@ -45,7 +45,7 @@ public final class FeedEvents {
      */
     public OutcomeEvent outcome(LogRecord submission, Compared decided, int maxBytes) {
         String line = RecordedOutcomes.line(
-                RecordedOutcome.of(submission.sequence(), submission, decided).version());
+                Placed.of(submission.sequence(), submission, decided).version());
         String body = CanonicalString.quote(new String(submission.body(), StandardCharsets.UTF_8));
         byte[] whole = withMember(line, "body", body);
         boolean isWhole = whole.length <= maxBytes;

@@ -323,7 +323,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private void apply(List<DecidedSubmission> handed) {
-        List<Placed> placed = handed.stream().map(RecordedOutcome::of).toList();
+        List<Placed> placed = handed.stream().map(Placed::of).toList();
         DecidedSubmission last = handed.get(handed.size() - 1);
         apply(last.sequence(), RecordDigest.of(last), placed, Map.of());
     }
@@ -427,7 +427,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private Placed placed(long sequence, LogRecord submission) throws IOException {
-        return RecordedOutcome.of(sequence, submission, reader.decide(submission));
+        return Placed.of(sequence, submission, reader.decide(submission));
     }
 
     /** Stops the thread after its current commit. Waits at most a second for the thread to end. */
