@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record RecordedOutcome(
         Verdict verdict, long receivedMillis, @Nullable Claims claims) {
+    private static final Instant FIRST_MILLI = Instant.ofEpochMilli(Long.MIN_VALUE);
+    private static final Instant LAST_MILLI = Instant.ofEpochMilli(Long.MAX_VALUE);
+
     /**
      * The maximum length of the reason, in characters. A reason may quote the fallbacks of the certificate, which are
      * not signed. The state limits the length of a value, and of several values that are read together.
@@ -110,6 +113,14 @@ public record RecordedOutcome(
         return claims == null || claims.window() == null
                 ? null
                 : claims.window().end();
+    }
+
+    /** Returns the last measurement in milliseconds since the epoch; null if it is unknown or too far away. */
+    public @Nullable Long measuredMillis() {
+        Instant measured = measuredAt();
+        return measured == null || measured.isBefore(FIRST_MILLI) || measured.isAfter(LAST_MILLI)
+                ? null
+                : (Long) measured.toEpochMilli();
     }
 
     /** Returns the id of the key that signed the certificate; empty if it is unknown. */

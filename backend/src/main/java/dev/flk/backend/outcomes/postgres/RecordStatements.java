@@ -16,7 +16,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -227,7 +226,7 @@ final class RecordStatements {
                 columns.set("bytea", each -> RecordRow.id(each.key()), new byte[0][]);
                 columns.set("text", each -> OutcomeJson.of(each.outcome()), new String[0]);
                 columns.set("int8", each -> each.outcome().receivedMillis(), new Long[0]);
-                columns.set("int8", each -> measuredMillis(each.outcome()), new Long[0]);
+                columns.set("int8", each -> each.outcome().measuredMillis(), new Long[0]);
                 columns.set("text", each -> each.outcome().verdict().kind().label(), new String[0]);
                 columns.set(
                         "text",
@@ -245,11 +244,6 @@ final class RecordStatements {
             }
         }
         update(connection, SET_LAST_NUMBER, versions.get(versions.size() - 1).number());
-    }
-
-    private static @Nullable Long measuredMillis(RecordedOutcome outcome) {
-        Instant measured = outcome.measuredAt();
-        return measured == null ? null : (Long) measured.toEpochMilli();
     }
 
     private static @Nullable Double budget(RecordedOutcome outcome) {

@@ -422,7 +422,9 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private static Range range(Wanted wanted, boolean isNewestFirst, byte @Nullable [] after) {
-        Scope scope = !wanted.shards().isEmpty() ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
+        Scope scope = !wanted.shards().isEmpty()
+                ? Scope.SHARD
+                : wanted.key() != null && wanted.measured().isOpen() ? Scope.KEY : Scope.ALL;
         Span span = wanted.span();
         return new Range(
                 scope,

@@ -202,7 +202,9 @@ public final class RecordedOutcomes {
 
         /** Returns whether the entries of an index by time suffice to select outcomes, without their values. */
         public boolean isIndexed() {
-            return (shards.isEmpty() || key == null) && (measured.isOpen() || received.isOpen()) && reason == null;
+            return (key == null || (shards.isEmpty() && measured.isOpen()))
+                    && (measured.isOpen() || received.isOpen())
+                    && reason == null;
         }
 
         /** Returns the {@linkplain RowKind kinds} of the outcomes that the query may select. */

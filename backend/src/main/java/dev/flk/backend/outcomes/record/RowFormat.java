@@ -8,7 +8,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,9 +35,6 @@ final class RowFormat {
     /** The generation of a log that went back, until more is derived from it. */
     static final int ENDED = 0;
 
-    private static final Instant FIRST_TIME = Instant.ofEpochMilli(Long.MIN_VALUE);
-    private static final Instant LAST_TIME = Instant.ofEpochMilli(Long.MAX_VALUE);
-
     static final byte[] META_KEY = {'m'};
 
     private static final int ID_DIGITS = 2 * Long.BYTES;
@@ -48,7 +44,7 @@ final class RowFormat {
 
     private RowFormat() {}
 
-    /** The versions that a query selects from. */
+    /** The versions that a query selects from. Those of a key are indexed by arrival only. */
     enum Scope {
         ALL('a'),
         SHARD('s'),
@@ -219,19 +215,19 @@ final class RowFormat {
         RecordedOutcome outcome = version.outcome();
         int kind = RowKind.of(outcome);
         long shard = hash(version.key().shard());
-        String keyId = outcome.keyId();
-        List<byte[]> keys = new ArrayList<>(7);
+        List<byte[]> keys = new ArrayList<>(6);
         keys.add(epochKey(version.key(), row));
-        for (Clock clock : Clock.values()) {
-            Instant time = clock == Clock.RECEIVED ? outcome.receivedAt() : outcome.measuredAt();
-            if (time != null && !time.isBefore(FIRST_TIME) && !time.isAfter(LAST_TIME)) {
-                byte[] place = place(time.toEpochMilli(), row);
-                keys.add(join(times(Scope.ALL, clock, 0, kind), place));
-                keys.add(join(times(Scope.SHARD, clock, shard, kind), place));
-                if (!keyId.isEmpty()) {
-                    keys.add(join(times(Scope.KEY, clock, hash(keyId), kind), place));
-                }
-            }
+        byte[] received = place(outcome.receivedMillis(), row);
+        keys.add(join(times(Scope.ALL, Clock.RECEIVED, 0, kind), received));
+        keys.add(join(times(Scope.SHARD, Clock.RECEIVED, shard, kind), received));
+        if (!outcome.keyId().isEmpty()) {
+            keys.add(join(times(Scope.KEY, Clock.RECEIVED, hash(outcome.keyId()), kind), received));
+        }
+        Long measuredMillis = outcome.measuredMillis();
+        if (measuredMillis != null) {
+            byte[] measured = place(measuredMillis, row);
+            keys.add(join(times(Scope.ALL, Clock.MEASURED, 0, kind), measured));
+            keys.add(join(times(Scope.SHARD, Clock.MEASURED, shard, kind), measured));
         }
         return keys;
     }

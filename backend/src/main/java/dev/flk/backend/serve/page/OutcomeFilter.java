@@ -232,7 +232,8 @@ public record OutcomeFilter(
 
     /** Returns a query that selects at least the same outcomes, and that needs only an index. */
     Wanted indexed(Order order, int limit) {
-        return wanted(shards(), shards().isEmpty() ? given.get("key") : null, null, order, limit, null);
+        boolean isOfKey = shards().isEmpty() && clock == Clock.RECEIVED;
+        return wanted(shards(), isOfKey ? given.get("key") : null, null, order, limit, null);
     }
 
     private Wanted wanted(
