@@ -16,5 +16,5 @@ public record DecidedSubmission(
         String keyId,
         byte[] body,
         Certificate certificate,
-        Verdict.Kind kind,
+        Verdict verdict,
         StoredOutcome outcome) {}

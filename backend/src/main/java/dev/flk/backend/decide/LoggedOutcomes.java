@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.decide;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.decide.DecisionRules.Decision;
@@ -8,7 +9,6 @@ import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -35,14 +35,28 @@ public final class LoggedOutcomes {
     /**
      * The outcome of a submission in the log.
      *
-     * @param status the status of the answer, 200 or 202
      * @param body the body of the answer, one JSON object in ASCII
-     * @param reason the reason in the body; empty if the body has none
-     * @param isOverruled whether the submission was overruled; status, body and reason are then those of the outcome
-     *     that was recorded first for the submission's id
+     * @param isOverruled whether the submission was overruled; verdict and body are then those of the outcome that was
+     *     recorded first for the submission's id
      */
-    public record ReplayedOutcome(
-            PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}
+    public record ReplayedOutcome(String shard, Verdict verdict, String body, boolean isOverruled) {
+        private ReplayedOutcome(String shard, Verdict verdict, StoredOutcome recorded, boolean isOverruled) {
+            this(shard, verdict, new String(recorded.body(), StandardCharsets.US_ASCII), isOverruled);
+        }
+
+        public Verdict.Kind kind() {
+            return verdict.kind();
+        }
+
+        /** Returns the reason in the body; empty if the body has none. */
+        public String reason() {
+            return verdict.reason() == null ? "" : verdict.reason().text();
+        }
+
+        private static ReplayedOutcome of(Decision decision) {
+            return new ReplayedOutcome(decision.shardId(), decision.verdict(), decision.recorded(), false);
+        }
+    }
 
     /**
      * The outcome with which a submission was answered, next to the outcome under other rules.
@@ -102,53 +116,36 @@ public final class LoggedOutcomes {
      * Returns the outcome with which a submission was answered, and the outcome under other rules.
      *
      * @param other the other rules; null if the submission is not to be decided by other rules
-     * @throws IOException if this version can't decide the record
+     * @throws IOException if this version can't decide the record, or does not understand the outcome that overruled it
      */
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
         Certificate certificate = rules.certificateIn(submission);
         StoredOutcome winner = existing.get(submission.sequence());
-        ReplayedOutcome given = winner == null
-                ? given(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
-                : overruled(certificate.signed().shardId(), winner);
+        ReplayedOutcome given;
+        try {
+            given = winner == null
+                    ? ReplayedOutcome.of(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
+                    : new ReplayedOutcome(certificate.signed().shardId(), verdict(winner), winner, true);
+        } catch (IllegalArgumentException | JsonProcessingException e) {
+            throw undecidable(submission, e);
+        }
         return new Compared(
                 certificate,
                 given,
                 winner != null && !winner.digest().equals(certificate.contentDigest()),
-                other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
-    }
-
-    private static ReplayedOutcome given(Decision decision) {
-        Verdict.Reason reason = decision.verdict().reason();
-        return given(
-                decision.shardId(),
-                decision.recorded(),
-                decision.verdict().kind(),
-                reason == null ? "" : reason.text(),
-                false);
+                other == null ? null : ReplayedOutcome.of(other.decide(certificate, submission.arrivalMillis())));
     }
 
     /**
-     * Converts the outcome in an overruled record. A backend of another version may have decided this outcome, so the
-     * kind of verdict is derived from the outcome's status and body.
+     * Reads the verdict in an overruled record. A backend of another version may have made it, so the kind of verdict is
+     * derived from the outcome's status and body.
      */
-    private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
+    private static Verdict verdict(StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
         Verdict.Kind kind = winner.status() == 200
                 ? Verdict.Kind.ACCEPTED
                 : body.path("accepted").asBoolean() ? Verdict.Kind.ESCALATED : Verdict.Kind.REJECTED;
-        return given(shard, winner, kind, body.path("reason").asText(), true);
-    }
-
-    private static ReplayedOutcome given(
-            String shard, StoredOutcome recorded, Verdict.Kind kind, String reason, boolean isOverruled) {
-        return new ReplayedOutcome(
-                recorded.id(),
-                shard,
-                recorded.status(),
-                new String(recorded.body(), StandardCharsets.US_ASCII),
-                kind,
-                reason,
-                isOverruled);
+        return OutcomeJson.verdict(winner.id(), kind, body);
     }
 
     /**
@@ -185,12 +182,12 @@ public final class LoggedOutcomes {
                 throw undecidable(record, e);
             }
         }
+    }
 
-        private static IOException undecidable(LogRecord record, Exception cause) {
-            return new IOException(
-                    "record " + record.sequence() + " of segment "
-                            + record.position().segment() + " can't be decided again: " + cause.getMessage(),
-                    cause);
-        }
+    private static IOException undecidable(LogRecord record, Exception cause) {
+        return new IOException(
+                "record " + record.sequence() + " of segment "
+                        + record.position().segment() + " can't be decided again: " + cause.getMessage(),
+                cause);
     }
 }

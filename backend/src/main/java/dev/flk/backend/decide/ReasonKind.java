@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.decide;
 
+import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.stream.Stream;
 
@@ -23,8 +24,21 @@ public final class ReasonKind {
                 .orElse(UNKNOWN);
     }
 
+    /**
+     * Returns the reason with a text.
+     *
+     * @throws IllegalArgumentException if this version does not know the kind of the reason
+     */
+    public static Reason reason(String text) {
+        return Stream.of(Rule.values())
+                .filter(rule -> text.startsWith(kind(rule) + ": "))
+                .findFirst()
+                .map(rule -> new Reason(rule, text))
+                .orElseThrow(() -> new IllegalArgumentException("this version does not know the reason " + text));
+    }
+
     /** Returns the words with which the reasons of a rule begin. */
-    static String kind(Rule rule) {
+    public static String kind(Rule rule) {
         return switch (rule) {
             case D_HAT_RECOMPUTATION -> "D_hat recomputation failed";
             case D_HAT_TOLERANCE -> "D_hat out of tolerance";

@@ -47,7 +47,8 @@ public final class FeedEvents {
         boolean isWhole = whole.length <= maxBytes;
         byte[] value = isWhole ? whole : withMember(line, "body_omitted", omitted(outcome));
         RowKey key = outcome.placed().version().key();
-        Map<String, String> headers = headers("outcome", outcome.verdict().label(), key.shard());
+        Map<String, String> headers = headers(
+                "outcome", outcome.placed().version().outcome().verdict().kind().label(), key.shard());
         headers.put("sequence", Long.toString(outcome.placed().sequence()));
         return new OutcomeEvent(new FeedEvent(key.pcsId(), value, headers), isWhole);
     }

@@ -4,8 +4,6 @@ package dev.flk.backend.follow;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
-import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.LogRecord;
 import java.util.List;
 
@@ -31,9 +29,9 @@ public record DecidedPart(long after, long last, String digest, List<Outcome> ou
      * @param isOverruled whether another outcome had been recorded first for the submission's id; {@code placed} has
      *     that outcome
      */
-    public record Outcome(Placed placed, byte[] body, Verdict.Kind verdict, boolean isOverruled) {
+    public record Outcome(Placed placed, byte[] body, boolean isOverruled) {
         static Outcome of(DecidedSubmission first) {
-            return new Outcome(RecordedOutcome.of(first), first.body(), first.kind(), false);
+            return new Outcome(Placed.of(first), first.body(), false);
         }
 
         /**
@@ -43,9 +41,8 @@ public record DecidedPart(long after, long last, String digest, List<Outcome> ou
          */
         public static Outcome of(long sequence, LogRecord submission, Compared decided) {
             return new Outcome(
-                    RecordedOutcome.of(sequence, submission, decided),
+                    Placed.of(sequence, submission, decided),
                     submission.body(),
-                    decided.given().kind(),
                     decided.given().isOverruled());
         }
     }

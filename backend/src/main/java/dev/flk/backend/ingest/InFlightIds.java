@@ -253,13 +253,7 @@ final class InFlightIds {
             return certificate == null || body == null
                     ? Optional.empty()
                     : Optional.of(new DecidedSubmission(
-                            sequence,
-                            arrivalMillis,
-                            keyId,
-                            body,
-                            certificate,
-                            decision.verdict().kind(),
-                            outcome()));
+                            sequence, arrivalMillis, keyId, body, certificate, decision.verdict(), outcome()));
         }
 
         long sequence() {

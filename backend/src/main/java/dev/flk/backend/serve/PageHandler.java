@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -392,13 +393,13 @@ final class PageHandler implements AutoCloseable {
             if (PcsId.parse(id).isEmpty()) {
                 return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true))));
             }
-            List<String> lines = found.withId(id, 1);
-            return lines.isEmpty()
+            List<Version> recorded = found.withId(id, 1);
+            return recorded.isEmpty()
                     ? html(404, pages.html(new NotFound(id, true)))
                     : html(
                             200,
                             pages.html(CertificateView.of(
-                                    lines.get(0),
+                                    recorded.get(0),
                                     reviews.get().orElse(null),
                                     token,
                                     bodies.get().orElse(null),

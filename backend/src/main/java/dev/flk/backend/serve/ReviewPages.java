@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -101,8 +102,8 @@ final class ReviewPages {
         Optional<Reviews> found = reviews.get();
         Source source = new Source(outcomes.get(), found.orElse(null), token, policy);
         String id = query.get("id");
-        String line = id == null ? null : line(outcomes.get(), id);
-        if (id != null && line == null) {
+        Version chosen = id == null ? null : recorded(outcomes.get(), id);
+        if (id != null && chosen == null) {
             return Optional.of(PageHandler.html(404, pages.html(new NotFound(id, true))));
         }
         if (found.isEmpty()) {
@@ -110,7 +111,7 @@ final class ReviewPages {
                     200,
                     ReviewView.unknown(
                             source,
-                            line,
+                            chosen,
                             "Reviews unknown: this backend has no state, which has the reviews. It is still starting,"
                                     + " or STATE_PORT is off. Reload the page in a minute.",
                             clock.instant())));
@@ -124,7 +125,7 @@ final class ReviewPages {
                                     ReviewView.read(
                                             source,
                                             found.get(),
-                                            new Choice(query.get("shard"), query.get("reason"), line),
+                                            new Choice(query.get("shard"), query.get("reason"), chosen),
                                             sent(query),
                                             clock.instant())));
         } catch (StateException e) {
@@ -132,7 +133,7 @@ final class ReviewPages {
                     503,
                     ReviewView.unknown(
                             source,
-                            line,
+                            chosen,
                             e.reason() == Reason.STARTING
                                     ? "Reviews unknown: " + e.getMessage() + "."
                                     : "Reviews unknown: " + STATE_DOWN + "read now: " + e.getMessage()
@@ -184,11 +185,11 @@ final class ReviewPages {
     }
 
     /**
-     * Returns the line of the certificate whose id begins with these digits; null if the record has none.
+     * Returns the certificate whose id begins with these digits; null if the record has none.
      *
      * @throws BadRequest if the digits are no id, or begin several
      */
-    private static @Nullable String line(RecordedOutcomes record, String id) {
+    private static @Nullable Version recorded(RecordedOutcomes record, String id) {
         if (!RecordedOutcomes.isId(id)) {
             throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
         }
@@ -314,10 +315,10 @@ final class ReviewPages {
                         : ReviewView.PATH;
             }
             try {
-                String line = line(outcomes, id);
-                return line == null
+                Version chosen = recorded(outcomes, id);
+                return chosen == null
                         ? ReviewView.PATH
-                        : isWithdrawal ? ReviewView.path(line) : ReviewView.pathAfter(found, line);
+                        : isWithdrawal ? ReviewView.path(chosen) : ReviewView.pathAfter(found, chosen);
             } catch (StateException | RecordUnavailableException e) {
                 return ReviewView.PATH; // the review was recorded
             }
@@ -349,18 +350,18 @@ final class ReviewPages {
 
         private ReviewView view() {
             Source source = new Source(outcomes, found, token, policy);
-            String line = null;
+            Version chosen = null;
             try {
-                line = id != null && RecordedOutcomes.isId(id) ? line(outcomes, id) : null;
+                chosen = id != null && RecordedOutcomes.isId(id) ? recorded(outcomes, id) : null;
                 if (found != null) {
                     return ReviewView.read(
-                            source, found, new Choice(form.get("shard"), form.get("reason"), line), null, now);
+                            source, found, new Choice(form.get("shard"), form.get("reason"), chosen), null, now);
                 }
             } catch (BadRequest | StateException | RecordUnavailableException e) {
                 // the view does without it
             }
             try {
-                return ReviewView.unknown(source, line, "", now);
+                return ReviewView.unknown(source, chosen, "", now);
             } catch (RecordUnavailableException e) {
                 return ReviewView.unknown(source, null, "", now);
             }

@@ -32,13 +32,7 @@ class DecidedQueueTest {
         Decision decision = new DecisionRules(Policy.defaults(), Duration.ofDays(14)).decide(certificate, 0);
         queue.accept(IntStream.rangeClosed(from, to)
                 .mapToObj(sequence -> new DecidedSubmission(
-                        sequence,
-                        0,
-                        "key",
-                        new byte[1 << 20],
-                        certificate,
-                        decision.verdict().kind(),
-                        decision.recorded()))
+                        sequence, 0, "key", new byte[1 << 20], certificate, decision.verdict(), decision.recorded()))
                 .toList());
     }
 

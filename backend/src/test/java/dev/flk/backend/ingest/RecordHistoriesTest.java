@@ -17,7 +17,9 @@ import org.junit.jupiter.api.Test;
 
 /** Tests of histories of the record that hardly any random history contains. */
 final class RecordHistoriesTest {
-    private static final byte[] BODY = "{\"accepted\":false,\"D_hat\":2.5}".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] BODY =
+            "{\"accepted\":false,\"D_hat\":2.5,\"reason\":\"D_hat out of tolerance: 2.5\",\"policy\":\"00\"}"
+                    .getBytes(StandardCharsets.US_ASCII);
 
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);

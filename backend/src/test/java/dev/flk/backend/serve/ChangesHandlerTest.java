@@ -10,8 +10,6 @@ import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -263,11 +261,8 @@ final class ChangesHandlerTest {
                         new Position(logId, epoch, "d"),
                         List.of(new Placed(
                                 epoch,
-                                new Version(
-                                        new RowKey("a", epoch, "%064d".formatted(epoch)),
-                                        "{\"verdict\":\"" + verdict
-                                                + "\",\"D_hat\":1.4,\"budget\":0.4,\"received_at\":\"" + NOW
-                                                + "\"}"))),
+                                MemoryRecord.version(
+                                        "a", epoch, verdict, REASON, NOW, Map.of(), "%064d".formatted(epoch)))),
                         Map.of()));
     }
 

@@ -204,10 +204,10 @@ final class PageHandlerTest {
             server.record = memory.outcomes();
             Instant from = ServerFixture.NOW.minusSeconds(1_000);
             for (int i = 0; i < 105; i++) {
-                memory.add("pump <" + i + ">", i, "rejected", "D_hat: <b>", from.plusSeconds(i));
+                memory.add("pump <" + i + ">", i, "rejected", "degraded: <b>", from.plusSeconds(i));
             }
-            memory.add("early", 1, "rejected", "", from.minusMillis(1));
-            memory.add("late", 1, "rejected", "", from.plusSeconds(105));
+            memory.add("early", 1, "rejected", "degraded: x", from.minusMillis(1));
+            memory.add("late", 1, "rejected", "degraded: x", from.plusSeconds(105));
             memory.add("other", 1, "accepted", "", from);
 
             String range = "/ui/outcomes?verdict=rejected&from=" + from + "&to=" + from.plusSeconds(105);
@@ -345,7 +345,7 @@ final class PageHandlerTest {
     void outcomes_ofAnId_combineWithOtherConditions() throws Exception {
         try (MemoryRecord memory = new MemoryRecord()) {
             server.record = memory.outcomes();
-            memory.add("a", 1, "rejected", "x: 1", ServerFixture.NOW, "0123456789" + "a".repeat(54));
+            memory.add("a", 1, "rejected", "degraded: 1", ServerFixture.NOW, "0123456789" + "a".repeat(54));
             memory.add("b", 1, "accepted", "", ServerFixture.NOW.minusSeconds(1), "0123456789" + "b".repeat(54));
 
             assertThat(get("/ui/outcomes?id=01234567").body())

@@ -68,9 +68,9 @@ final class RecordHandlerTest {
                 "=cmd|' /C'!A0",
                 1,
                 "rejected",
-                "@SUM(1): +2",
+                "degraded: +2",
                 NOW,
-                Map.of("D_hat", -1.5, "window_end", "2026-01-02T00:00:00Z", "N_j", Map.of("2", 7)));
+                Map.of("D_hat", -1.5, "window_end", "2026-01-02T00:00:00Z", "key_id", "@SUM(1)"));
         add("a,\"b\"\tc", 2, "accepted", "");
 
         String text = csv("/outcomes").body();
@@ -79,7 +79,8 @@ final class RecordHandlerTest {
                 .containsExactly(
                         COLUMNS,
                         NOW + ",'=cmd|' /C'!A0,1," + id
-                                + ",rejected,-1.5,1.2,0.4,,,,mixed,'@SUM(1): +2,,,,,2026-01-02T00:00:00Z",
+                                + ",rejected,-1.5,1.2,0.4,0.3,0.5,0.8,mixed,degraded: +2,p,'@SUM(1)," + "0".repeat(64)
+                                + ",2026-01-02T00:00:00Z,2026-01-02T00:00:00Z",
                         text.split("\n", -1)[2],
                         "");
         assertThat(text.split("\n", -1)[2]).contains("\"a,\"\"b\"\"");
@@ -119,7 +120,7 @@ final class RecordHandlerTest {
     @Test
     void csv_cut_saysSoInTheHead_andContinues() throws Exception {
         for (int epoch = 1; epoch <= 700; epoch++) {
-            add("shard-" + epoch % 3, epoch, epoch % 2 == 0 ? "accepted" : "rejected", "r: 1");
+            add("shard-" + epoch % 3, epoch, epoch % 2 == 0 ? "accepted" : "rejected", "r out of bounds: 1");
         }
         List<String> all = csv("/outcomes").body().lines().toList();
         assertThat(all).hasSize(701).doesNotHaveDuplicates();

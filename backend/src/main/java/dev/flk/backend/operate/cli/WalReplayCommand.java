@@ -75,8 +75,9 @@ final class WalReplayCommand implements Callable<Integer> {
         ReplayWorkers.OnDecided onDecided = (record, given, other) -> {
             count.given(given, 1);
             if (outcomes) {
-                out.print(Json.line(
-                        new Outcome(record.sequence(), given.id().toString(), given.status(), Json.raw(given.body()))));
+                Verdict verdict = given.verdict();
+                out.print(Json.line(new Outcome(
+                        record.sequence(), verdict.id().toString(), verdict.status(), Json.raw(given.body()))));
             }
         };
         List<Damage> damages = outcomes

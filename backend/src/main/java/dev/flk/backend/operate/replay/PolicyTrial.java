@@ -160,7 +160,7 @@ public final class PolicyTrial {
             if (ofChange.size() < mostExamples) {
                 ofChange.add(new Example(
                         record.sequence(),
-                        before.id().toString(),
+                        before.verdict().id().toString(),
                         before.shard(),
                         before.kind(),
                         after.kind(),

@@ -7,11 +7,11 @@ import dev.flk.backend.outcomes.postgres.RecordStatements.Current;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Inserted;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Numbered;
 import dev.flk.backend.outcomes.record.OutcomeRows;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresConnector.Use;
 import dev.flk.backend.stores.postgres.PostgresPool;
+import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -87,8 +87,9 @@ public final class PostgresRows implements OutcomeRows {
      */
     @Override
     public void apply(Group group) {
-        List<RecordRow> given = group.placed().stream().map(RecordRow::of).toList();
-        List<RowKey> keys = given.stream().map(RecordRow::key).distinct().toList();
+        List<Placed> given = group.placed();
+        List<RowKey> keys =
+                given.stream().map(each -> each.version().key()).distinct().toList();
         Position position = group.position();
         write(connection -> {
             Head head = RecordStatements.lock(connection);
@@ -109,24 +110,25 @@ public final class PostgresRows implements OutcomeRows {
         }
     }
 
-    private void add(Connection connection, Head head, List<RecordRow> given, List<RowKey> keys, @Nullable String logId)
+    private void add(Connection connection, Head head, List<Placed> given, List<RowKey> keys, @Nullable String logId)
             throws SQLException {
         Map<RowKey, Current> current = RecordStatements.current(connection, keys);
         List<Inserted> inserted = new ArrayList<>();
         List<Long> superseded = new ArrayList<>();
-        for (RecordRow row : given) {
-            Current before = current.get(row.key());
+        for (Placed row : given) {
+            Version placed = row.version();
+            Current before = current.get(placed.key());
             boolean isOlder = row.sequence() == 0 && before != null && before.sequence() != 0;
             if (!isOlder
-                    && RecordedOutcome.isChanged(before == null ? null : before.json(), row.json())
-                    && !(row.sequence() == 0 && before != null && hasVersion(connection, inserted, row))) {
+                    && placed.outcome().isChangedFrom(before == null ? null : before.outcome())
+                    && !(row.sequence() == 0 && before != null && hasVersion(connection, inserted, placed))) {
                 if (before != null && before.number() <= head.lastNumber()) {
                     superseded.add(before.number());
                 }
                 long number = head.lastNumber() + inserted.size() + 1;
                 int version = before == null ? 1 : before.version() + 1;
                 inserted.add(new Inserted(number, version, row));
-                current.put(row.key(), new Current(number, version, row.json(), row.sequence()));
+                current.put(placed.key(), new Current(number, version, placed.outcome(), row.sequence()));
             }
         }
         if (!superseded.isEmpty()) {
@@ -138,12 +140,10 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
-    private static boolean hasVersion(Connection connection, List<Inserted> inserted, RecordRow row)
+    private static boolean hasVersion(Connection connection, List<Inserted> inserted, Version wanted)
             throws SQLException {
-        return inserted.stream()
-                        .anyMatch(each -> each.row().key().equals(row.key())
-                                && each.row().json().equals(row.json()))
-                || RecordStatements.hasVersion(connection, row.key(), row.json());
+        return inserted.stream().anyMatch(each -> each.row().version().equals(wanted))
+                || RecordStatements.hasVersion(connection, wanted);
     }
 
     private long token() {
@@ -202,7 +202,7 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
-    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
         return read(connection -> RecordSearch.countReceived(connection, firstMinute, minutes));
     }
 

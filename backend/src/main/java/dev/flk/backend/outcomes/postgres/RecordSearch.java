@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
@@ -10,7 +11,8 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.RowMembers;
+import dev.flk.backend.outcomes.record.RowKind;
+import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -18,9 +20,9 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -156,7 +158,7 @@ final class RecordSearch {
                     limit);
             for (Version version : part.subList(0, Math.min(part.size(), limit - 1))) {
                 found.add(version);
-                chars += version.json().length();
+                chars += OutcomeJson.of(version.outcome()).length();
                 epoch = version.key().epoch();
                 pcsId = version.key().pcsId();
             }
@@ -248,10 +250,10 @@ final class RecordSearch {
             Place last = before;
             for (Examined each : places) {
                 Version version = versions.get(each.place().number()); // null if it was removed meanwhile
-                if (version != null && wanted.passes(version.key(), version.json())) {
+                if (version != null && wanted.passes(version)) {
                     first = first == null ? each.place() : first;
                     found.add(version);
-                    chars += version.json().length();
+                    chars += OutcomeJson.of(version.outcome()).length();
                 }
                 last = each.place();
                 if (isFull()) {
@@ -396,15 +398,15 @@ final class RecordSearch {
         return versions;
     }
 
-    static Map<String, long[]> countReceived(Connection connection, long firstMinute, int minutes) throws SQLException {
-        Map<String, long[]> counts = new LinkedHashMap<>();
-        for (String verdict : RowMembers.VERDICTS) {
+    static Map<Kind, long[]> countReceived(Connection connection, long firstMinute, int minutes) throws SQLException {
+        Map<Kind, long[]> counts = new EnumMap<>(Kind.class);
+        for (Kind verdict : Kind.values()) {
             long[] ofVerdict = new long[minutes];
             try (PreparedStatement statement = connection.prepareStatement(COUNTS)) {
                 new Parameters(statement)
                         .set(
                                 connection.createArrayOf(
-                                        "int2", RowMembers.kinds(verdict, null).toArray()),
+                                        "int2", RowKind.all(verdict, null).toArray()),
                                 firstMinute * MILLIS_OF_MINUTE,
                                 (firstMinute + minutes) * MILLIS_OF_MINUTE);
                 try (ResultSet rows = statement.executeQuery()) {
@@ -422,9 +424,7 @@ final class RecordSearch {
         boolean isInIndex = wanted.isIndexed();
         int limit = isInIndex ? most : most / OutcomeRows.READ_COST;
         int ranges = bounds.length - 1;
-        Map<String, long[]> counts = new LinkedHashMap<>();
-        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[ranges]));
-        counts.put(RowMembers.UNKNOWN_VERDICT, new long[ranges]);
+        Map<Kind, long[]> counts = Counts.zeros(ranges);
         long examined = 0;
         int oldest = ranges;
         try (PreparedStatement statement = connection.prepareStatement(
@@ -440,7 +440,7 @@ final class RecordSearch {
             try (ResultSet rows = statement.executeQuery()) {
                 while (rows.next()) {
                     int index = rows.getInt(2);
-                    Objects.requireNonNull(counts.get(RowMembers.verdict(rows.getInt(1))))[index] += rows.getLong(3);
+                    Objects.requireNonNull(counts.get(RowKind.verdict(rows.getInt(1))))[index] += rows.getLong(3);
                     examined += rows.getLong(4);
                     oldest = Math.min(oldest, index);
                 }

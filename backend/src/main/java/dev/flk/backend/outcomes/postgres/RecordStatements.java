@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RowMembers;
+import dev.flk.backend.outcomes.record.RowKind;
+import dev.flk.certificate.PcsId;
+import dev.flk.verification.Verdict.Recomputed;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -17,6 +22,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -100,10 +106,23 @@ final class RecordStatements {
      * @param number the number of the version
      * @param sequence the sequence of the log record that has led to the version; 0 if it comes from no log
      */
-    record Current(long number, int version, String json, long sequence) {}
+    record Current(long number, int version, RecordedOutcome outcome, long sequence) {}
 
     /** A version to insert. */
-    record Inserted(long number, int version, RecordRow row) {}
+    record Inserted(long number, int version, Placed row) {
+        RowKey key() {
+            return row.version().key();
+        }
+
+        RecordedOutcome outcome() {
+            return row.version().outcome();
+        }
+
+        private <V> @Nullable V recomputed(Function<Recomputed, V> value) {
+            Recomputed recomputed = outcome().verdict().recomputed();
+            return recomputed == null ? null : value.apply(recomputed);
+        }
+    }
 
     /** Locks the record until the transaction ends. */
     static Head lock(Connection connection) throws SQLException {
@@ -135,7 +154,7 @@ final class RecordStatements {
                     Version version = version(rows, 3);
                     current.put(
                             version.key(),
-                            new Current(rows.getLong(1), rows.getInt(2), version.json(), rows.getLong(7)));
+                            new Current(rows.getLong(1), rows.getInt(2), version.outcome(), rows.getLong(7)));
                 }
             }
         }
@@ -143,14 +162,14 @@ final class RecordStatements {
     }
 
     /** Returns whether a row has a version with this value. */
-    static boolean hasVersion(Connection connection, RowKey key, String json) throws SQLException {
+    static boolean hasVersion(Connection connection, Version version) throws SQLException {
         try (PreparedStatement statement =
                 connection.prepareStatement("SELECT EXISTS (SELECT 1 FROM flk_record_versions"
                         + " WHERE shard = ? AND epoch = ? AND pcs_id = ? AND json = ?)")) {
-            statement.setBytes(1, RecordRow.shard(key));
-            statement.setLong(2, key.epoch());
-            statement.setBytes(3, RecordRow.id(key));
-            statement.setString(4, json);
+            statement.setBytes(1, RecordRow.shard(version.key()));
+            statement.setLong(2, version.key().epoch());
+            statement.setBytes(3, RecordRow.id(version.key()));
+            statement.setString(4, OutcomeJson.of(version.outcome()));
             try (ResultSet row = statement.executeQuery()) {
                 row.next();
                 return row.getBoolean(1);
@@ -164,7 +183,12 @@ final class RecordStatements {
                 RecordRow.text(row.getBytes(first)),
                 row.getLong(first + 1),
                 HexFormat.of().formatHex(row.getBytes(first + 2)));
-        return new Version(key, row.getString(first + 3));
+        try {
+            PcsId id = PcsId.parse(key.pcsId()).orElseThrow();
+            return new Version(key, OutcomeJson.parse(id, row.getString(first + 3)));
+        } catch (IllegalArgumentException e) {
+            throw new SQLException("a row of flk_record_versions has an unknown format: " + e.getMessage(), e);
+        }
     }
 
     /** Says that versions are no longer current. */
@@ -196,21 +220,25 @@ final class RecordStatements {
                 columns.set("int8", Inserted::number, new Long[0]);
                 columns.set("int4", Inserted::version, new Integer[0]);
                 columns.set("bool", each -> isNewest(each, newest), new Boolean[0]);
-                columns.set("int2", each -> (short) members(each).kind(), new Short[0]);
-                columns.set("bytea", each -> RecordRow.shard(each.row().key()), new byte[0][]);
-                columns.set("int8", each -> each.row().key().epoch(), new Long[0]);
-                columns.set("bytea", each -> RecordRow.id(each.row().key()), new byte[0][]);
-                columns.set("text", each -> each.row().json(), new String[0]);
-                columns.set("int8", each -> members(each).receivedMillis(), new Long[0]);
-                columns.set("int8", each -> measuredMillis(members(each)), new Long[0]);
-                columns.set("text", each -> each.row().text("verdict"), new String[0]);
-                columns.set("text", each -> each.row().text("regime"), new String[0]);
-                columns.set("text", each -> each.row().text("key_id"), new String[0]);
-                columns.set("text", each -> each.row().reasonKind(), new String[0]);
-                columns.set("float8", each -> each.row().number("D_hat"), new Double[0]);
-                columns.set("float8", each -> each.row().number("recomputed_D_hat"), new Double[0]);
-                columns.set("float8", each -> each.row().number("budget"), new Double[0]);
-                columns.set("float8", each -> each.row().number("recomputed_budget"), new Double[0]);
+                columns.set("int2", each -> (short) RowKind.of(each.outcome()), new Short[0]);
+                columns.set("bytea", each -> RecordRow.shard(each.key()), new byte[0][]);
+                columns.set("int8", each -> each.key().epoch(), new Long[0]);
+                columns.set("bytea", each -> RecordRow.id(each.key()), new byte[0][]);
+                columns.set("text", each -> OutcomeJson.of(each.outcome()), new String[0]);
+                columns.set("int8", each -> each.outcome().receivedMillis(), new Long[0]);
+                columns.set("int8", each -> each.outcome().measuredMillis(), new Long[0]);
+                columns.set("text", each -> each.outcome().verdict().kind().label(), new String[0]);
+                columns.set(
+                        "text",
+                        each -> Objects.requireNonNullElse(
+                                each.recomputed(values -> values.regime().wireName()), ""),
+                        new String[0]);
+                columns.set("text", each -> RecordRow.storable(each.outcome().keyId()), new String[0]);
+                columns.set("text", each -> each.outcome().cause(), new String[0]);
+                columns.set("float8", each -> each.outcome().verdict().claimedDHat(), new Double[0]);
+                columns.set("float8", each -> each.recomputed(Recomputed::dHat), new Double[0]);
+                columns.set("float8", each -> budget(each.outcome()), new Double[0]);
+                columns.set("float8", each -> each.recomputed(Recomputed::budget), new Double[0]);
                 columns.set("int8", each -> each.row().sequence(), new Long[0]);
                 statement.executeUpdate();
             }
@@ -218,16 +246,12 @@ final class RecordStatements {
         update(connection, SET_LAST_NUMBER, versions.get(versions.size() - 1).number());
     }
 
-    private static RowMembers members(Inserted each) {
-        return each.row().placed().members();
-    }
-
-    private static @Nullable Long measuredMillis(RowMembers members) {
-        return members.measuredMillis() == RowMembers.UNKNOWN ? null : (Long) members.measuredMillis();
+    private static @Nullable Double budget(RecordedOutcome outcome) {
+        return outcome.claims() == null ? null : (Double) outcome.claims().budget();
     }
 
     private static boolean isNewest(Inserted each, Map<RowKey, Current> newest) {
-        Current current = newest.get(each.row().key());
+        Current current = newest.get(each.key());
         return current != null && current.number() == each.number();
     }
 
@@ -301,9 +325,7 @@ final class RecordStatements {
         long last = 0;
         try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
             statement.setArray(
-                    1,
-                    connection.createArrayOf(
-                            "int2", RowMembers.kinds(null, null).toArray()));
+                    1, connection.createArrayOf("int2", RowKind.all(null, null).toArray()));
             statement.setLong(2, beforeMillis);
             statement.setInt(3, most);
             statement.setInt(4, most);

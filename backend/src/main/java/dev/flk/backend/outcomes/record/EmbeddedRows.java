@@ -6,12 +6,13 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.RowChanges.Cursor;
 import dev.flk.backend.outcomes.record.RowFormat.Clock;
+import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.Scope;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
-import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import dev.flk.backend.outcomes.record.RowSearch.CountVisitor;
 import dev.flk.backend.outcomes.record.RowSearch.Range;
 import dev.flk.backend.outcomes.record.RowWriting.Current;
+import dev.flk.verification.Verdict.Kind;
 import dev.flk.view.OpenDatabase;
 import dev.flk.view.RocksView;
 import dev.flk.view.ViewUnavailableException;
@@ -31,19 +32,28 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.WriteBatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Rows in a family of a {@link RocksView}, in the format of {@link RowFormat}. A group is one batch, so the rows on disk
+ * Rows in a family of a {@link RocksView}, in the format of {@link RowFormat}. Rows of an earlier format are removed when
+ * they are opened, and derived from the log again; those of a later format are refused. A group is one batch, so the rows on disk
  * are complete up to the position on disk; what was not flushed before a crash is read from the log again.
  */
 public final class EmbeddedRows implements OutcomeRows {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
+
     /** The limit on the versions or keys that are examined for one answer. */
     private static final int MOST_EXAMINED = 10_000;
 
-    private static final long MOST_CHARS = 2 << 20;
+    /** The limit on the bytes of stored versions in one answer; their JSON is several times longer. */
+    private static final long MOST_BYTES = 512 << 10;
+
     private static final int SWEPT_AT_ONCE = 500;
 
     private static final String EPOCH_PLACE = "[0-9a-f]{" + 6 * Long.BYTES + "}";
@@ -60,6 +70,9 @@ public final class EmbeddedRows implements OutcomeRows {
      * may be missing, or all rows, so the thread that writes must read its position again.
      */
     private volatile long opening;
+
+    /** The number of the last opening that is known to have rows in the format of this version. */
+    private volatile long checkedOpening;
 
     // used by the thread that writes
     private final Set<String> knownShards = new HashSet<>();
@@ -85,6 +98,7 @@ public final class EmbeddedRows implements OutcomeRows {
     private <T> T use(RocksView.Use<T> use) {
         try {
             return view.use(open -> {
+                requireFormat(open);
                 try {
                     return use.with(open);
                 } catch (BufferUnderflowException | IndexOutOfBoundsException e) {
@@ -96,11 +110,49 @@ public final class EmbeddedRows implements OutcomeRows {
         }
     }
 
+    private void requireFormat(OpenDatabase open) throws RocksDBException {
+        if (checkedOpening != open.number()) {
+            int format = format(open);
+            if (format != Meta.FORMAT) {
+                throw new RecordUnavailableException(
+                        "the rows of the record in " + view.path() + " have the format " + format + ", not "
+                                + Meta.FORMAT
+                                + (format > Meta.FORMAT
+                                        ? ": a later version has written them; start that version"
+                                        : "; they are derived from the log again"),
+                        null);
+            }
+            checkedOpening = open.number();
+        }
+    }
+
+    private static int format(OpenDatabase open) throws RocksDBException {
+        byte[] meta = open.rocks().get(open.family(FAMILY), RowFormat.META_KEY);
+        return meta == null ? Meta.FORMAT : Meta.format(meta);
+    }
+
+    /** Removes the rows of an earlier format, and nothing else in the view. */
+    private OpenDatabase withoutEarlierFormat(OpenDatabase open) throws RocksDBException {
+        int format = format(open);
+        if (format < Meta.FORMAT) {
+            try (WriteBatch all = new WriteBatch()) {
+                all.deleteRange(open.family(FAMILY), new byte[0], new byte[] {(byte) 0xff});
+                open.write(all);
+            }
+            LOG.warn(
+                    "the rows of the record in {} have the earlier format {}, and are derived from the log again;"
+                            + " outcomes that the log no longer has are lost",
+                    view.path(),
+                    format);
+        }
+        return open;
+    }
+
     @Override
     public void reopen() {
         try {
             view.reopenIfNeeded();
-            opening = view.use(OpenDatabase::number);
+            opening = view.use(open -> withoutEarlierFormat(open).number());
         } catch (ViewUnavailableException e) {
             throw new RecordUnavailableException("the record can't be opened: " + e.getMessage(), e);
         }
@@ -191,7 +243,7 @@ public final class EmbeddedRows implements OutcomeRows {
                         Scope.ALL,
                         Clock.RECEIVED,
                         List.of(0L),
-                        RowMembers.kinds(null, null),
+                        RowKind.all(null, null),
                         Long.MIN_VALUE,
                         before.toEpochMilli(),
                         false,
@@ -212,11 +264,15 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private static StoredVersion version(RowSearch search, long row) throws RocksDBException {
+        return StoredVersion.decode(value(search, row));
+    }
+
+    private static byte[] value(RowSearch search, long row) throws RocksDBException {
         byte[] value = search.get(RowFormat.rowKey(row));
         if (value == null) {
             throw new IllegalArgumentException("the row " + Long.toHexString(row) + " is missing");
         }
-        return StoredVersion.decode(value);
+        return value;
     }
 
     @Override
@@ -270,7 +326,7 @@ public final class EmbeddedRows implements OutcomeRows {
     private static final class Answer {
         private final int limit;
         private final List<Version> rows = new ArrayList<>();
-        private long chars;
+        private long bytes;
         private int examined;
         private byte @Nullable [] last;
         private byte @Nullable [] first;
@@ -279,16 +335,20 @@ public final class EmbeddedRows implements OutcomeRows {
             this.limit = limit;
         }
 
-        void add(StoredVersion version) {
-            rows.add(new Version(version.key(), version.json()));
-            chars += version.json().length();
+        /** Adds the version that is stored as a value if a condition holds. */
+        void add(byte[] value, Predicate<Version> condition) {
+            Version version = StoredVersion.decode(value).version();
+            if (condition.test(version)) {
+                rows.add(version);
+                bytes += value.length;
+            }
         }
 
         /** Returns whether there is room for more after the key that was examined now. */
         boolean mayContinueAfter(byte[] place) {
             last = place;
             first = first == null && !rows.isEmpty() ? place : first;
-            return rows.size() < limit && chars < MOST_CHARS && ++examined < MOST_EXAMINED;
+            return rows.size() < limit && bytes < MOST_BYTES && ++examined < MOST_EXAMINED;
         }
 
         Rows rows(boolean isMore, boolean isByTime) {
@@ -314,10 +374,9 @@ public final class EmbeddedRows implements OutcomeRows {
                         isMore[0] = true;
                         return false;
                     }
-                    StoredVersion version = version(search, RowFormat.rowAtEnd(key));
-                    if (version.key().shard().equals(shard)) {
-                        answer.add(version);
-                    }
+                    answer.add(
+                            value(search, RowFormat.rowAtEnd(key)),
+                            each -> each.key().shard().equals(shard));
                     isCut[0] = !answer.mayContinueAfter(Arrays.copyOfRange(key, head.length, key.length));
                     return true; // the next key shows whether anything follows
                 });
@@ -325,15 +384,11 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
         return read(search -> {
-            Map<String, long[]> counts = new LinkedHashMap<>();
-            for (String verdict : RowMembers.VERDICTS) {
-                long[] ofVerdict = new long[minutes];
-                for (int kind : RowMembers.kinds(verdict, null)) {
-                    search.countReceived(kind, firstMinute, ofVerdict);
-                }
-                counts.put(verdict, ofVerdict);
+            Map<Kind, long[]> counts = Counts.zeros(minutes);
+            for (int kind : RowKind.all(null, null)) {
+                search.countReceived(kind, firstMinute, Objects.requireNonNull(counts.get(RowKind.verdict(kind))));
             }
             return counts;
         });
@@ -359,10 +414,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 isMore[0] = true;
                 return false;
             }
-            StoredVersion version = version(search, RowFormat.rowAtEnd(place));
-            if (wanted.passes(version.key(), version.json())) {
-                answer.add(version);
-            }
+            answer.add(value(search, RowFormat.rowAtEnd(place)), wanted::passes);
             isCut[0] = !answer.mayContinueAfter(place);
             return true;
         });
@@ -370,7 +422,9 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private static Range range(Wanted wanted, boolean isNewestFirst, byte @Nullable [] after) {
-        Scope scope = !wanted.shards().isEmpty() ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
+        Scope scope = !wanted.shards().isEmpty()
+                ? Scope.SHARD
+                : wanted.key() != null && wanted.measured().isOpen() ? Scope.KEY : Scope.ALL;
         Span span = wanted.span();
         return new Range(
                 scope,
@@ -389,11 +443,9 @@ public final class EmbeddedRows implements OutcomeRows {
 
     @Override
     public Counts count(Wanted wanted, long[] bounds, int most) {
-        Map<String, long[]> counts = new LinkedHashMap<>();
-        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[bounds.length - 1]));
-        counts.put(RowMembers.UNKNOWN_VERDICT, new long[bounds.length - 1]);
+        Map<Kind, long[]> counts = Counts.zeros(bounds.length - 1);
         CountVisitor add =
-                (kind, index, number) -> Objects.requireNonNull(counts.get(RowMembers.verdict(kind)))[index] += number;
+                (kind, index, number) -> Objects.requireNonNull(counts.get(RowKind.verdict(kind)))[index] += number;
         Range range = range(wanted, true, null);
         int completeFrom = read(search -> wanted.isIndexed()
                 ? search.count(range, bounds, most, add)
@@ -413,9 +465,9 @@ public final class EmbeddedRows implements OutcomeRows {
                 completeFrom[0] = index + 1;
                 return false;
             }
-            StoredVersion version = version(search, RowFormat.rowAtEnd(place));
-            if (index < bounds.length - 1 && wanted.passes(version.key(), version.json())) {
-                add.add(RowMembers.of(version.json()).kind(), index, 1);
+            Version version = version(search, RowFormat.rowAtEnd(place)).version();
+            if (index < bounds.length - 1 && wanted.passes(version)) {
+                add.add(RowKind.of(version.outcome()), index, 1);
             }
             return true;
         });
@@ -443,7 +495,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 for (long row : RowFormat.rows(value)) {
                     StoredVersion version = version(search, row);
                     if (version.key().pcsId().startsWith(prefix)) {
-                        found.add(new Version(version.key(), version.json()));
+                        found.add(version.version());
                     }
                 }
                 return found.size() < limit;
@@ -461,7 +513,7 @@ public final class EmbeddedRows implements OutcomeRows {
             for (long current : value == null ? List.<Long>of() : RowFormat.rows(value)) {
                 StoredVersion version = version(search, current);
                 while (version.key().equals(key) && versions.size() < limit) {
-                    versions.add(new Version(key, version.json()));
+                    versions.add(version.version());
                     if (version.before() == 0) {
                         break;
                     }

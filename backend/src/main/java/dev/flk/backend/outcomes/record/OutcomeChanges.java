@@ -146,7 +146,7 @@ public final class OutcomeChanges {
             for (Change change : page) {
                 outcome = change.cursor();
                 Version version = change.version();
-                if (selectsAll || wanted.passes(version.key(), version.json())) {
+                if (selectsAll || wanted.passes(version)) {
                     String line = RecordedOutcomes.line(version);
                     events.add(event("outcome", line));
                     chars += line.length();
@@ -195,9 +195,7 @@ public final class OutcomeChanges {
         for (Reviews.Changed changed : changes.reviews()) {
             review = changed.position();
             Optional<Version> reviewed = record.withKey(changed.key());
-            if (selectsAll
-                    || reviewed.filter(row -> wanted.passes(row.key(), row.json()))
-                            .isPresent()) {
+            if (selectsAll || reviewed.filter(wanted::passes).isPresent()) {
                 events.add(event(
                         "review",
                         ReviewLine.of(changed, reviewed.map(Version::key)).json()));

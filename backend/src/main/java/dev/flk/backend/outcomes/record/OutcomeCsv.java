@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.program.cli.SpreadsheetCell;
+import dev.flk.program.json.Json;
 import java.io.Writer;
 import java.util.List;
 
@@ -41,16 +44,17 @@ public final class OutcomeCsv {
         csv.writeRecord(COLUMNS);
     }
 
-    /**
-     * Writes an outcome.
-     *
-     * @param line an outcome as in {@link RecordedOutcomes}, a JSON object
-     */
-    public void write(String line) {
-        write(RecordedOutcomes.parsed(line));
+    /** Writes the version of an outcome. */
+    public void write(Version version) {
+        String line = RecordedOutcomes.line(version);
+        try {
+            write(Json.parse(line));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("not JSON: " + line, e);
+        }
     }
 
-    /** Writes an outcome that is already parsed, see {@link #write(String)}. */
+    /** Writes an outcome as {@link RecordedOutcomes#line} prints it. */
     public void write(JsonNode outcome) {
         csv.writeRecord(COLUMNS.stream()
                 .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.DecidedSubmission;
+import dev.flk.backend.decide.LoggedOutcomes.Compared;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.Certificate;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.wal.segment.LogRecord;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -30,24 +39,51 @@ public interface OutcomeRows extends AutoCloseable {
      */
     record RowKey(String shard, long epoch, String pcsId) {}
 
-    /**
-     * A version of a row.
-     *
-     * @param json one JSON object, as {@link RecordedOutcome} describes
-     */
-    record Version(RowKey key, String json) {}
+    /** A version of a row. */
+    record Version(RowKey key, RecordedOutcome outcome) {}
 
     /**
      * A version at its place in a log.
      *
      * @param sequence the sequence of the log record that has led to this version: the submission, or the overruled
      *     record; 0 for a version that was imported or salvaged
-     * @param members the members of the version's value by which it is found
      */
-    record Placed(long sequence, Version version, RowMembers members) {
-        /** Reads the members out of the value. */
-        public Placed(long sequence, Version version) {
-            this(sequence, version, RowMembers.of(version.json()));
+    record Placed(long sequence, Version version) {
+        /** Returns the version to which a submission leads whose outcome was the first of its id. */
+        public static Placed of(DecidedSubmission decided) {
+            return of(
+                    decided.sequence(),
+                    decided.certificate(),
+                    decided.verdict(),
+                    false,
+                    decided.arrivalMillis(),
+                    decided.keyId());
+        }
+
+        /** Returns the version to which a submission in the log leads, at the place {@code sequence}. */
+        public static Placed of(long sequence, LogRecord submission, Compared decided) {
+            return of(
+                    sequence,
+                    decided.certificate(),
+                    decided.given().verdict(),
+                    decided.isOfOtherContent(),
+                    submission.arrivalMillis(),
+                    submission.keyId());
+        }
+
+        private static Placed of(
+                long sequence,
+                Certificate certificate,
+                Verdict given,
+                boolean isOfOtherContent,
+                long arrivalMillis,
+                String keyId) {
+            SignedFields signed = certificate.signed();
+            return new Placed(
+                    sequence,
+                    new Version(
+                            new RowKey(signed.shardId(), signed.epoch(), signed.pcsId()),
+                            RecordedOutcome.of(certificate, given, isOfOtherContent, arrivalMillis, keyId)));
         }
     }
 
@@ -63,7 +99,7 @@ public interface OutcomeRows extends AutoCloseable {
      *
      * @param position the position after this group; null for a group that comes from no log
      * @param placed the versions in their order. A version takes effect unless it {@linkplain
-     *     RecordedOutcome#isChanged equals} the current version of its row, or comes from no log although the current
+     *     RecordedOutcome#isChangedFrom equals} the current version of its row, or comes from no log although the current
      *     version comes from one
      * @param notes named texts to store with the group, see {@link #notes}
      */
@@ -148,22 +184,31 @@ public interface OutcomeRows extends AutoCloseable {
     Rows find(Wanted wanted);
 
     /**
-     * Counts the current versions that were received in each minute, for each of {@link RowMembers#VERDICTS}. The work is
+     * Counts the current versions that were received in each minute, for each verdict. The work is
      * proportional to the number of versions that are counted.
      *
      * @param firstMinute the first minute, in minutes since the epoch
      * @param minutes the number of minutes
      * @throws RecordUnavailableException if the rows can't be read
      */
-    Map<String, long[]> countReceived(long firstMinute, int minutes);
+    Map<Kind, long[]> countReceived(long firstMinute, int minutes);
 
     /**
      * Numbers of versions in consecutive ranges of time.
      *
-     * @param byVerdict a number for each range, for each of {@link RowMembers#VERDICTS} and {@link RowMembers#UNKNOWN_VERDICT}
+     * @param byVerdict a number for each range, for each verdict
      * @param completeFrom the index of the first range from which on all versions are counted; 0 if all are
      */
-    record Counts(Map<String, long[]> byVerdict, int completeFrom) {
+    record Counts(Map<Kind, long[]> byVerdict, int completeFrom) {
+        /** Returns a 0 for each of the ranges, for each verdict. */
+        public static Map<Kind, long[]> zeros(int ranges) {
+            Map<Kind, long[]> zeros = new EnumMap<>(Kind.class);
+            for (Kind verdict : Kind.values()) {
+                zeros.put(verdict, new long[ranges]);
+            }
+            return zeros;
+        }
+
         /** Returns the number of all versions that were counted. */
         public long total() {
             return byVerdict.values().stream().flatMapToLong(Arrays::stream).sum();

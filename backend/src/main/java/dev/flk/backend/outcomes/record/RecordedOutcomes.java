@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Sha256;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verdict.Recomputed;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -34,11 +44,8 @@ public final class RecordedOutcomes {
     public static final int LEAST_ID_DIGITS = 8;
 
     private static final Pattern ID = Pattern.compile("[0-9a-f]{" + LEAST_ID_DIGITS + ",64}");
-    /** Texts that JSON has as they are. */
-    private static final Pattern UNQUOTED = Pattern.compile("[A-Za-z0-9_ ]*");
-
     private static final int MAX_GAPS = 10;
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final String HASHED = "sha256:";
 
     private final OutcomeRows rows;
     private final boolean coversAllBackends;
@@ -95,7 +102,11 @@ public final class RecordedOutcomes {
             return from == null && to == null;
         }
 
-        private boolean contains(Instant time) {
+        private boolean contains(@Nullable Instant time) {
+            return isOpen() || (time != null && isWithin(time));
+        }
+
+        private boolean isWithin(Instant time) {
             return (from == null || !time.isBefore(from)) && (to == null || time.isBefore(to));
         }
     }
@@ -115,7 +126,7 @@ public final class RecordedOutcomes {
      * A query. A null member sets no condition.
      *
      * @param shards the shards to select from, at most {@link #MAX_SHARDS}; empty for all
-     * @param reason the {@linkplain RecordedOutcome#reasonKind kind} of the reason
+     * @param reason the {@linkplain RecordedOutcome#cause words} of the reason before its numbers
      * @param received the time of arrival
      * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
@@ -124,8 +135,8 @@ public final class RecordedOutcomes {
     public record Wanted(
             Set<String> shards,
             @Nullable String key,
-            @Nullable String verdict,
-            @Nullable String regime,
+            @Nullable Kind verdict,
+            @Nullable Regime regime,
             @Nullable String reason,
             Span received,
             Span measured,
@@ -142,8 +153,8 @@ public final class RecordedOutcomes {
         public Wanted(
                 String shard,
                 @Nullable String key,
-                @Nullable String verdict,
-                @Nullable String regime,
+                @Nullable Kind verdict,
+                @Nullable Regime regime,
                 @Nullable String reason,
                 Span received,
                 Span measured,
@@ -172,29 +183,16 @@ public final class RecordedOutcomes {
         }
 
         /** Returns whether the query selects an outcome. */
-        public boolean passes(RowKey row, String json) {
-            if (!mayHaveReason(json)) {
-                return false; // parsing most of the values that are examined would take most of the time
-            }
-            JsonNode outcome = parsed(json);
-            return (shards.isEmpty() || shards.contains(row.shard()))
-                    && received.contains(
-                            Instant.parse(outcome.path("received_at").asText()))
-                    && (measured.isOpen()
-                            || (outcome.has("window_end")
-                                    && measured.contains(Instant.parse(
-                                            outcome.path("window_end").asText()))))
-                    && (key == null || key.equals(outcome.path("key_id").asText()))
-                    && (verdict == null
-                            || verdict.equals(outcome.path("verdict").asText()))
-                    && (regime == null || regime.equals(outcome.path("regime").asText()))
-                    && (reason == null
-                            || reason.equals(RecordedOutcome.reasonKind(
-                                    outcome.path("reason").asText())));
-        }
-
-        private boolean mayHaveReason(String json) {
-            return reason == null || !UNQUOTED.matcher(reason).matches() || json.contains("\"reason\":\"" + reason);
+        public boolean passes(Version version) {
+            RecordedOutcome outcome = version.outcome();
+            Recomputed recomputed = outcome.verdict().recomputed();
+            return (shards.isEmpty() || shards.contains(version.key().shard()))
+                    && received.contains(outcome.receivedAt())
+                    && measured.contains(outcome.measuredAt())
+                    && (key == null || key.equals(outcome.keyId()))
+                    && (verdict == null || verdict == outcome.verdict().kind())
+                    && (regime == null || (recomputed != null && regime == recomputed.regime()))
+                    && (reason == null || reason.equals(outcome.cause()));
         }
 
         /** Returns the range of the time by which the answer is ordered. */
@@ -204,47 +202,36 @@ public final class RecordedOutcomes {
 
         /** Returns whether the entries of an index by time suffice to select outcomes, without their values. */
         public boolean isIndexed() {
-            return (shards.isEmpty() || key == null) && (measured.isOpen() || received.isOpen()) && reason == null;
+            return (key == null || (shards.isEmpty() && measured.isOpen()))
+                    && (measured.isOpen() || received.isOpen())
+                    && reason == null;
         }
 
-        /** Returns the {@linkplain RowMembers#kind kinds} of the outcomes that the query may select. */
+        /** Returns the {@linkplain RowKind kinds} of the outcomes that the query may select. */
         public List<Integer> kinds() {
-            return RowMembers.kinds(verdict, regime).stream()
-                    .filter(kind -> reason == null || RowMembers.mayHaveReason(kind))
+            return RowKind.all(verdict, regime).stream()
+                    .filter(kind -> reason == null || RowKind.verdict(kind) != Kind.ACCEPTED)
                     .toList();
         }
     }
 
     /**
-     * A part of the result.
+     * A part of the shards.
      *
-     * @param lines JSON objects, one for each shard or outcome
      * @param cursor the place after which the next part begins; null if nothing follows
-     * @param first the place of the first line, from which the opposite order leads back; null if the part is empty or
-     *     not in the order of time
      */
-    public record Part(
-            List<String> lines,
-            @Nullable String cursor,
-            @Nullable String first) {
-        public Part(List<String> lines, @Nullable String cursor) {
-            this(lines, cursor, null);
-        }
-    }
+    public record Shards(List<String> names, @Nullable String cursor) {}
 
     /**
      * Returns a part of the shards that have outcomes and begin with {@code prefix}, in the order of their bytes.
      *
      * @param cursor the shard after which the part begins; null for the first part
      */
-    public Part shards(String prefix, @Nullable String cursor, int limit) {
+    public Shards shards(String prefix, @Nullable String cursor, int limit) {
         List<String> shards = rows.shards(prefix, cursor, limit + 1);
-        boolean isCut = shards.size() > limit;
-        List<String> part = isCut ? shards.subList(0, limit) : shards;
-        List<String> lines = part.stream()
-                .map(shard -> JSON.createObjectNode().put("shard_id", shard).toString())
-                .toList();
-        return new Part(lines, isCut ? part.get(limit - 1) : null);
+        return shards.size() > limit
+                ? new Shards(shards.subList(0, limit), shards.get(limit - 1))
+                : new Shards(shards, null);
     }
 
     /**
@@ -252,7 +239,28 @@ public final class RecordedOutcomes {
      * or a hash of a shard that can't be an agent id.
      */
     public static StateKey key(String namespace, String shard, long epoch, String pcsId) {
-        return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
+        return new StateKey(namespace, agentId(shard), String.format(Locale.ROOT, "epoch/%019d/", epoch) + pcsId);
+    }
+
+    /**
+     * Returns the agent id under which a shard is recorded. This is the shard itself if it is a valid agent id that
+     * does not begin with {@code sha256:}, else {@code sha256:} followed by the SHA-256 of the shard in hex.
+     */
+    private static String agentId(String shard) {
+        try {
+            StateKey.requireAgentId(shard);
+            if (!isHashed(shard)) {
+                return shard;
+            }
+        } catch (StateException e) {
+            // not a valid agent id
+        }
+        return HASHED + HexFormat.of().formatHex(Sha256.of(shard.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns whether the agent id of a {@link #key} is the hash of a shard. */
+    static boolean isHashed(String agentId) {
+        return agentId.startsWith(HASHED);
     }
 
     /** Returns whether the record has an outcome of a shard. */
@@ -266,9 +274,8 @@ public final class RecordedOutcomes {
      *
      * @throws IllegalArgumentException if the cursor is invalid; the message is a sentence
      */
-    public Part outcomes(Wanted wanted) {
-        OutcomeRows.Rows found = rows.find(wanted);
-        return new Part(found.rows().stream().map(RecordedOutcomes::line).toList(), found.cursor(), found.first());
+    public Rows outcomes(Wanted wanted) {
+        return rows.find(wanted);
     }
 
     /** Counts the outcomes that a query selects, see {@link OutcomeRows#count}. */
@@ -288,18 +295,18 @@ public final class RecordedOutcomes {
      * @param firstMinute the first minute, in minutes since the epoch
      * @param minutes the number of minutes
      */
-    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
         return rows.countReceived(firstMinute, minutes);
     }
 
     /**
-     * Returns the outcomes whose {@code pcs_id} begins with {@code prefix}, in the order of ids, one JSON object each.
+     * Returns the outcomes whose {@code pcs_id} begins with {@code prefix}, in the order of ids.
      *
      * @param prefix {@link #LEAST_ID_DIGITS} to 64 lower-case hex digits
      * @param limit the maximum number of outcomes
      */
-    public List<String> withId(String prefix, int limit) {
-        return rows.withId(prefix, limit).stream().map(RecordedOutcomes::line).toList();
+    public List<Version> withId(String prefix, int limit) {
+        return rows.withId(prefix, limit);
     }
 
     /**
@@ -307,19 +314,18 @@ public final class RecordedOutcomes {
      * query, which is one by time. Only the limit of the query is examined; if there may be more, the part has a cursor,
      * which leads nowhere.
      */
-    public Part withId(String prefix, Wanted wanted) {
-        boolean isMeasured = !wanted.measured().isOpen();
-        Comparator<Version> oldestFirst = Comparator.comparing(version -> Instant.parse(parsed(version.json())
-                .path(isMeasured ? "window_end" : "received_at")
-                .asText()));
+    public Rows withId(String prefix, Wanted wanted) {
+        Function<RecordedOutcome, @Nullable Instant> clock =
+                wanted.measured().isOpen() ? RecordedOutcome::receivedAt : RecordedOutcome::measuredAt;
+        Comparator<Version> oldestFirst =
+                Comparator.comparing(version -> Objects.requireNonNull(clock.apply(version.outcome())));
         List<Version> found = rows.withId(prefix, wanted.limit() + 1);
-        List<String> lines = found.stream()
+        List<Version> selected = found.stream()
                 .limit(wanted.limit())
-                .filter(version -> wanted.passes(version.key(), version.json()))
+                .filter(wanted::passes)
                 .sorted(wanted.order() == Order.NEWEST ? oldestFirst.reversed() : oldestFirst)
-                .map(RecordedOutcomes::line)
                 .toList();
-        return new Part(lines, found.size() > wanted.limit() ? prefix : null);
+        return new Rows(selected, found.size() > wanted.limit() ? prefix : null, null);
     }
 
     /** Returns the ids that begin with {@code prefix}, see {@link #withId}. */
@@ -342,25 +348,17 @@ public final class RecordedOutcomes {
                 .findFirst();
     }
 
-    static JsonNode parsed(String json) {
-        try {
-            return JSON.readTree(json);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record contains a value that is not JSON", e);
-        }
-    }
-
-    /** Renders a version as a line: the members of the key, followed by those of the value. */
+    /** Renders a version as a line, a JSON object: the members of the key, followed by those of the outcome. */
     public static String line(Version version) {
         RowKey key = version.key();
-        StringBuilder line = new StringBuilder("{\"shard_id\":");
+        StringBuilder line = new StringBuilder(1_024).append("{\"shard_id\":");
         CanonicalString.appendQuoted(line, key.shard());
-        return line.append(",\"epoch\":")
+        line.append(",\"epoch\":")
                 .append(key.epoch())
                 .append(",\"pcs_id\":\"")
                 .append(key.pcsId())
-                .append("\",")
-                .append(version.json(), 1, version.json().length())
-                .toString();
+                .append("\",");
+        OutcomeJson.appendMembers(line, version.outcome());
+        return line.append('}').toString();
     }
 }

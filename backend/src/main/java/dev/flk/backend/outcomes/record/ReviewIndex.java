@@ -17,6 +17,7 @@ import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -155,7 +156,7 @@ final class ReviewIndex {
             page.forEach(each -> putReview(each.key(), each.shard(), null, each.made()));
             last = page.isEmpty() ? null : page.get(page.size() - 1).key();
         } while (last != null);
-        for (String verdict : Reviews.VERDICTS) {
+        for (Kind verdict : Reviews.VERDICTS) {
             String cursor = null;
             OutcomeRows.Rows page;
             do {
@@ -220,7 +221,7 @@ final class ReviewIndex {
     /** Applies a review, without a look-up for the usual one; returns the outcome if it may wait now. */
     private Optional<Version> apply(Reviews.Changed change) {
         StateKey key = change.key();
-        if (change.made().review().verdict() == Verdict.WITHDRAWN || RecordedOutcome.isHashed(key.agentId())) {
+        if (change.made().review().verdict() == Verdict.WITHDRAWN || RecordedOutcomes.isHashed(key.agentId())) {
             Optional<Version> found = record.withKey(key);
             putReview(
                     key,

@@ -2,8 +2,8 @@
 package dev.flk.backend.outcomes.record;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
@@ -82,7 +82,7 @@ public final class Reviews implements AutoCloseable {
     private static final long MOST_WAIT_SECONDS = 1;
 
     /** The verdicts of certificates that wait for a review. */
-    static final List<String> VERDICTS = List.of(Kind.ESCALATED.label(), Kind.REJECTED.label());
+    static final List<Kind> VERDICTS = List.of(Kind.ESCALATED, Kind.REJECTED);
 
     private final RecordedOutcomes record;
     private final StateEngine engine;
@@ -152,15 +152,17 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /** An outcome that may need a review. */
-    public record Waiting(RowKey row, String verdict, String reason, Instant receivedAt) {
-        static Waiting of(OutcomeRows.Version version) {
-            JsonNode outcome = parsed(version.json());
+    /**
+     * An outcome that may need a review.
+     *
+     * @param cause the reason without its numbers
+     */
+    public record Waiting(RowKey row, Kind verdict, String reason, String cause, Instant receivedAt) {
+        /** Returns the outcome of a version. */
+        public static Waiting of(OutcomeRows.Version version) {
+            RecordedOutcome outcome = version.outcome();
             return new Waiting(
-                    version.key(),
-                    outcome.path("verdict").asText().intern(),
-                    outcome.path("reason").asText(),
-                    Instant.parse(outcome.path("received_at").asText()));
+                    version.key(), outcome.verdict().kind(), outcome.reason(), outcome.cause(), outcome.receivedAt());
         }
 
         public String shard() {
@@ -169,11 +171,6 @@ public final class Reviews implements AutoCloseable {
 
         public String pcsId() {
             return row.pcsId();
-        }
-
-        /** Returns the reason without its numbers. */
-        public String cause() {
-            return RecordedOutcome.reasonKind(reason);
         }
 
         StateKey key() {
@@ -392,11 +389,10 @@ public final class Reviews implements AutoCloseable {
                         .map(version -> Waiting.of(version).cause()));
     }
 
-    /** Returns the lines of outcomes as in {@link RecordedOutcomes}; those that the record no longer has are left out. */
-    public List<String> lines(List<Waiting> outcomes) {
+    /** Returns the versions of outcomes in the record; those that the record no longer has are left out. */
+    public List<OutcomeRows.Version> recorded(List<Waiting> outcomes) {
         return outcomes.stream()
                 .flatMap(each -> record.withKey(each.key()).stream())
-                .map(RecordedOutcomes::line)
                 .toList();
     }
 
@@ -483,7 +479,7 @@ public final class Reviews implements AutoCloseable {
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
         List<Waiting> outcomes = new ArrayList<>(); // all of them, to report what others review meanwhile
-        for (String verdict : VERDICTS) {
+        for (Kind verdict : VERDICTS) {
             String cursor = null;
             do {
                 OutcomeRows.Rows part = record.rows()
@@ -732,9 +728,9 @@ public final class Reviews implements AutoCloseable {
 
     /** Returns the shard of a review; the agent id if it is a hash and the record no longer has the outcome. */
     private String shardOf(StateKey key) {
-        return RecordedOutcome.isHashed(key.agentId())
+        return RecordedOutcomes.isHashed(key.agentId())
                 ? record.withId(key.name().substring(key.name().lastIndexOf('/') + 1), 1).stream()
-                        .map(line -> parsed(line).path("shard_id").asText())
+                        .map(version -> version.key().shard())
                         .findFirst()
                         .orElse(key.agentId())
                 : key.agentId();
@@ -754,14 +750,6 @@ public final class Reviews implements AutoCloseable {
                     NAMESPACE,
                     e.getOriginalMessage());
             return Optional.empty();
-        }
-    }
-
-    private static JsonNode parsed(String line) {
-        try {
-            return JSON.readTree(line);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record returned text that is not JSON", e);
         }
     }
 

@@ -5,10 +5,8 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
-import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +24,7 @@ record RowChanges(
         List<Change> changes,
         @Nullable RuntimeException refusal,
         @Nullable String lost) {
-    private static final long MOST_CHARS = 2 << 20;
+    private static final long MOST_BYTES = 2 << 20;
     private static final String HISTORY_CHANGED = "history changed: the log of this cursor went back or was replaced";
     private static final String NO_LOG = "-";
 
@@ -66,8 +64,7 @@ record RowChanges(
 
         /** Returns a token that stays the same if the version is derived from the log again. */
         static long tokenOf(StoredVersion version) {
-            long received = RowMembers.of(version.json()).receivedMillis();
-            return RowFormat.hash(version.key().pcsId() + received) | 1; // not 0
+            return RowFormat.hash(version.key().pcsId() + version.outcome().receivedMillis()) | 1; // not 0
         }
 
         /** Returns whether the cursor was returned before anything was derived from a log. */
@@ -135,16 +132,15 @@ record RowChanges(
     private static List<Change> read(RowSearch search, Cursor after, int limit, Predicate<StoredVersion> wanted)
             throws RocksDBException {
         List<Change> changes = new ArrayList<>();
-        long[] chars = {0};
+        long[] bytes = {0};
         search.scan(RowFormat.rowKey(after.row() + 1), new byte[] {'r' + 1}, (key, value) -> {
             StoredVersion version = StoredVersion.decode(value);
             if (!wanted.test(version)) {
                 return true;
             }
-            changes.add(new Change(
-                    after.at(RowFormat.rowAtEnd(key), version).text(), new Version(version.key(), version.json())));
-            chars[0] += version.json().length();
-            return changes.size() < limit && chars[0] < MOST_CHARS;
+            changes.add(new Change(after.at(RowFormat.rowAtEnd(key), version).text(), version.version()));
+            bytes[0] += value.length;
+            return changes.size() < limit && bytes[0] < MOST_BYTES;
         });
         return changes;
     }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -36,7 +37,6 @@ final class RowFormat {
 
     static final byte[] META_KEY = {'m'};
 
-    private static final int ID_BYTES = 32;
     private static final int ID_DIGITS = 2 * Long.BYTES;
 
     /** The last {@link #place}. */
@@ -44,7 +44,7 @@ final class RowFormat {
 
     private RowFormat() {}
 
-    /** The versions that a query selects from. */
+    /** The versions that a query selects from. Those of a key are indexed by arrival only. */
     enum Scope {
         ALL('a'),
         SHARD('s'),
@@ -81,13 +81,24 @@ final class RowFormat {
     record Meta(long history, int generation, long beginning, long removed, long imported) {
         static final Meta NONE = new Meta(0, 0, 0, 0, 0);
 
+        /** The number of the format of all keys and values, the first byte of the encoded values. */
+        static final byte FORMAT = 1;
+
+        private static final int BYTES = 1 + 4 * Long.BYTES + Integer.BYTES;
+
+        /** Returns the number of the format of these values; 0 for a format without a number. */
+        static int format(byte[] value) {
+            return value.length == BYTES ? value[0] : 0;
+        }
+
         static Meta decode(byte[] value) {
-            ByteBuffer in = ByteBuffer.wrap(value);
+            ByteBuffer in = ByteBuffer.wrap(value, 1, value.length - 1);
             return new Meta(in.getLong(), in.getInt(), in.getLong(), in.getLong(), in.getLong());
         }
 
         byte[] encode() {
-            return ByteBuffer.allocate(4 * Long.BYTES + Integer.BYTES)
+            return ByteBuffer.allocate(BYTES)
+                    .put(FORMAT)
                     .putLong(history)
                     .putInt(generation)
                     .putLong(beginning)
@@ -106,46 +117,6 @@ final class RowFormat {
 
         Meta withOneMoreImported() {
             return new Meta(history, generation, beginning, removed, imported + 1);
-        }
-    }
-
-    /**
-     * A version of a row as it is stored.
-     *
-     * @param before the ROW of the version before; 0 for the first version
-     */
-    record StoredVersion(long before, RowKey key, String json) {
-        /** Returns whether this version was not accepted, or replaces one that was not. No text contains a bare quote. */
-        boolean mayBeInDoubt() {
-            return before != 0 || !json.contains("\"verdict\":\"accepted\"");
-        }
-
-        static StoredVersion decode(byte[] value) {
-            ByteBuffer in = ByteBuffer.wrap(value);
-            long before = in.getLong();
-            long epoch = in.getLong();
-            String pcsId = HexFormat.of().formatHex(value, in.position(), in.position() + ID_BYTES);
-            in.position(in.position() + ID_BYTES);
-            int shardBytes = in.getInt();
-            String shard = new String(value, in.position(), shardBytes, StandardCharsets.UTF_8);
-            int json = in.position() + shardBytes;
-            return new StoredVersion(
-                    before,
-                    new RowKey(shard, epoch, pcsId),
-                    new String(value, json, value.length - json, StandardCharsets.UTF_8));
-        }
-
-        byte[] encode() {
-            byte[] shard = utf8(key.shard());
-            byte[] text = utf8(json);
-            return ByteBuffer.allocate(2 * Long.BYTES + ID_BYTES + Integer.BYTES + shard.length + text.length)
-                    .putLong(before)
-                    .putLong(key.epoch())
-                    .put(HexFormat.of().parseHex(key.pcsId()))
-                    .putInt(shard.length)
-                    .put(shard)
-                    .put(text)
-                    .array();
         }
     }
 
@@ -240,21 +211,23 @@ final class RowFormat {
     }
 
     /** Returns all keys under which a current version is found, besides {@code i}. */
-    static List<byte[]> indexKeys(RowKey key, RowMembers members, long row) {
-        List<byte[]> keys = new ArrayList<>(7);
-        keys.add(epochKey(key, row));
-        long shard = hash(key.shard());
-        long signingKey = members.signingKey().isEmpty() ? 0 : hash(members.signingKey());
-        for (Clock clock : Clock.values()) {
-            long millis = clock == Clock.RECEIVED ? members.receivedMillis() : members.measuredMillis();
-            if (millis != RowMembers.UNKNOWN) {
-                byte[] place = place(millis, row);
-                keys.add(join(times(Scope.ALL, clock, 0, members.kind()), place));
-                keys.add(join(times(Scope.SHARD, clock, shard, members.kind()), place));
-                if (!members.signingKey().isEmpty()) {
-                    keys.add(join(times(Scope.KEY, clock, signingKey, members.kind()), place));
-                }
-            }
+    static List<byte[]> indexKeys(Version version, long row) {
+        RecordedOutcome outcome = version.outcome();
+        int kind = RowKind.of(outcome);
+        long shard = hash(version.key().shard());
+        List<byte[]> keys = new ArrayList<>(6);
+        keys.add(epochKey(version.key(), row));
+        byte[] received = place(outcome.receivedMillis(), row);
+        keys.add(join(times(Scope.ALL, Clock.RECEIVED, 0, kind), received));
+        keys.add(join(times(Scope.SHARD, Clock.RECEIVED, shard, kind), received));
+        if (!outcome.keyId().isEmpty()) {
+            keys.add(join(times(Scope.KEY, Clock.RECEIVED, hash(outcome.keyId()), kind), received));
+        }
+        Long measuredMillis = outcome.measuredMillis();
+        if (measuredMillis != null) {
+            byte[] measured = place(measuredMillis, row);
+            keys.add(join(times(Scope.ALL, Clock.MEASURED, 0, kind), measured));
+            keys.add(join(times(Scope.SHARD, Clock.MEASURED, shard, kind), measured));
         }
         return keys;
     }

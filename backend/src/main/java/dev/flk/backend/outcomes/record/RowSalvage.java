@@ -5,9 +5,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import java.io.IOException;
-import java.nio.BufferUnderflowException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -110,17 +108,15 @@ final class RowSalvage {
     }
 
     private void add(Table table) {
-        StoredVersion version;
-        boolean isKept;
+        Version version;
         try {
-            version = StoredVersion.decode(table.value());
-            isKept = RowMembers.of(version.json()).receivedMillis() >= oldest.toEpochMilli();
-        } catch (IllegalArgumentException | BufferUnderflowException | IndexOutOfBoundsException e) {
+            version = StoredVersion.decode(table.value()).version();
+        } catch (IllegalArgumentException e) {
             cantRead(table, e);
             return;
         }
-        if (isKept) {
-            batch.add(new Placed(0, new Version(version.key(), version.json())));
+        if (version.outcome().receivedMillis() >= oldest.toEpochMilli()) {
+            batch.add(new Placed(0, version));
             if (batch.size() == COPIED_AT_ONCE) {
                 apply();
             }

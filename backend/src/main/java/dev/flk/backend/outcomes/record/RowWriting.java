@@ -5,9 +5,9 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
-import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import dev.flk.view.OpenDatabase;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -133,12 +133,15 @@ final class RowWriting implements AutoCloseable {
     }
 
     private void put(Placed placed, int generation) throws RocksDBException {
-        RowKey key = placed.version().key();
-        String json = placed.version().json();
+        Version version = placed.version();
+        RowKey key = version.key();
         Current before = current(key);
         boolean isImported = placed.sequence() == 0;
-        if (!RecordedOutcome.isChanged(before == null ? null : before.version().json(), json)
-                || (isImported && before != null && (RowFormat.isOfALog(before.row()) || hasVersion(before, json)))) {
+        if (!version.outcome()
+                        .isChangedFrom(before == null ? null : before.version().outcome())
+                || (isImported
+                        && before != null
+                        && (RowFormat.isOfALog(before.row()) || hasVersion(before, version)))) {
             return;
         }
         long row = isImported ? RowFormat.row(0, nextImported()) : RowFormat.row(generation, placed.sequence());
@@ -150,19 +153,19 @@ final class RowWriting implements AutoCloseable {
             putShard(key.shard());
         }
         ofId.add(row);
-        StoredVersion version = new StoredVersion(before == null ? 0 : before.row(), key, json);
-        batch.put(rows, RowFormat.rowKey(row), version.encode());
-        for (byte[] each : RowFormat.indexKeys(key, placed.members(), row)) {
+        StoredVersion stored = new StoredVersion(before == null ? 0 : before.row(), version);
+        batch.put(rows, RowFormat.rowKey(row), stored.encode());
+        for (byte[] each : RowFormat.indexKeys(version, row)) {
             batch.put(rows, each, EMPTY);
         }
-        changed.put(key, new Current(row, version));
-        added.put(row, version);
+        changed.put(key, new Current(row, stored));
+        added.put(row, stored);
     }
 
     /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
-    private boolean hasVersion(Current current, String json) throws RocksDBException {
+    private boolean hasVersion(Current current, Version wanted) throws RocksDBException {
         StoredVersion version = current.version();
-        while (!version.json().equals(json)) {
+        while (!version.version().equals(wanted)) {
             StoredVersion before = added.get(version.before());
             byte[] value = before == null ? get(RowFormat.rowKey(version.before())) : null;
             if (before == null && value != null) {
@@ -188,8 +191,7 @@ final class RowWriting implements AutoCloseable {
     }
 
     private void removeIndex(Current current) throws RocksDBException {
-        StoredVersion version = current.version();
-        for (byte[] each : RowFormat.indexKeys(version.key(), RowMembers.of(version.json()), current.row())) {
+        for (byte[] each : RowFormat.indexKeys(current.version().version(), current.row())) {
             batch.delete(rows, each);
         }
     }

@@ -103,7 +103,7 @@ public record AgentsView(
             boolean isBreakerOpen) {
         private static Agent of(Session session, Instant now, Duration silentAfter) {
             long age = Math.max(0, Duration.between(session.updatedAt(), now).toSeconds());
-            JsonNode state = Outcome.parsed(session.json());
+            JsonNode state = Pages.parsed(session.json());
             return new Agent(
                     session.id(),
                     age,
@@ -170,7 +170,7 @@ public record AgentsView(
                 read++;
                 if ((onlySilent || session.id().indexOf('/') < 0)
                         && (shard.isEmpty()
-                                || Agent.shards(Outcome.parsed(session.json())).anyMatch(shard::equals))) {
+                                || Agent.shards(Pages.parsed(session.json())).anyMatch(shard::equals))) {
                     found.add(session);
                 }
             }

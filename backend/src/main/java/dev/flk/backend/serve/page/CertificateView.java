@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.decide.ExplainedStep;
 import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordedOutcome.Boxes;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.plot.BoxCountPlot;
 import dev.flk.state.StateException;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Recomputed;
 import dev.flk.verification.Verifier;
 import java.io.IOException;
 import java.time.Duration;
@@ -20,6 +25,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -125,40 +131,42 @@ public record CertificateView(
     }
 
     /**
-     * Creates the view of a certificate from its line in the record, and reads the reviews and the log.
+     * Creates the view of a certificate from its outcome in the record, and reads the reviews and the log.
      *
      * @param reviews null if this backend has no state, which contains the reviews
      */
     public static CertificateView of(
-            String recorded,
+            Version recorded,
             @Nullable Reviews reviews,
             String token,
             @Nullable LoggedBodies log,
             Policy policy,
             Instant now) {
-        JsonNode json = Outcome.parsed(recorded);
-        Outcome outcome = Outcome.of(recorded);
+        Outcome outcome = new Outcome(recorded);
+        Verdict verdict = recorded.outcome().verdict();
+        Recomputed recomputed = verdict.recomputed();
+        Claims claims = recorded.outcome().claims();
         List<Fact> facts = new ArrayList<>();
         facts.add(Fact.of("received", outcome.receivedAt()));
-        if (json.has("window_start")) {
-            facts.add(Fact.of(
-                    "first measurement", Instant.parse(json.path("window_start").asText())));
-        }
-        if (outcome.measuredAt() != null) {
-            facts.add(Fact.of("last measurement", outcome.measuredAt()));
+        if (claims != null && claims.window() != null) {
+            facts.add(Fact.of("first measurement", claims.window().start()));
+            facts.add(Fact.of("last measurement", claims.window().end()));
         }
         facts.add(new Fact("epoch", Long.toString(outcome.key().epoch()), null, null));
         facts.add(new Fact("regime", outcome.regime(), null, null));
-        String key = json.path("key_id").asText();
-        addFact(facts, "key", json.path("key_id"), "/ui/key?id=" + Pages.encoded(key));
-        addFact(facts, "policy", json.path("policy"), null);
-        addFact(facts, "Merkle root", json.path("merkle_root"), null);
+        if (claims != null) {
+            facts.add(new Fact("key", claims.keyId(), null, "/ui/key?id=" + Pages.encoded(claims.keyId())));
+        }
+        facts.add(new Fact("policy", verdict.policyHash(), null, null));
+        if (claims != null) {
+            facts.add(new Fact("Merkle root", claims.merkleRoot(), null, null));
+        }
         List<Compared> compared = List.of(
-                new Compared("D̂", text(json.path("D_hat")), text(json.path("recomputed_D_hat"))),
-                new Compared("budget", text(json.path("budget")), text(json.path("recomputed_budget"))),
-                new Compared("coh★", text(json.path("coh_star")), "–"),
-                new Compared("r", text(json.path("r")), "–"));
-        List<Point> points = points(json);
+                new Compared("D̂", text(verdict.claimedDHat()), text(recomputed, Recomputed::dHat)),
+                new Compared("budget", text(claims, Claims::budget), text(recomputed, Recomputed::budget)),
+                new Compared("coh★", text(claims, Claims::cohStar), "–"),
+                new Compared("r", text(claims, Claims::r), "–"));
+        List<Point> points = claims == null || claims.boxes() == null ? List.of() : points(claims.boxes());
         List<Made> made = List.of();
         String unknown = "this backend is still starting, or STATE_PORT is off";
         if (reviews != null) {
@@ -182,7 +190,7 @@ public record CertificateView(
                 made,
                 unknown,
                 token,
-                Logged.of(outcome, json.path("policy").asText(), log, policy));
+                Logged.of(outcome, verdict.policyHash(), log, policy));
     }
 
     /** Returns the version of the newest review; 0 if there is none. */
@@ -190,12 +198,12 @@ public record CertificateView(
         return reviews.isEmpty() ? Reviews.NO_REVIEW : reviews.get(0).version();
     }
 
-    private static List<Point> points(JsonNode json) {
+    private static List<Point> points(Boxes boxes) {
         List<Point> points = new ArrayList<>();
-        for (JsonNode scale : json.path("scales")) {
-            long boxes = json.path("N_j").path(scale.asText()).asLong();
-            if (scale.asInt() > 0 && boxes > 0) {
-                points.add(new Point(scale.asInt(), boxes));
+        for (int scale : boxes.scales()) {
+            Long count = boxes.counts().get(scale);
+            if (count != null && count > 0) {
+                points.add(new Point(scale, count));
             }
         }
         return points;
@@ -216,14 +224,12 @@ public record CertificateView(
                 .embedded("The slope of the line is the recomputed D̂; the table below has the values.");
     }
 
-    private static void addFact(List<Fact> facts, String name, JsonNode value, @Nullable String path) {
-        if (!value.isMissingNode()) {
-            facts.add(new Fact(name, value.asText(), null, path));
-        }
+    private static <T> String text(@Nullable T values, ToDoubleFunction<T> value) {
+        return values == null ? "–" : text(value.applyAsDouble(values));
     }
 
-    private static String text(JsonNode value) {
-        return value.isMissingNode() ? "–" : value.asText();
+    private static String text(double value) {
+        return CanonicalDouble.print(value);
     }
 
     /** Returns the command that explains the decision, to be run on the host of the backend. */

@@ -29,9 +29,9 @@ public record KeyView(Instant at, String key, List<Outcome> rows) {
         Span always = new Span(null, null);
         return record
                 .outcomes(new Wanted(Set.of(), key, null, null, null, always, always, Order.NEWEST, most, null))
-                .lines()
+                .rows()
                 .stream()
-                .map(Outcome::of)
+                .map(Outcome::new)
                 .toList();
     }
 }

@@ -46,13 +46,8 @@ public record NowView(
     static final String SILENT = "/ui/agents?silent=on";
 
     private static final int MINUTES_OF_HOUR = 60;
-    private static final Map<Counted, String> RECORDED = Map.of(
-            Counted.ACCEPTED,
-            Kind.ACCEPTED.label(),
-            Counted.ESCALATED,
-            Kind.ESCALATED.label(),
-            Counted.REJECTED,
-            Kind.REJECTED.label());
+    private static final Map<Counted, Kind> RECORDED =
+            Map.of(Counted.ACCEPTED, Kind.ACCEPTED, Counted.ESCALATED, Kind.ESCALATED, Counted.REJECTED, Kind.REJECTED);
 
     /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {
@@ -171,8 +166,8 @@ public record NowView(
     }
 
     private static Row row(Counted answer, List<Minute> minutes, VerdictMinutes verdicts) {
-        String verdict = RECORDED.getOrDefault(answer, "");
-        return verdict.isEmpty() || !verdicts.isCounted()
+        Kind verdict = RECORDED.get(answer);
+        return verdict == null || !verdicts.isCounted()
                 ? new Row(
                         answer.text(),
                         sum(answer, Rates.newest(minutes, 1)),
@@ -190,13 +185,13 @@ public record NowView(
     }
 
     /** Sums up the newest minutes of the record and, unless only complete ones are meant, what has arrived since. */
-    static Cell sum(String verdict, VerdictMinutes verdicts, int minutes, boolean isComplete) {
+    static Cell sum(Kind verdict, VerdictMinutes verdicts, int minutes, boolean isComplete) {
         Instant end = verdicts.end();
         int counted = Math.min(minutes, verdicts.size());
         double sum =
                 Arrays.stream(verdicts.newest(verdict, counted)).sum() + (isComplete ? 0 : verdicts.current(verdict));
         Instant from = end.minusSeconds(60L * counted);
-        return new Cell(number(sum), OutcomesView.path(verdict, from, isComplete ? end : verdicts.until()));
+        return new Cell(number(sum), OutcomesView.path(verdict.label(), from, isComplete ? end : verdicts.until()));
     }
 
     private static List<Figure> figures(Samples samples) {

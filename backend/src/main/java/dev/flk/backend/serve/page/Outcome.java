@@ -1,34 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.Reviews.Waiting;
-import dev.flk.program.json.Json;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verdict.Recomputed;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/**
- * An outcome of the record.
- *
- * @param reason the reason why the certificate was not accepted; empty if it was accepted
- * @param cohStar the claimed coh★; NaN if the record does not have it
- * @param measuredAt the time of the last measurement; null if the certificate does not have it
- */
-public record Outcome(
-        RowKey key,
-        String verdict,
-        String reason,
-        Claim dHat,
-        Claim budget,
-        double cohStar,
-        String regime,
-        Instant receivedAt,
-        @Nullable Instant measuredAt) {
-    static final int SHORT_ID = 12;
+/** An outcome of the record, as pages show it. */
+public record Outcome(Version version) {
+    /** The verdicts and the regimes, as forms and queries name them. */
+    public static final List<String> VERDICTS =
+            Stream.of(Kind.values()).map(Kind::label).toList();
+
+    public static final List<String> REGIMES =
+            Stream.of(Regime.values()).map(Regime::wireName).toList();
+
+    private static final int SHORT_ID = 12;
 
     /**
      * A claimed value, and the same value as the verifier recomputed it.
@@ -37,12 +31,6 @@ public record Outcome(
      * @param recomputed NaN if it could not be recomputed
      */
     public record Claim(double claimed, double recomputed) {
-        private static Claim of(JsonNode outcome, String name) {
-            return new Claim(
-                    outcome.path(name).asDouble(Double.NaN),
-                    outcome.path("recomputed_" + name).asDouble(Double.NaN));
-        }
-
         /** Returns the claimed value with four decimals. */
         public String claimedText() {
             return decimals(claimed);
@@ -54,66 +42,89 @@ public record Outcome(
         }
     }
 
-    /** Parses JSON that this backend has stored, and which is therefore valid. */
-    static JsonNode parsed(String line) {
-        try {
-            return Json.parse(line);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the store returned text that is not JSON", e);
-        }
+    public RowKey key() {
+        return version.key();
     }
 
-    /** Returns an outcome that waits for a review, without its claims and measurement. */
-    static Outcome of(Waiting waiting) {
-        Claim unknown = new Claim(Double.NaN, Double.NaN);
-        return new Outcome(
-                waiting.row(),
-                waiting.verdict(),
-                waiting.reason(),
-                unknown,
-                unknown,
-                Double.NaN,
-                "",
-                waiting.receivedAt(),
-                null);
+    Kind kind() {
+        return version.outcome().verdict().kind();
     }
 
-    /** Reads an outcome from a line of the record. */
-    static Outcome of(String line) {
-        JsonNode json = parsed(line);
-        return new Outcome(
-                new RowKey(
-                        json.path("shard_id").asText(),
-                        json.path("epoch").asLong(),
-                        json.path("pcs_id").asText()),
-                json.path("verdict").asText(),
-                json.path("reason").asText(),
-                Claim.of(json, "D_hat"),
-                Claim.of(json, "budget"),
-                json.path("coh_star").asDouble(Double.NaN),
-                json.path("regime").asText(),
-                Instant.parse(json.path("received_at").asText()),
-                json.has("window_end") ? Instant.parse(json.path("window_end").asText()) : null);
+    public String verdict() {
+        return kind().label();
+    }
+
+    /** Returns the reason why the certificate was not accepted; empty if it was accepted. */
+    public String reason() {
+        return version.outcome().reason();
+    }
+
+    @Nullable
+    Claims claims() {
+        return version.outcome().claims();
+    }
+
+    private @Nullable Recomputed recomputed() {
+        return version.outcome().verdict().recomputed();
+    }
+
+    public Claim dHat() {
+        Recomputed recomputed = recomputed();
+        return new Claim(
+                version.outcome().verdict().claimedDHat(), recomputed == null ? Double.NaN : recomputed.dHat());
+    }
+
+    public Claim budget() {
+        Claims claims = claims();
+        Recomputed recomputed = recomputed();
+        return new Claim(
+                claims == null ? Double.NaN : claims.budget(), recomputed == null ? Double.NaN : recomputed.budget());
+    }
+
+    /** Returns the claimed coh★; NaN if the record does not have it. */
+    double cohStar() {
+        Claims claims = claims();
+        return claims == null ? Double.NaN : claims.cohStar();
+    }
+
+    /** Returns the recomputed regime; empty if D̂ could not be recomputed. */
+    public String regime() {
+        Recomputed recomputed = recomputed();
+        return recomputed == null ? "" : recomputed.regime().wireName();
+    }
+
+    public Instant receivedAt() {
+        return version.outcome().receivedAt();
+    }
+
+    /** Returns the time of the last measurement; null if the certificate does not have it. */
+    public @Nullable Instant measuredAt() {
+        return version.outcome().measuredAt();
     }
 
     /** Returns the query in the URL of the shard's view. */
     public String shardQuery() {
-        return "name=" + Pages.encoded(key.shard());
+        return "name=" + Pages.encoded(key().shard());
     }
 
     /** Returns the beginning of the id. */
     public String shortId() {
-        return key.pcsId().substring(0, Math.min(SHORT_ID, key.pcsId().length()));
+        return shortened(key().pcsId());
+    }
+
+    /** Returns the beginning of an id. */
+    static String shortened(String pcsId) {
+        return pcsId.substring(0, Math.min(SHORT_ID, pcsId.length()));
     }
 
     /** Returns the claimed coh★ with four decimals. */
     public String cohStarText() {
-        return decimals(cohStar);
+        return decimals(cohStar());
     }
 
     /** Returns whether the certificate was accepted. */
     public boolean isAccepted() {
-        return verdict.equals(Kind.ACCEPTED.label());
+        return kind() == Kind.ACCEPTED;
     }
 
     static String decimals(double value) {

@@ -6,11 +6,12 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Found;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.verification.Verdict.Kind;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -22,18 +23,24 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The conditions of the view Explore, which are the query of its address.
  *
  * @param given the values of the conditions that are set, by the names in {@link #NAMES}
+ * @param verdict the verdict; null for any
+ * @param regime the regime; null for any
  * @param span the range of time, in whole milliseconds
  * @param agent the shards of the agent; null if no agent is selected
  */
 public record OutcomeFilter(
         Map<String, String> given,
+        @Nullable Kind verdict,
+        @Nullable Regime regime,
         Clock clock,
         Span span,
         @Nullable AgentShards agent) {
@@ -80,7 +87,7 @@ public record OutcomeFilter(
                 return unknown("No session of this agent exists, so its shards are unknown.");
             }
             SortedSet<String> shards = new TreeSet<>();
-            for (JsonNode shard : Outcome.parsed(present.session().json()).path("shards")) {
+            for (JsonNode shard : Pages.parsed(present.session().json()).path("shards")) {
                 if (shard.isTextual() && !shard.textValue().isEmpty()) {
                     shards.add(shard.textValue());
                 }
@@ -123,8 +130,8 @@ public record OutcomeFilter(
         if (span.from() != null && span.to() != null && !span.from().isBefore(span.to())) {
             throw new IllegalFilterException("the range of time ends before it begins");
         }
-        requireOneOf(given, "verdict", RowMembers.VERDICTS);
-        requireOneOf(given, "regime", RowMembers.REGIMES);
+        Kind verdict = oneOf(given, "verdict", Kind.values(), Kind::label);
+        Regime regime = oneOf(given, "regime", Regime.values(), Regime::wireName);
         String id = given.get("id");
         if (id != null && !RecordedOutcomes.isId(id)) {
             throw new IllegalFilterException(
@@ -136,6 +143,8 @@ public record OutcomeFilter(
         }
         return new OutcomeFilter(
                 given,
+                verdict,
+                regime,
                 clock.equals(Clock.MEASURED.query()) ? Clock.MEASURED : Clock.RECEIVED,
                 span,
                 agent == null ? null : AgentShards.of(agent, sessions));
@@ -162,11 +171,16 @@ public record OutcomeFilter(
         }
     }
 
-    private static void requireOneOf(Map<String, String> given, String name, List<String> values) {
+    private static <T> @Nullable T oneOf(Map<String, String> given, String name, T[] values, Function<T, String> text) {
         String value = given.get(name);
-        if (value != null && !values.contains(value)) {
-            throw new IllegalFilterException(name + " is not one of " + String.join(", ", values));
+        if (value == null) {
+            return null;
         }
+        return Stream.of(values)
+                .filter(each -> text.apply(each).equals(value))
+                .findFirst()
+                .orElseThrow(() -> new IllegalFilterException(
+                        name + " is not one of " + Stream.of(values).map(text).collect(Collectors.joining(", "))));
     }
 
     /**
@@ -218,7 +232,8 @@ public record OutcomeFilter(
 
     /** Returns a query that selects at least the same outcomes, and that needs only an index. */
     Wanted indexed(Order order, int limit) {
-        return wanted(shards(), shards().isEmpty() ? given.get("key") : null, null, order, limit, null);
+        boolean isOfKey = shards().isEmpty() && clock == Clock.RECEIVED;
+        return wanted(shards(), isOfKey ? given.get("key") : null, null, order, limit, null);
     }
 
     private Wanted wanted(
@@ -235,8 +250,8 @@ public record OutcomeFilter(
         return new Wanted(
                 shards,
                 key,
-                given.get("verdict"),
-                given.get("regime"),
+                verdict,
+                regime,
                 reason,
                 isMeasured ? always : span,
                 isMeasured ? measured : always,

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.program.plot.Axis;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -129,7 +130,8 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
                         Map.entry(each.getKey(), Arrays.stream(each.getValue()).sum()))
                 .filter(each -> each.getValue() > 0)
                 .map(each -> new Total(
-                        NowView.number(each.getValue()) + " " + each.getKey(), filter.with("verdict", each.getKey())))
+                        NowView.number(each.getValue()) + " " + each.getKey().label(),
+                        filter.with("verdict", each.getKey().label())))
                 .toList();
     }
 
@@ -220,14 +222,14 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
                 width,
                 HEIGHT - BOTTOM - TOP));
         double bottom = HEIGHT - BOTTOM;
-        for (Map.Entry<String, long[]> each : counts.byVerdict().entrySet()) {
+        for (Map.Entry<Kind, long[]> each : counts.byVerdict().entrySet()) {
             long number = each.getValue()[index];
             if (number > 0) {
                 double height = Math.min(bottom - TOP, Math.max(LEAST, number / top * (HEIGHT - BOTTOM - TOP)));
                 bottom -= height;
                 bar.append(text(
                         "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
-                        each.getKey(), left, bottom, width, height));
+                        each.getKey().label(), left, bottom, width, height));
             }
         }
         return bar.append(text("</a>%n")).toString();
@@ -236,7 +238,8 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     private String description(int index) {
         String numbers = counts.byVerdict().entrySet().stream()
                 .filter(each -> each.getValue()[index] > 0)
-                .map(each -> NowView.number((double) each.getValue()[index]) + " " + each.getKey())
+                .map(each -> NowView.number((double) each.getValue()[index]) + " "
+                        + each.getKey().label())
                 .reduce((one, other) -> one + ", " + other)
                 .orElse("none");
         return numbers + " from " + Pages.time(time(index)) + " until " + Pages.time(time(index + 1));

@@ -2,13 +2,12 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
-import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
 import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -98,9 +97,9 @@ public record OutcomesView(
             @Nullable String newer,
             Instant now) {
         boolean isBack = older == null && newer != null;
-        Part part = part(record, filter, isBack ? Order.OLDEST : Order.NEWEST, isBack ? newer : older);
+        Rows part = part(record, filter, isBack ? Order.OLDEST : Order.NEWEST, isBack ? newer : older);
         List<Outcome> rows =
-                new ArrayList<>(part.lines().stream().map(Outcome::of).toList());
+                new ArrayList<>(part.rows().stream().map(Outcome::new).toList());
         if (isBack) {
             Collections.reverse(rows);
         }
@@ -113,7 +112,7 @@ public record OutcomesView(
             problem = "More than " + ShardView.MOST_ROWS + " ids begin with these digits. Enter more of them.";
         }
         TreeSet<String> reasons = new TreeSet<>();
-        rows.forEach(row -> reasons.add(RecordedOutcome.reasonKind(row.reason())));
+        rows.forEach(row -> reasons.add(row.version().outcome().cause()));
         reasons.remove("");
         return new OutcomesView(
                 now,
@@ -144,15 +143,15 @@ public record OutcomesView(
                         "from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
     }
 
-    private static Part part(RecordedOutcomes record, OutcomeFilter filter, Order order, @Nullable String cursor) {
+    private static Rows part(RecordedOutcomes record, OutcomeFilter filter, Order order, @Nullable String cursor) {
         return part(record, filter, order, ShardView.MOST_ROWS, cursor);
     }
 
     /** Returns a part of the outcomes that meet the conditions. */
-    public static Part part(
+    public static Rows part(
             RecordedOutcomes record, OutcomeFilter filter, Order order, int limit, @Nullable String cursor) {
         if (filter.selectsNothing()) {
-            return new Part(List.of(), null);
+            return new Rows(List.of(), null, null);
         }
         String id = filter.value("id");
         return id.isEmpty()
@@ -187,9 +186,9 @@ public record OutcomesView(
 
     /** Returns the time of the oldest or the newest outcome that may meet the conditions. */
     private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order) {
-        return record.outcomes(filter.indexed(order, 1)).lines().stream()
+        return record.outcomes(filter.indexed(order, 1)).rows().stream()
                 .findFirst()
-                .map(line -> filter.clock().of(Outcome.of(line)))
+                .map(row -> filter.clock().of(new Outcome(row)))
                 .orElse(null);
     }
 
@@ -199,17 +198,13 @@ public record OutcomesView(
                 .toList();
         long[] bounds = OutcomeHistogram.bounds(
                 times.get(times.size() - 1), times.get(0).plusMillis(1));
-        Map<String, long[]> counts = new LinkedHashMap<>();
-        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[bounds.length - 1]));
-        counts.put(RowMembers.UNKNOWN_VERDICT, new long[bounds.length - 1]);
+        Map<Kind, long[]> counts = Counts.zeros(bounds.length - 1);
         for (int i = 0; i < rows.size(); i++) {
             int index = bounds.length - 2;
             while (bounds[index] > times.get(i).toEpochMilli()) {
                 index--;
             }
-            String verdict = rows.get(i).verdict();
-            Objects.requireNonNull(counts.get(counts.containsKey(verdict) ? verdict : RowMembers.UNKNOWN_VERDICT))[
-                    index]++;
+            Objects.requireNonNull(counts.get(rows.get(i).kind()))[index]++;
         }
         return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
     }

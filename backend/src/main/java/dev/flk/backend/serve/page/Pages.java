@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.program.json.Json;
 import dev.flk.program.plot.Plot;
 import gg.jte.ContentType;
 import gg.jte.TemplateEngine;
@@ -108,6 +111,15 @@ public final class Pages {
     /** Returns the HTML of a search without a result, as UTF-8. */
     public byte[] html(NotFound search) {
         return render("ui/notfound.jte", search);
+    }
+
+    /** Parses JSON that this backend has stored, and which is therefore valid. */
+    static JsonNode parsed(String json) {
+        try {
+            return Json.parse(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the store returned text that is not JSON", e);
+        }
     }
 
     /** Encodes text for a query. */

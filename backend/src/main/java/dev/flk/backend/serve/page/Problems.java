@@ -167,11 +167,10 @@ public final class Problems {
     /** Returns the lists of the record, with the numbers of the record: it may have the outcomes of several backends. */
     private static List<Link> listed(VerdictMinutes verdicts, int minutes) {
         List<Link> links = new ArrayList<>();
-        for (String verdict :
-                verdicts.isCounted() ? List.of(Kind.ESCALATED.label(), Kind.REJECTED.label()) : List.<String>of()) {
+        for (Kind verdict : verdicts.isCounted() ? List.of(Kind.ESCALATED, Kind.REJECTED) : List.<Kind>of()) {
             NowView.Cell sum = NowView.sum(verdict, verdicts, minutes, false);
             if (sum.path() != null && !sum.text().equals("0")) {
-                links.add(new Link(sum.text() + " " + verdict, sum.path()));
+                links.add(new Link(sum.text() + " " + verdict.label(), sum.path()));
             }
         }
         return links;

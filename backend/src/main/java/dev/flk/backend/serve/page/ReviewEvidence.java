@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -50,22 +51,28 @@ public record ReviewEvidence(
     private static final int HEIGHT = 250;
     private static final int RIGHT = 110;
 
-    /** @param line the line of the certificate in the record */
+    /** @param recorded the outcome of the certificate in the record */
     static ReviewEvidence of(
-            RecordedOutcomes record, String line, @Nullable Reviews reviews, String token, Policy policy, Instant now) {
-        JsonNode json = Outcome.parsed(line);
-        CertificateView certificate = CertificateView.of(line, reviews, token, null, policy, now);
+            RecordedOutcomes record,
+            Version recorded,
+            @Nullable Reviews reviews,
+            String token,
+            Policy policy,
+            Instant now) {
+        CertificateView certificate = CertificateView.of(recorded, reviews, token, null, policy, now);
         Outcome outcome = certificate.outcome();
         return new ReviewEvidence(
                 certificate,
-                time(json.path("window_start")),
-                time(json.path("window_end")),
-                dHat(outcome.dHat(), json.path("policy").asText(), policy),
+                measuredFrom(outcome.claims()),
+                outcome.measuredAt(),
+                dHat(outcome.dHat(), recorded.outcome().verdict().policyHash(), policy),
                 plot(around(record, outcome), outcome, policy));
     }
 
-    private static @Nullable Instant time(JsonNode value) {
-        return value.isMissingNode() ? null : Instant.parse(value.asText());
+    private static @Nullable Instant measuredFrom(@Nullable Claims claims) {
+        return claims == null || claims.window() == null
+                ? null
+                : claims.window().start();
     }
 
     private static String dHat(Outcome.Claim dHat, String decidedUnder, Policy policy) {
@@ -99,7 +106,7 @@ public record ReviewEvidence(
         String cursor = null;
         int reads = 0;
         do {
-            Part part = record.outcomes(new Wanted(
+            Rows part = record.outcomes(new Wanted(
                     outcome.key().shard(),
                     null,
                     null,
@@ -110,7 +117,7 @@ public record ReviewEvidence(
                     order,
                     most - found.size(),
                     cursor));
-            part.lines().forEach(line -> found.add(Outcome.of(line)));
+            part.rows().forEach(row -> found.add(new Outcome(row)));
             cursor = part.cursor();
         } while (cursor != null && found.size() < most && ++reads < MOST_READS);
         return found;

@@ -62,7 +62,7 @@ public record ReviewGroups(
             return new Tile(
                     group.shard(),
                     group.cause(),
-                    group.outcomes().get(0).verdict(),
+                    group.outcomes().get(0).verdict().label(),
                     group.outcomes().size(),
                     ReviewView.path(group),
                     ReasonKind.meaning(group.cause()),
@@ -94,7 +94,11 @@ public record ReviewGroups(
             int last = Math.min(all.size(), first + MOST_OUTCOMES);
             return new Chosen(
                     all.subList(first, last).stream()
-                            .map(each -> new Entry(Outcome.of(each), ReviewView.path(each), each.equals(shown)))
+                            .map(each -> new Entry(
+                                    Outcome.shortened(each.pcsId()),
+                                    each.receivedAt(),
+                                    ReviewView.path(each),
+                                    each.equals(shown)))
                             .toList(),
                     first == 0 ? null : ReviewView.path(all.get(first - MOST_OUTCOMES)),
                     last == all.size() ? null : ReviewView.path(all.get(last)),
@@ -113,7 +117,7 @@ public record ReviewGroups(
     }
 
     /** A certificate of the chosen group. */
-    public record Entry(Outcome outcome, String path, boolean isShown) {}
+    public record Entry(String shortId, Instant receivedAt, String path, boolean isShown) {}
 
     /**
      * Returns the part of the groups that contains the chosen one.

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
@@ -58,12 +59,12 @@ public record ReviewView(
      * The part of the queue that a link has chosen. A null member chooses nothing.
      *
      * @param cause the reason without its numbers
-     * @param line the line of the certificate in the record
+     * @param recorded the certificate in the record
      */
     public record Choice(
             @Nullable String shard,
             @Nullable String cause,
-            @Nullable String line) {
+            @Nullable Version recorded) {
         private boolean contains(Group group) {
             return (shard == null || shard.equals(group.shard())) && (cause == null || cause.equals(group.cause()));
         }
@@ -152,19 +153,19 @@ public record ReviewView(
         return PATH + "?shard=" + Pages.encoded(shard) + "&reason=" + Pages.encoded(cause);
     }
 
-    /** Returns the path of the view of a certificate with this line in the record. */
-    public static String path(String line) {
-        return path(waiting(line));
+    /** Returns the path of the view of a certificate in the record. */
+    public static String path(Version recorded) {
+        return path(Waiting.of(recorded));
     }
 
     /**
      * Returns the path of the certificate to review after one was reviewed.
      *
-     * @param line the line of the reviewed certificate
+     * @param recorded the reviewed certificate
      */
-    public static String pathAfter(Reviews reviews, String line) {
+    public static String pathAfter(Reviews reviews, Version recorded) {
         return new ReviewQueue(reviews.waiting(null).outcomes())
-                .nextAfterReview(waiting(line))
+                .nextAfterReview(Waiting.of(recorded))
                 .map(ReviewView::path)
                 .orElse(PATH);
     }
@@ -178,15 +179,15 @@ public record ReviewView(
         AllWaiting all = reviews.waiting(null);
         ReviewQueue queue = new ReviewQueue(all.outcomes());
         List<Recent> recent = reviews.recent().reviews();
-        String line = choice.line() == null ? firstLine(reviews, queue, choice) : choice.line();
-        Waiting outcome = line == null ? null : waiting(line);
+        Version chosen = choice.recorded() == null ? first(reviews, queue, choice) : choice.recorded();
+        Waiting outcome = chosen == null ? null : Waiting.of(chosen);
         int group = outcome == null ? -1 : queue.indexOf(outcome.shard(), outcome.cause());
-        Shown shown = outcome == null || line == null
+        Shown shown = outcome == null || chosen == null
                 ? null
-                : shown(source, line, queue, outcome, lastReviews(reviews, recent, outcome), now);
+                : shown(source, chosen, queue, outcome, lastReviews(reviews, recent, outcome), now);
         return new ReviewView(
                 now,
-                line == null ? noneOf(choice) : "",
+                chosen == null ? noneOf(choice) : "",
                 sent == null
                         ? null
                         : ReviewDone.of(
@@ -206,11 +207,12 @@ public record ReviewView(
     /**
      * Returns the view while it is unknown what waits, with the chosen certificate.
      *
-     * @param line the line of the chosen certificate; null if none was chosen
+     * @param chosen the chosen certificate; null if none was chosen
      */
-    public static ReviewView unknown(Source source, @Nullable String line, String problem, Instant now) {
-        Shown shown =
-                line == null ? null : shown(source, line, new ReviewQueue(List.of()), waiting(line), List.of(), now);
+    public static ReviewView unknown(Source source, @Nullable Version chosen, String problem, Instant now) {
+        Shown shown = chosen == null
+                ? null
+                : shown(source, chosen, new ReviewQueue(List.of()), Waiting.of(chosen), List.of(), now);
         return new ReviewView(now, problem, null, null, null, shown, source.token());
     }
 
@@ -255,25 +257,25 @@ public record ReviewView(
                         + (choice.cause() == null ? "." : " for the reason “" + choice.cause() + "”.");
     }
 
-    /** Returns the line of the first certificate that waits in what is chosen; null if none waits. */
-    private static @Nullable String firstLine(Reviews reviews, ReviewQueue queue, Choice choice) {
+    /** Returns the first certificate that waits in what is chosen; null if none waits. */
+    private static @Nullable Version first(Reviews reviews, ReviewQueue queue, Choice choice) {
         return queue.groups().stream()
                 .filter(choice::contains)
                 .findFirst()
-                .flatMap(each ->
-                        reviews.lines(List.of(each.outcomes().get(0))).stream().findFirst())
+                .flatMap(each -> reviews.recorded(List.of(each.outcomes().get(0))).stream()
+                        .findFirst())
                 .orElse(null);
     }
 
-    private static Waiting waiting(String line) {
-        Outcome outcome = Outcome.of(line);
-        return new Waiting(outcome.key(), outcome.verdict(), outcome.reason(), outcome.receivedAt());
-    }
-
     private static Shown shown(
-            Source source, String line, ReviewQueue queue, Waiting outcome, List<Recent> lastReviews, Instant now) {
+            Source source,
+            Version recorded,
+            ReviewQueue queue,
+            Waiting outcome,
+            List<Recent> lastReviews,
+            Instant now) {
         ReviewEvidence evidence =
-                ReviewEvidence.of(source.record(), line, source.reviews(), source.token(), source.policy(), now);
+                ReviewEvidence.of(source.record(), recorded, source.reviews(), source.token(), source.policy(), now);
         CertificateView certificate = evidence.certificate();
         boolean isReviewable = !certificate.outcome().isAccepted()
                 && certificate.reviewsUnknown().isEmpty();

@@ -62,8 +62,7 @@ public record ReviewedView(
     public record Row(Recent review, String cause) {
         /** Returns the beginning of the id. */
         public String shortId() {
-            return review.pcsId()
-                    .substring(0, Math.min(Outcome.SHORT_ID, review.pcsId().length()));
+            return Outcome.shortened(review.pcsId());
         }
 
         /** Returns the path of the view of the shard. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -74,10 +76,20 @@ public record ShardView(
      *
      * @param clock the clock of the range. If null, the range selects by arrival. The plots then show the time of
      *     measurement, or the arrival if a selected outcome has no time of measurement
-     * @param verdict the verdict of the outcomes in the table; empty for any
+     * @param kind the verdict of the outcomes in the table; null for any
      * @param page the page of the table, 0 to {@link #MOST_PAGES} - 1
      */
-    public record Wish(String name, Span span, @Nullable Clock clock, String verdict, int page) {
+    public record Wish(
+            String name,
+            Span span,
+            @Nullable Clock clock,
+            @Nullable Kind kind,
+            int page) {
+        /** Returns the verdict of the outcomes in the table; empty for any. */
+        public String verdict() {
+            return kind == null ? "" : kind.label();
+        }
+
         /** Returns whether no bound of the range is given. */
         public boolean isOfAllTime() {
             return span.isOpen();
@@ -85,7 +97,7 @@ public record ShardView(
 
         /** Returns the URL of the shard's page without a range. */
         public String newest() {
-            return "/ui/shard?name=" + encodedName() + (verdict.isEmpty() ? "" : "&verdict=" + verdict);
+            return "/ui/shard?name=" + encodedName() + (kind == null ? "" : "&verdict=" + verdict());
         }
 
         /** Returns the name, encoded for use in the query of a URL. */
@@ -107,12 +119,12 @@ public record ShardView(
             return bound == null ? "" : Pages.local(bound);
         }
 
-        private Part read(RecordedOutcomes record, String selected, int limit, @Nullable String cursor) {
+        private Rows read(RecordedOutcomes record, @Nullable Kind selected, int limit, @Nullable String cursor) {
             Span always = new Span(null, null);
             return record.outcomes(new Wanted(
                     name,
                     null,
-                    selected.isEmpty() ? null : selected,
+                    selected,
                     null,
                     null,
                     clock == Clock.MEASURED ? always : span,
@@ -179,8 +191,8 @@ public record ShardView(
         String cursor = null;
         int reads = 0;
         do {
-            Part part = wanted.read(record, "", MOST_DRAWN - found.size(), cursor);
-            part.lines().forEach(line -> found.add(Outcome.of(line)));
+            Rows part = wanted.read(record, null, MOST_DRAWN - found.size(), cursor);
+            part.rows().forEach(row -> found.add(new Outcome(row)));
             cursor = part.cursor();
         } while (cursor != null && found.size() < MOST_DRAWN && ++reads < MOST_READS);
         Clock used = wanted.clock() != null
@@ -201,7 +213,7 @@ public record ShardView(
                                 ? span.to()
                                 : used.of(found.get(found.size() - 1)).plusMillis(1));
         List<Drawn> plots = found.isEmpty() || range == null ? List.of() : new ShardPlots(found, range, policy).all();
-        List<Outcome> rows = wanted.page() == 0 && wanted.verdict().isEmpty() ? newest : table(record, wanted);
+        List<Outcome> rows = wanted.page() == 0 && wanted.kind() == null ? newest : table(record, wanted);
         boolean isMeasured = rows.stream().allMatch(each -> each.measuredAt() != null);
         return new ShardView(
                 now,
@@ -224,24 +236,24 @@ public record ShardView(
     /** Reads a page of the table and one outcome more, if there is one. */
     private static List<Outcome> table(RecordedOutcomes record, Wish wanted) {
         int skipped = wanted.page() * PAGE_ROWS;
-        List<String> lines = new ArrayList<>();
+        List<Version> found = new ArrayList<>();
         String cursor = null;
         int reads = 0;
         do {
-            int missing = skipped + PAGE_ROWS + 1 - lines.size();
-            Part part = wanted.read(record, wanted.verdict(), Math.min(RecordedOutcomes.MAX_LIMIT, missing), cursor);
-            lines.addAll(part.lines());
+            int missing = skipped + PAGE_ROWS + 1 - found.size();
+            Rows part = wanted.read(record, wanted.kind(), Math.min(RecordedOutcomes.MAX_LIMIT, missing), cursor);
+            found.addAll(part.rows());
             cursor = part.cursor();
-        } while (cursor != null && lines.size() <= skipped + PAGE_ROWS && ++reads < MOST_READS + wanted.page());
-        return lines.stream().skip(skipped).map(Outcome::of).toList();
+        } while (cursor != null && found.size() <= skipped + PAGE_ROWS && ++reads < MOST_READS + wanted.page());
+        return found.stream().skip(skipped).map(Outcome::new).toList();
     }
 
     /** Returns the caption of the table. */
     public String caption() {
-        String outcomes = wanted.verdict().isEmpty() ? " outcomes" : " " + wanted.verdict() + " outcomes";
+        String outcomes = wanted.kind() == null ? " outcomes" : " " + wanted.verdict() + " outcomes";
         long others = rows.stream().filter(each -> !each.isAccepted()).count();
         return (wanted.page() == 0 ? "The newest " + rows.size() : rows.size() + " older") + outcomes + " of this range"
-                + (wanted.verdict().isEmpty() ? ", " + others + " of them not accepted" : "")
+                + (wanted.kind() == null ? ", " + others + " of them not accepted" : "")
                 + "; numbers have no unit";
     }
 }

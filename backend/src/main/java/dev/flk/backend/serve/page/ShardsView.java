@@ -13,7 +13,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -170,10 +169,8 @@ public record ShardsView(
             // if the names and outcomes need not meet a condition, every name becomes a row, so only as many names as
             // rows are read
             int limit = wanted.text().isEmpty() && !wanted.isOfNewest() ? MOST_ROWS - shards.size() : NAMES_AT_ONCE;
-            RecordedOutcomes.Part page = record.shards(wanted.prefix(), at, limit);
-            List<String> found = page.lines().stream()
-                    .map(line -> Outcome.parsed(line).path("shard_id").asText())
-                    .collect(Collectors.toList());
+            RecordedOutcomes.Shards page = record.shards(wanted.prefix(), at, limit);
+            List<String> found = page.names();
             at = page.cursor();
             for (int i = 0; i < found.size(); i++) {
                 String name = found.get(i);
@@ -203,9 +200,9 @@ public record ShardsView(
         List<Outcome> outcomes =
                 new ArrayList<>(record
                         .outcomes(new Wanted(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
-                        .lines()
+                        .rows()
                         .stream()
-                        .map(Outcome::of)
+                        .map(Outcome::new)
                         .toList());
         outcomes.sort(Comparator.comparing(Outcome::receivedAt)
                 .thenComparing(each -> each.key().epoch()));

@@ -130,7 +130,7 @@ public final class Trends {
         }
         int most = isDay ? VerdictMinutes.MINUTES : ServiceLevel.MINUTES_OF_HOUR;
         int step = isDay ? MINUTES_OF_BIN : 1;
-        double[] values = verdicts.newest(verdict.label(), most);
+        double[] values = verdicts.newest(verdict, most);
         double end = Axis.seconds(verdicts.end());
         List<Point> points = new ArrayList<>();
         for (int i = 0; i < most; i += step) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RowMembers;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
-import java.util.HashMap;
+import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Supplier;
 
@@ -31,8 +32,8 @@ public final class VerdictMinutes {
 
     private static final long MOST_CURRENT = 10_000;
 
-    private final Map<String, long[]> counts = new HashMap<>();
-    private final Map<String, Long> current = new HashMap<>();
+    private final Map<Kind, long[]> counts = Counts.zeros(MINUTES);
+    private final Map<Kind, Long> current = new EnumMap<>(Kind.class);
 
     /** The time up to which outcomes are counted. */
     private Instant until = Instant.EPOCH;
@@ -48,10 +49,6 @@ public final class VerdictMinutes {
     private long countedBefore;
     private int atOnce = MOST_AT_ONCE;
 
-    public VerdictMinutes() {
-        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[MINUTES]));
-    }
-
     /**
      * Counts the minutes that have ended since the last call, or else some older ones.
      *
@@ -61,7 +58,7 @@ public final class VerdictMinutes {
         countComplete(record, now, behind);
         boolean isFew = current.values().stream().mapToLong(Long::longValue).sum() < MOST_CURRENT;
         if (isFew && !until.plus(CURRENT_EVERY).isAfter(now)) {
-            Map<String, long[]> found = record.countReceived(end, 1);
+            Map<Kind, long[]> found = record.countReceived(end, 1);
             synchronized (this) {
                 found.forEach((verdict, minutes) -> current.put(verdict, minutes[0]));
                 until = now;
@@ -119,10 +116,10 @@ public final class VerdictMinutes {
     }
 
     private long add(RecordedOutcomes record, long from, long to) {
-        Map<String, long[]> found = record.countReceived(from, (int) (to - from));
+        Map<Kind, long[]> found = record.countReceived(from, (int) (to - from));
         long sum = 0;
         synchronized (this) {
-            for (Map.Entry<String, long[]> verdict : found.entrySet()) {
+            for (Map.Entry<Kind, long[]> verdict : found.entrySet()) {
                 long[] ring = counts.get(verdict.getKey());
                 for (int i = 0; ring != null && i < verdict.getValue().length; i++) {
                     ring[(int) Math.floorMod(from + i, (long) MINUTES)] = verdict.getValue()[i];
@@ -155,7 +152,7 @@ public final class VerdictMinutes {
     }
 
     /** Returns the number of outcomes with a verdict that arrived after {@link #end}. */
-    synchronized long current(String verdict) {
+    synchronized long current(Kind verdict) {
         return current.getOrDefault(verdict, 0L);
     }
 
@@ -170,7 +167,7 @@ public final class VerdictMinutes {
     }
 
     /** Returns the number of outcomes with a verdict in each of the newest minutes; NaN for those that aren't counted. */
-    synchronized double[] newest(String verdict, int minutes) {
+    synchronized double[] newest(Kind verdict, int minutes) {
         double[] newest = new double[minutes];
         Arrays.fill(newest, Double.NaN);
         long[] ring = counts.getOrDefault(verdict, new long[MINUTES]);

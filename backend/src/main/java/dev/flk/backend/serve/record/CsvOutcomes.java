@@ -3,7 +3,7 @@ package dev.flk.backend.serve.record;
 
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.serve.record.RecordHandler.Body;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -41,8 +41,8 @@ final class CsvOutcomes {
 
     /** A query for outcomes. */
     interface Query {
-        /** Returns the part after a cursor, with at most {@code limit} lines. */
-        Part part(@Nullable String cursor, int limit);
+        /** Returns the part after a cursor, with at most {@code limit} outcomes. */
+        Rows part(@Nullable String cursor, int limit);
     }
 
     /**
@@ -85,10 +85,10 @@ final class CsvOutcomes {
             int left = limit;
             int reads = 0;
             do {
-                Part part = query.part(after, Math.min(left, LINES_AT_ONCE));
-                part.lines().forEach(csv::write);
+                Rows part = query.part(after, Math.min(left, LINES_AT_ONCE));
+                part.rows().forEach(csv::write);
                 out.flush();
-                left -= part.lines().size();
+                left -= part.rows().size();
                 after = part.cursor();
                 reads++;
             } while (after != null && left > 0 && bytes.size() < ENOUGH_BYTES && reads < MOST_READS);

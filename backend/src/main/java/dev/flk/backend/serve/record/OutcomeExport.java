@@ -4,8 +4,9 @@ package dev.flk.backend.serve.record;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.EventStream;
 import dev.flk.http.Exchange;
@@ -65,7 +66,7 @@ public final class OutcomeExport implements AutoCloseable {
     /** A query for outcomes. */
     public interface Source {
         /** Returns the part after a cursor, at most {@link #ROWS_AT_ONCE} outcomes; null stands for the beginning. */
-        Part part(@Nullable String cursor);
+        Rows part(@Nullable String cursor);
     }
 
     /** The format of a file. */
@@ -126,7 +127,7 @@ public final class OutcomeExport implements AutoCloseable {
             Format format,
             String name,
             List<Header> headers) {
-        Part first = source.part(null);
+        Rows first = source.part(null);
         List<Header> all = new ArrayList<>(headers);
         all.addAll(RecordHandler.extent(record));
         all.add(new Header(
@@ -180,15 +181,15 @@ public final class OutcomeExport implements AutoCloseable {
             }
         }
 
-        void send(Part part) {
-            List<String> lines = part.lines().subList(0, Math.min(part.lines().size(), mostRows - rows));
-            lines.forEach(this::write);
-            rows += lines.size();
+        void send(Rows part) {
+            List<Version> sent = part.rows().subList(0, Math.min(part.rows().size(), mostRows - rows));
+            sent.forEach(this::write);
+            rows += sent.size();
             cursor = part.cursor();
             long now = nanoTicker.getAsLong();
-            quietSinceNanos = lines.isEmpty() ? quietSinceNanos : now;
+            quietSinceNanos = sent.isEmpty() ? quietSinceNanos : now;
             boolean isFull = (rows == mostRows || isOfId)
-                    && (cursor != null || lines.size() < part.lines().size());
+                    && (cursor != null || sent.size() < part.rows().size());
             boolean isQuiet = cursor != null && now - quietSinceNanos > TimeUnit.SECONDS.toNanos(MOST_QUIET_SECONDS);
             if (isFull || isQuiet) {
                 String why = "these are the first " + rows + " outcomes and more may follow; "
@@ -205,11 +206,11 @@ public final class OutcomeExport implements AutoCloseable {
             }
         }
 
-        private void write(String line) {
+        private void write(Version version) {
             if (csv != null) {
-                csv.write(line);
+                csv.write(version);
             } else {
-                text.append(Printable.json(line)).append('\n');
+                text.append(Printable.json(RecordedOutcomes.line(version))).append('\n');
             }
         }
     }

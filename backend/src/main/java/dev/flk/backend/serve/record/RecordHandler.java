@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.record;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Shards;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -22,6 +24,7 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.time.DaemonThreads;
+import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -40,6 +43,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -126,7 +130,14 @@ public final class RecordHandler implements AutoCloseable {
     private void shards(Request request, Exchange exchange) {
         answer(exchange, MAX_ANSWER_BYTES, found -> {
             Map<String, String> query = BadRequest.query(request, OF_SHARDS);
-            return Body.lines(found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query)));
+            Shards shards = found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
+            List<String> lines = shards.names().stream()
+                    .map(shard -> JsonNodeFactory.instance
+                            .objectNode()
+                            .put("shard_id", shard)
+                            .toString())
+                    .toList();
+            return new Body(NDJSON, bytes(lines), shards.cursor());
         });
     }
 
@@ -150,24 +161,24 @@ public final class RecordHandler implements AutoCloseable {
             CsvOutcomes.Query read = (cursor, limit) -> outcomes(found, query, name, limit, cursor);
             return isCsv
                     ? CsvOutcomes.read(read, cursor(query), limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT))
-                    : Body.lines(read.part(cursor(query), limit(query)));
+                    : Body.of(read.part(cursor(query), limit(query)));
         });
     }
 
-    private static Part outcomes(
+    private static Rows outcomes(
             RecordedOutcomes found,
             Map<String, String> query,
             @Nullable String shard,
             int limit,
             @Nullable String cursor) {
-        Part part = selected(found, query, shard, limit, cursor);
-        if (part.lines().isEmpty() && shard != null && !found.hasShard(shard)) {
+        Rows part = selected(found, query, shard, limit, cursor);
+        if (part.rows().isEmpty() && shard != null && !found.hasShard(shard)) {
             throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
         }
         return part;
     }
 
-    private static Part selected(
+    private static Rows selected(
             RecordedOutcomes found,
             Map<String, String> query,
             @Nullable String shard,
@@ -189,7 +200,7 @@ public final class RecordHandler implements AutoCloseable {
             if (!RecordedOutcomes.isId(id)) {
                 throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
             }
-            return new Part(found.withId(id, USUAL_LIMIT), null);
+            return new Rows(found.withId(id, USUAL_LIMIT), null, null);
         }
         Set<String> givenConditions = new HashSet<>(query.keySet());
         givenConditions.removeAll(Set.of("limit", "cursor"));
@@ -205,8 +216,8 @@ public final class RecordHandler implements AutoCloseable {
         return new Wanted(
                 shard == null ? Set.of() : Set.of(shard),
                 query.get("key"),
-                oneOf(query, "verdict", RowMembers.VERDICTS),
-                oneOf(query, "regime", RowMembers.REGIMES),
+                verdict(query),
+                oneOf(query, "regime", Regime.values(), Regime::wireName),
                 query.get("reason"),
                 new Span(time(query, "from"), time(query, "to")),
                 new Span(time(query, "measured_from"), time(query, "measured_to")),
@@ -216,13 +227,20 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     /**
-     * Returns the verdict in the query of a URL; empty if it has none.
+     * Returns the verdict in the query of a URL; null if it has none.
      *
      * @throws BadRequest if no outcome can have this verdict
      */
-    public static String verdict(Map<String, String> query) {
-        String verdict = oneOf(query, "verdict", RowMembers.VERDICTS);
-        return verdict == null ? "" : verdict;
+    public static @Nullable Kind verdict(Map<String, String> query) {
+        return oneOf(query, "verdict", Kind.values(), Kind::label);
+    }
+
+    private static <T> @Nullable T oneOf(Map<String, String> query, String name, T[] values, Function<T, String> text) {
+        String given = oneOf(query, name, Stream.of(values).map(text).toList());
+        return Stream.of(values)
+                .filter(each -> text.apply(each).equals(given))
+                .findFirst()
+                .orElse(null);
     }
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
@@ -279,8 +297,10 @@ public final class RecordHandler implements AutoCloseable {
      * @param cursor the place after which the next part begins; null if nothing follows
      */
     record Body(String contentType, byte[] bytes, @Nullable String cursor) {
-        static Body lines(Part part) {
-            return new Body(NDJSON, RecordHandler.bytes(part.lines()), part.cursor());
+        private static Body of(Rows part) {
+            List<String> lines =
+                    part.rows().stream().map(RecordedOutcomes::line).toList();
+            return new Body(NDJSON, RecordHandler.bytes(lines), part.cursor());
         }
     }
 

@@ -261,8 +261,12 @@ public final class ReviewHandler {
 
     private static Answer waiting(Reviews found, @Nullable String shard, int limit) {
         AllWaiting all = found.waiting(shard);
-        List<String> lines = found.lines(
-                all.outcomes().subList(0, Math.min(limit, all.outcomes().size())));
+        List<String> lines = found
+                .recorded(
+                        all.outcomes().subList(0, Math.min(limit, all.outcomes().size())))
+                .stream()
+                .map(RecordedOutcomes::line)
+                .toList();
         boolean hasMore = all.isCut() || all.outcomes().size() > limit;
         return RecordHandler.lines(lines, hasMore ? List.of(new Header(MORE, "true")) : List.of());
     }

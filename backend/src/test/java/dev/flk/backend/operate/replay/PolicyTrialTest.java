@@ -4,9 +4,11 @@ package dev.flk.backend.operate.replay;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Recomputed;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.LogRecord.Position;
 import java.time.Instant;
@@ -15,10 +17,11 @@ import org.junit.jupiter.api.Test;
 class PolicyTrialTest {
     @Test
     void shards_beyondTheLimit_areComparedTogether() {
+        Recomputed recomputed = new Recomputed(1, 0.26, Regime.MIXED);
+        Verdict verdict = new Verdict(Pcs.number(1).id(), 1, Verdict.Kind.ACCEPTED, recomputed, null, "");
         PolicyTrial trial = new PolicyTrial(Policy.defaults(), Instant.EPOCH, 0);
         for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
-            ReplayedOutcome accepted =
-                    new ReplayedOutcome(Pcs.number(1).id(), "s" + i, 200, "", Verdict.Kind.ACCEPTED, "", false);
+            ReplayedOutcome accepted = new ReplayedOutcome("s" + i, verdict, "", false);
             trial.submission(
                     new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
         }

@@ -50,7 +50,8 @@ class ReplayWorkersTest {
 
     private ReplayWorkers workers() {
         return new ReplayWorkers(new LoggedOutcomes(), null, (record, given, underOther) -> {
-            assertThat(given.id()).isEqualTo(Pcs.number(record.sequence()).id());
+            assertThat(given.verdict().id())
+                    .isEqualTo(Pcs.number(record.sequence()).id());
             assertThat(underOther).isNull();
             reported.add(record.sequence());
         });

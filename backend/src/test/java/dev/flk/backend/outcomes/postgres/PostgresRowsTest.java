@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
@@ -15,7 +17,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRowsContract;
-import dev.flk.backend.outcomes.record.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
@@ -25,6 +26,8 @@ import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -144,16 +147,18 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
         assertThat(one.position("log-1")).contains(new Position("log-1", GROUPS, "d"));
         assertThat(one.position("log-2")).contains(new Position("log-2", GROUPS, "d"));
-        Map<RowKey, List<String>> versions = new HashMap<>();
+        Map<RowKey, List<RecordedOutcome>> versions = new HashMap<>();
         followed.forEach(change -> versions.computeIfAbsent(change.version().key(), key -> new ArrayList<>())
-                .add(change.version().json()));
+                .add(change.version().outcome()));
         assertThat(versions).hasSize(SHARED_ROWS + 2 * GROUPS * 5);
         versions.forEach((key, values) -> {
             for (int i = 0; i < values.size(); i++) {
-                assertThat(RecordedOutcome.isChanged(i == 0 ? null : values.get(i - 1), values.get(i)))
+                assertThat(values.get(i).isChangedFrom(i == 0 ? null : values.get(i - 1)))
                         .isTrue();
             }
-            assertThat(one.versions(key, 1_000)).extracting(Version::json).containsExactlyElementsOf(reversed(values));
+            assertThat(one.versions(key, 1_000))
+                    .extracting(Version::outcome)
+                    .containsExactlyElementsOf(reversed(values));
         });
         String gaps =
                 "SELECT count(*) FROM (SELECT version, row_number() OVER (PARTITION BY pcs_id ORDER BY number) AS n,"
@@ -188,8 +193,8 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         return changes.isEmpty() ? "" : changes.get(changes.size() - 1).cursor();
     }
 
-    private static List<String> reversed(List<String> values) {
-        List<String> reversed = new ArrayList<>();
+    private static List<RecordedOutcome> reversed(List<RecordedOutcome> values) {
+        List<RecordedOutcome> reversed = new ArrayList<>();
         values.forEach(value -> reversed.add(0, value));
         return reversed;
     }
@@ -416,19 +421,29 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         one.apply(group(new Position("log", 9, "d"), Map.of(), outcome));
 
         assertThat(row())
-                .isEqualTo("1 1 t 736861726400 2 rejected sticky key-1 D_hat 1.5 1.25 0.26 0.3 log 1 1793491200002");
+                .isEqualTo(
+                        "1 1 t 736861726400 2 rejected sticky key-1 D_hat out of tolerance 1.5 1.25 0.26 0.3 log 1 1793491200002");
     }
 
     @Test
-    void columns_missingMembers_areEmpty() throws SQLException {
-        Version version = new Version(
-                outcome("s", 1).row(),
-                "{\"verdict\":\"rejected\",\"D_hat\":null,\"reason\":\"no \\u0000 numbers\",\"other_content\":true,"
-                        + "\"received_at\":\"1970-01-01T00:00:01Z\",\"window_end\":\"yesterday\"}");
+    void columns_missingMembers_areEmpty() {
+        Version outcome = outcome("s", 1).withoutClaims().version();
+        Verdict verdict = new Verdict(
+                outcome.outcome().verdict().id(),
+                1.5,
+                Kind.REJECTED,
+                null,
+                ReasonKind.reason("D_hat recomputation failed: \u0000"),
+                "p");
+        Version version = new Version(outcome.key(), new RecordedOutcome(verdict, 1_000, null));
         one.apply(new OutcomeRows.Group(null, List.of(new Placed(0, version)), Map.of()));
 
-        assertThat(row()).isEqualTo("1 1 t 73 1 rejected   no \ufffd numbers - - - - - 0 1000");
+        assertThat(row()).isEqualTo("1 1 t 73 1 rejected   D_hat recomputation failed 1.5 - - - - 0 1000");
         assertThat(one.versions(version.key(), 10)).containsExactly(version);
+        execute("UPDATE flk_record_versions SET json = replace(json, 'rejected', 'other')");
+        assertThatThrownBy(() -> one.versions(version.key(), 10))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("no verdict that this version understands");
     }
 
     private String row() {

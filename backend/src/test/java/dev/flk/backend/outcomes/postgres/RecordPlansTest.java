@@ -5,12 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.postgres.RecordSearch.Scope;
-import dev.flk.backend.outcomes.record.RowMembers;
+import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
+import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -103,7 +104,7 @@ final class RecordPlansTest {
             Scope scope, boolean isMeasured, boolean isNewestFirst, int limit, Object... nameOfScope)
             throws SQLException {
         List<Object> parameters = new ArrayList<>(Arrays.asList(0L, Long.MAX_VALUE, "key-1", "key-1", "r", "r"));
-        parameters.add(array("int2", RowMembers.kinds(null, null).toArray()));
+        parameters.add(array("int2", RowKind.all(null, null).toArray()));
         parameters.addAll(List.of(nameOfScope));
         parameters.addAll(List.of(25_000L, 0L, isNewestFirst ? Long.MIN_VALUE : Long.MAX_VALUE, limit, limit));
         return plan(RecordSearch.places(scope, isMeasured, isNewestFirst), parameters.toArray());
@@ -128,14 +129,14 @@ final class RecordPlansTest {
 
     @Test
     void counts_useTheIndexOfArrivals() throws SQLException {
-        Object kinds = array("int2", RowMembers.kinds("accepted", null).toArray());
+        Object kinds = array("int2", RowKind.all(Kind.ACCEPTED, null).toArray());
         assertThat(plan(RecordSearch.COUNTS, kinds, 1_000L, 2_000L)).contains("flk_record_versions_received");
     }
 
     @Test
     void countsOfAQuery_useTheIndexOfTheirTime() throws SQLException {
         Object bounds = array("int8", new Long[] {0L, 20_000L, 40_000L});
-        Object kinds = array("int2", RowMembers.kinds(null, null).toArray());
+        Object kinds = array("int2", RowKind.all(null, null).toArray());
         assertThat(plan(RecordSearch.counts(Scope.ALL, false, true), bounds, kinds, 40_000L, 0L, 0L, 1_000, 1_000))
                 .contains("Index Only Scan", " flk_record_versions_received ");
         Object shards = many("bytea", "shard-1".getBytes(StandardCharsets.UTF_8), new byte[0][]);
@@ -168,7 +169,7 @@ final class RecordPlansTest {
     void removal_usesTheIndexesOfArrivalsAndIds() throws SQLException {
         assertThat(plan(
                         RecordStatements.REMOVE,
-                        array("int2", RowMembers.kinds(null, null).toArray()),
+                        array("int2", RowKind.all(null, null).toArray()),
                         1_000L,
                         50,
                         50))

@@ -20,6 +20,7 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.rocksdb.WriteBatch;
 
 /** Tests of {@link EmbeddedRows}. */
 class EmbeddedRowsTest extends OutcomeRowsContract {
@@ -104,6 +105,47 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         assertThat(empty.changes(second, 10)).isEmpty();
         add(empty, 2, 2, 3);
         assertThat(epochs(empty.changes(second, 10))).containsExactly(3L);
+    }
+
+    /** Rows of an earlier format are derived from the log again; what shares the database with them stays. */
+    @Test
+    void reopen_rowsOfAnEarlierFormat_areRemoved_andTheIdsStay() throws Exception {
+        byte[] id = new byte[32];
+        derived("earlier", 1, 2);
+        overwriteMeta(views.get("earlier"), new byte[36], id);
+        OutcomeRows before = open("earlier");
+
+        assertThat(before.position("log")).isEmpty();
+        assertThat(before.shards("", null, 9)).isEmpty();
+        assertThat(views.get("earlier").<byte[]>use(opened -> opened.rocks().get(id)))
+                .isNotNull();
+        add(before, 1, 1, 2);
+        assertThat(before.changes("", 10)).hasSize(2);
+    }
+
+    @Test
+    void rowsOfALaterFormat_areRefused_andNothingIsSetAside() throws Exception {
+        derived("later", 1);
+        byte[] meta = new byte[37];
+        meta[0] = 2;
+        overwriteMeta(views.get("later"), meta, new byte[32]);
+        OutcomeRows later = open("later");
+
+        assertThatThrownBy(() -> later.position("log"))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("format 2, not 1: a later version has written them; start that version");
+        assertThat(views.get("later").isSpoiled()).isFalse();
+    }
+
+    private static void overwriteMeta(RocksView view, byte[] meta, byte[] id) {
+        view.use(opened -> {
+            try (WriteBatch batch = new WriteBatch()) {
+                batch.put(opened.family(1), RowFormat.META_KEY, meta);
+                batch.put(id, new byte[] {1});
+                opened.write(batch);
+            }
+            return opened;
+        });
     }
 
     @AfterEach

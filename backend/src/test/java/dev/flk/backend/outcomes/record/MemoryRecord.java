@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
@@ -8,6 +10,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.canonical.Sha256;
+import dev.flk.certificate.PcsId;
 import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.StateEngine;
@@ -91,27 +94,40 @@ public final class MemoryRecord implements AutoCloseable {
             Instant received,
             Map<String, Object> members,
             String id) {
+        Version version = version(shard, epoch, verdict, reason, received, members, id);
+        rows.rows().apply(new Group(null, List.of(new Placed(0, version)), Map.of()));
+        return id;
+    }
+
+    /** Returns an outcome with additional members; the reason is left out if it was accepted. */
+    public static Version version(
+            String shard,
+            long epoch,
+            String verdict,
+            String reason,
+            Instant received,
+            Map<String, Object> members,
+            String id) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("verdict", verdict);
         json.put("D_hat", 1.4);
         json.put("recomputed_D_hat", 1.2);
+        json.put("recomputed_budget", 0.3);
         json.put("regime", "mixed");
-        if (!reason.isEmpty()) {
+        if (!verdict.equals("accepted")) {
             json.put("reason", reason);
         }
+        json.put("policy", "p");
         json.put("budget", 0.4);
+        json.put("coh_star", 0.5);
+        json.put("r", 0.8);
+        json.put("merkle_root", "0".repeat(64));
+        json.put("window_start", members.getOrDefault("window_end", ""));
         json.put("received_at", received.toString());
+        json.put("key_id", "key-1");
         json.putAll(members);
-        rows.rows()
-                .apply(new Group(
-                        null,
-                        List.of(new Placed(
-                                0,
-                                new Version(
-                                        new RowKey(shard, epoch, id),
-                                        Json.line(json).strip()))),
-                        Map.of()));
-        return id;
+        RecordedOutcome outcome = OutcomeJson.parse(PcsId.parse(id).orElseThrow(), Json.line(json));
+        return new Version(new RowKey(shard, epoch, id), outcome);
     }
 
     @Override

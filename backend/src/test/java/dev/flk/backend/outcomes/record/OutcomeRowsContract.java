@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.RecordedOutcome.Boxes;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
@@ -18,6 +22,13 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.canonical.Sha256;
+import dev.flk.certificate.BoxCounts;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.certificate.PcsId;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verdict.Recomputed;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -27,6 +38,7 @@ import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
@@ -99,22 +111,24 @@ public abstract class OutcomeRowsContract {
             @Nullable Instant measured,
             boolean claims) {
         public Version version() {
-            String claimed =
-                    ",\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,\"merkle_root\":\"%s\",\"N_j\":{\"2\":3},\"scales\":[2]%s"
-                            .formatted("0".repeat(64), measured == null ? "" : ",\"window_end\":\"" + measured + "\"");
-            return new Version(
-                    row,
-                    "{\"verdict\":\"%s\",\"D_hat\":1.5,\"recomputed_D_hat\":1.25,\"regime\":\"%s\",\"recomputed_budget\":0.3%s,\"policy\":\"p\"%s,\"received_at\":\"%s\"%s}"
-                            .formatted(
-                                    verdict,
-                                    regime,
-                                    verdict.equals("accepted")
-                                            ? ""
-                                            : ",\"reason\":\"" + (row.epoch() % 2 == 0 ? "D_hat" : "r\\u0000")
-                                                    + ": 1.5 ü\\u0000\"",
-                                    claims ? claimed : ",\"other_content\":true",
-                                    received,
-                                    claims ? ",\"key_id\":\"" + signer + "\"" : ""));
+            Kind kind = Kind.valueOf(verdict.toUpperCase(Locale.ROOT));
+            String text = row.epoch() % 2 == 0 ? "D_hat out of tolerance: 1.5 ü\u0000" : "r out of bounds: 1.5 ü\u0000";
+            Verdict decided = new Verdict(
+                    PcsId.parse(row.pcsId()).orElseThrow(),
+                    1.5,
+                    kind,
+                    new Recomputed(1.25, 0.3, Regime.valueOf(regime.toUpperCase(Locale.ROOT))),
+                    kind == Kind.ACCEPTED ? null : ReasonKind.reason(text),
+                    "p");
+            Claims claimed = new Claims(
+                    0.26,
+                    0.5,
+                    0.8,
+                    "0".repeat(64),
+                    new Boxes(new BoxCounts(List.of("2"), List.of(3L)), List.of(2)),
+                    measured == null ? null : new Window(measured, measured),
+                    signer);
+            return new Version(row, new RecordedOutcome(decided, received.toEpochMilli(), claims ? claimed : null));
         }
 
         public Outcome with(String otherVerdict) {
@@ -152,7 +166,7 @@ public abstract class OutcomeRowsContract {
         for (Outcome each : outcomes) {
             Version version = each.version();
             Version current = current().get(version.key());
-            if (RecordedOutcome.isChanged(current == null ? null : current.json(), version.json())) {
+            if (version.outcome().isChangedFrom(current == null ? null : current.outcome())) {
                 applied.add(version);
             }
         }
@@ -253,10 +267,15 @@ public abstract class OutcomeRowsContract {
     @Test
     void apply_longValue_isReturnedAsItWas() {
         Outcome first = outcome("shard", 1);
-        String json = first.version()
-                .json()
-                .replace("\"policy\":\"p\"", "\"policy\":\"" + "ü\ud83d\ude00".repeat(50_000) + "\"");
-        Version version = new Version(first.row(), json);
+        RecordedOutcome outcome = first.version().outcome();
+        Verdict verdict = new Verdict(
+                outcome.verdict().id(),
+                1.5,
+                Kind.ACCEPTED,
+                outcome.verdict().recomputed(),
+                null,
+                "ü\ud83d\ude00".repeat(50_000));
+        Version version = new Version(first.row(), new RecordedOutcome(verdict, 1, outcome.claims()));
         rows.apply(new Group(null, List.of(new Placed(1, version)), Map.of()));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(version);
@@ -272,18 +291,17 @@ public abstract class OutcomeRowsContract {
                 outcome("other", 3).received(minute.plusMillis(59_999)),
                 outcome("shard", 4).with("escalated").received(minute.plusSeconds(60)),
                 outcome("shard", 5).with("rejected").received(minute.plusSeconds(2 * 60)),
-                outcome("shard", 6).with("unknown").received(minute),
                 outcome("shard", 7).received(minute.plusSeconds(3 * 60)),
                 overruled);
         apply(overruled.with("rejected"));
         reopen();
 
         assertThat(rows.countReceived(minute.getEpochSecond() / 60, 3))
-                .containsOnlyKeys("accepted", "escalated", "rejected")
-                .hasEntrySatisfying("accepted", counts -> assertThat(counts).containsExactly(2, 0, 0))
-                .hasEntrySatisfying("escalated", counts -> assertThat(counts).containsExactly(0, 1, 0))
-                .hasEntrySatisfying("rejected", counts -> assertThat(counts).containsExactly(1, 0, 1));
-        assertThat(rows.countReceived(0, 1).get("accepted")).containsExactly(0);
+                .containsOnlyKeys(Kind.values())
+                .hasEntrySatisfying(Kind.ACCEPTED, counts -> assertThat(counts).containsExactly(2, 0, 0))
+                .hasEntrySatisfying(Kind.ESCALATED, counts -> assertThat(counts).containsExactly(0, 1, 0))
+                .hasEntrySatisfying(Kind.REJECTED, counts -> assertThat(counts).containsExactly(1, 0, 1));
+        assertThat(rows.countReceived(0, 1).get(Kind.ACCEPTED)).containsExactly(0);
     }
 
     @Test
@@ -307,17 +325,14 @@ public abstract class OutcomeRowsContract {
                     Order.NEWEST,
                     1,
                     null);
-            Map<String, long[]> expected = new LinkedHashMap<>();
-            List.of("accepted", "escalated", "rejected", "unknown")
-                    .forEach(verdict -> expected.put(verdict, new long[bounds.length - 1]));
+            Map<Kind, long[]> expected = Counts.zeros(bounds.length - 1);
             for (Version version : expected(within)) {
-                long millis = Objects.requireNonNull(time(version, isMeasured ? "window_end" : "received_at"))
-                        .toEpochMilli();
+                long millis = time(version, isMeasured).toEpochMilli();
                 int index = 0;
                 while (bounds[index + 1] <= millis) {
                     index++;
                 }
-                expected.get(text(version, "verdict"))[index]++;
+                expected.get(version.outcome().verdict().kind())[index]++;
             }
 
             Counts counts = rows.count(within, bounds, 1_000_000);
@@ -374,8 +389,8 @@ public abstract class OutcomeRowsContract {
 
         assertThat(counts.completeFrom()).isEqualTo(8);
         assertThat(counts.total()).isEqualTo(25);
-        assertThat(counts.byVerdict().get("rejected")).endsWith(5, 5);
-        assertThat(counts.byVerdict().get("escalated"))
+        assertThat(counts.byVerdict().get(Kind.REJECTED)).endsWith(5, 5);
+        assertThat(counts.byVerdict().get(Kind.ESCALATED))
                 .startsWith(0, 0, 0, 0, 0, 0, 0)
                 .endsWith(5, 5);
         assertThat(rows.count(wanted, bounds, 1_000_000).total()).isEqualTo(100);
@@ -638,9 +653,12 @@ public abstract class OutcomeRowsContract {
                         .mapToObj(any -> "shard-" + random.nextInt(4))
                         .collect(Collectors.toSet()),
                 maybe(random.nextInt(3) == 0 ? "rare" : "key-0"),
-                maybe(List.of("accepted", "escalated", "rejected").get(random.nextInt(3))),
-                maybe(List.of("sticky", "mixed", "non_sticky").get(random.nextInt(3))),
-                random.nextInt(4) == 0 ? List.of("D_hat", "r\u0000", "D").get(random.nextInt(3)) : null,
+                maybe(List.of(Kind.values()).get(random.nextInt(3))),
+                maybe(List.of(Regime.values()).get(random.nextInt(3))),
+                random.nextInt(4) == 0
+                        ? List.of("D_hat out of tolerance", "r out of bounds", "D")
+                                .get(random.nextInt(3))
+                        : null,
                 random.nextInt(3) == 0 ? EVER : span(START),
                 random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
                 List.of(Order.values()).get(random.nextInt(3)),
@@ -660,22 +678,24 @@ public abstract class OutcomeRowsContract {
                     .toList();
         }
         boolean isByMeasurement = !wanted.measured().equals(EVER);
-        Predicate<Version> passes = version -> isWithin(wanted.received(), time(version, "received_at"))
-                && (!isByMeasurement || isWithin(wanted.measured(), time(version, "window_end")))
+        Predicate<Version> passes = version -> isWithin(
+                        wanted.received(), version.outcome().receivedAt())
+                && (!isByMeasurement
+                        || isWithin(wanted.measured(), version.outcome().measuredAt()))
                 && (wanted.shards().isEmpty()
                         || wanted.shards().contains(version.key().shard()))
-                && isOf(wanted.key(), text(version, "key_id"))
-                && isOf(wanted.verdict(), text(version, "verdict"))
-                && isOf(wanted.regime(), text(version, "regime"))
+                && isOf(wanted.key(), version.outcome().keyId())
+                && isOf(wanted.verdict(), version.outcome().verdict().kind())
+                && isOf(
+                        wanted.regime(),
+                        version.outcome().verdict().recomputed().regime())
                 && isOf(
                         wanted.reason(),
-                        text(version, "reason").replaceFirst(": .*", "").replace("\\u0000", "\u0000"));
+                        version.outcome().reason().replaceFirst(": .*", "").replace("\u0000", ""));
         List<Version> oldestFirst = new ArrayList<>(current.stream()
                 .filter(passes)
-                .sorted(Comparator.comparingLong(
-                        version -> // the sort keeps the order of application
-                        Objects.requireNonNull(time(version, isByMeasurement ? "window_end" : "received_at"))
-                                .toEpochMilli()))
+                .sorted(Comparator.comparingLong( // the sort keeps the order of application
+                        version -> time(version, isByMeasurement).toEpochMilli()))
                 .toList());
         if (wanted.order() == Order.NEWEST) {
             Collections.reverse(oldestFirst);
@@ -683,7 +703,7 @@ public abstract class OutcomeRowsContract {
         return oldestFirst;
     }
 
-    private static boolean isOf(@Nullable String wanted, String actual) {
+    private static boolean isOf(@Nullable Object wanted, Object actual) {
         return wanted == null || wanted.equals(actual);
     }
 
@@ -693,18 +713,9 @@ public abstract class OutcomeRowsContract {
                 && (span.to() == null || time.isBefore(span.to()));
     }
 
-    /** Returns a member that is a text without escapes; an empty text if the value lacks the member. */
-    private static String text(Version version, String member) {
-        String name = "\"" + member + "\":\"";
-        int begin = version.json().indexOf(name) + name.length();
-        return version.json().contains(name)
-                ? version.json().substring(begin, version.json().indexOf('"', begin))
-                : "";
-    }
-
-    private static @Nullable Instant time(Version version, String member) {
-        String text = text(version, member);
-        return text.isEmpty() ? null : Instant.parse(text);
+    private static Instant time(Version version, boolean isMeasured) {
+        RecordedOutcome outcome = version.outcome();
+        return isMeasured ? Objects.requireNonNull(outcome.measuredAt()) : outcome.receivedAt();
     }
 
     @Test
@@ -815,7 +826,7 @@ public abstract class OutcomeRowsContract {
                         .isEqualTo(expected);
                 assertThat(rows.withId(prefix, 1))
                         .hasSize(1)
-                        .allMatch(version -> version.json().contains("rejected"));
+                        .allMatch(version -> version.outcome().verdict().kind() == Kind.REJECTED);
             }
         }
         assertThat(rows.withId("12345678", 10)).isEmpty();

@@ -71,7 +71,7 @@ final class OutcomesBackupTest {
             assertThat(rows.newest()).isEqualTo(cursor);
             applyLog(rows, 6, 9);
             assertThat(changes(rows)).isEqualTo(lost).hasSize(9);
-            assertThat(rows.versions(version(1, "").key(), 10)).hasSize(2);
+            assertThat(rows.versions(version(1, "accepted").key(), 10)).hasSize(2);
         }
     }
 }

@@ -2,24 +2,40 @@
 package dev.flk.backend.outcomes.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.RecordedOutcome.Boxes;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.certificate.BoxCounts;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.ContentDigest;
-import dev.flk.program.json.Json;
+import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verdict.Recomputed;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.LogRecord.Position;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -35,11 +51,17 @@ class RecordedOutcomeTest {
         return new LogRecord(sequence, sequence, 1_000, kind, "key-1", CONTEXT, body, new Position("segment", 0));
     }
 
-    /** Returns the version, after checking that the members that go with it are those in its value. */
     private static Version outcome(LogRecord submission, LoggedOutcomes outcomes) throws IOException {
-        Placed placed = RecordedOutcome.of(1, submission, outcomes.compare(submission, null));
-        assertThat(placed).isEqualTo(new Placed(1, placed.version())); // which reads the members out of the value
-        return placed.version();
+        return Placed.of(1, submission, outcomes.compare(submission, null)).version();
+    }
+
+    /** Returns the JSON of an outcome, after checking that it is stored and parsed without a loss. */
+    private static String json(Version version) {
+        StoredVersion stored = new StoredVersion(7, version);
+        assertThat(StoredVersion.decode(stored.encode())).isEqualTo(stored);
+        String json = OutcomeJson.of(version.outcome());
+        assertThat(OutcomeJson.parse(version.outcome().verdict().id(), json)).isEqualTo(version.outcome());
+        return json;
     }
 
     @Test
@@ -47,7 +69,7 @@ class RecordedOutcomeTest {
         Version outcome = outcome(submission, new LoggedOutcomes());
 
         assertThat(outcome.key()).isEqualTo(new RowKey("shard-1", 7, pcs.id().toString()));
-        assertThat(outcome.json())
+        assertThat(json(outcome))
                 .startsWith("{\"verdict\":\"accepted\",\"D_hat\":1.0,")
                 .contains("\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,", "\"scales\":[2,4,8,16]")
                 .endsWith(",\"received_at\":\"1970-01-01T00:00:01Z\",\"key_id\":\"key-1\"}");
@@ -62,8 +84,8 @@ class RecordedOutcomeTest {
 
         Version outcome = outcome(record(1, 's', degraded), new LoggedOutcomes());
 
-        assertThat(outcome.json()).hasSizeLessThan(30_000).contains("\"policy\":", "\"budget\":");
-        assertThat(Json.parse(outcome.json()).path("reason").textValue())
+        assertThat(json(outcome)).hasSizeLessThan(30_000).contains("\"policy\":", "\"budget\":");
+        assertThat(outcome.outcome().reason())
                 .startsWith("degraded: " + repeated)
                 .endsWith(repeated.substring(repeated.length() - 1) + "…")
                 .matches(CanonicalString::isWellFormed);
@@ -75,29 +97,129 @@ class RecordedOutcomeTest {
         byte[] body = pcs.with("ft", "{\"window_start\":\"2026-01-01T00:00:00Z\",\"window_end\":\"" + end + "\"}")
                 .bytes();
 
-        assertThat(outcome(record(1, 's', body), new LoggedOutcomes()).json())
+        assertThat(json(outcome(record(1, 's', body), new LoggedOutcomes())))
                 .contains("\"window_end\":\"" + end + "\"");
     }
 
     /** The stored outcome belongs to other content, with another signer and other claims. */
     @Test
     void outcomeOfOtherContent_isNotMixedWithTheSubmission() throws IOException {
-        byte[] body = ("{\"pcs_id\":\"" + pcs.id()
-                        + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"policy\":\"p\"}")
-                .getBytes(StandardCharsets.US_ASCII);
-        StoredOutcome winner =
-                new StoredOutcome(pcs.id(), 202, body, ContentDigest.of(new byte[32]), "0".repeat(16), 9_000);
+        String reason = "D_hat recomputation failed: no boxes";
+
+        assertThat(json(outcome(submission, overruledBy(reason))))
+                .startsWith("{\"verdict\":\"rejected\",\"D_hat\":1.9,\"reason\":\"" + reason
+                        + "\",\"policy\":\"p\",\"other_content\":true,")
+                .doesNotContain("budget", "coh_star", "N_j", "key-1");
+        assertThatThrownBy(() -> outcome(submission, overruledBy("of a later version: 1")))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("does not know the reason of a later version");
+    }
+
+    private LoggedOutcomes overruledBy(String reason) {
+        String body =
+                "{\"pcs_id\":\"" + pcs.id() + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"reason\":\""
+                        + reason + "\",\"policy\":\"p\"}";
+        StoredOutcome winner = new StoredOutcome(
+                pcs.id(),
+                202,
+                body.getBytes(StandardCharsets.US_ASCII),
+                ContentDigest.of(new byte[32]),
+                "0".repeat(16),
+                9_000);
         byte[] name = "overruled 1\n".getBytes(StandardCharsets.US_ASCII);
         byte[] encoded = winner.encode();
         byte[] overruled = Arrays.copyOf(name, name.length + encoded.length);
         System.arraycopy(encoded, 0, overruled, name.length, encoded.length);
         LoggedOutcomes outcomes = new LoggedOutcomes();
         outcomes.note(record(2, 'o', overruled));
+        return outcomes;
+    }
 
-        Version outcome = outcome(submission, outcomes);
+    @Test
+    void randomOutcomes_areStoredAndPrintedWithoutALoss() {
+        Random random = new Random(88);
+        for (int i = 0; i < 2_000; i++) {
+            json(randomOutcome(random));
+        }
+    }
 
-        assertThat(outcome.json())
-                .startsWith("{\"verdict\":\"rejected\",\"D_hat\":1.9,\"policy\":\"p\",\"other_content\":true,")
-                .doesNotContain("budget", "coh_star", "N_j", "key-1");
+    private static Version randomOutcome(Random random) {
+        Kind kind = Kind.values()[random.nextInt(3)];
+        boolean isRecomputed = kind != Kind.REJECTED || random.nextBoolean();
+        String root = HexFormat.of().formatHex(bytes(random));
+        String shard = random.nextBoolean() ? "pump" : "ü\u0000\ud83d\ude00";
+        long epoch = random.nextLong() >>> (1 + random.nextInt(60));
+        PcsId id = random.nextBoolean()
+                ? PcsId.of(root, epoch, shard)
+                : PcsId.parse(HexFormat.of().formatHex(bytes(random))).orElseThrow();
+        Verdict verdict = new Verdict(
+                id,
+                real(random),
+                kind,
+                isRecomputed ? new Recomputed(real(random), real(random), Regime.values()[random.nextInt(3)]) : null,
+                kind == Kind.ACCEPTED ? null : ReasonKind.reason("degraded: " + "\u2028".repeat(random.nextInt(9))),
+                "p".repeat(random.nextInt(20)));
+        List<Integer> scales = List.of(1 + random.nextInt(), 2 + random.nextInt(300));
+        List<String> names = random.nextBoolean()
+                ? scales.stream().map(scale -> scale.toString()).toList()
+                : List.of("2", "1" + "0".repeat(random.nextInt(30)));
+        Instant start = Instant.ofEpochSecond(random.nextInt(), random.nextInt(1_000_000_000));
+        Claims claims = new Claims(
+                real(random),
+                real(random),
+                real(random),
+                root,
+                random.nextInt(9) == 0
+                        ? null
+                        : new Boxes(
+                                new BoxCounts(names, List.of(random.nextLong(), (long) random.nextInt(99))), scales),
+                random.nextBoolean() ? null : new Window(start, start.plusNanos(random.nextLong() >>> 1)),
+                "key-" + random.nextInt(3));
+        return new Version(
+                new RowKey(shard, epoch, id.toString()),
+                new RecordedOutcome(verdict, random.nextLong() >> 16, random.nextInt(5) == 0 ? null : claims));
+    }
+
+    private static byte[] bytes(Random random) {
+        byte[] bytes = new byte[32];
+        random.nextBytes(bytes);
+        return bytes;
+    }
+
+    private static double real(Random random) {
+        return switch (random.nextInt(5)) {
+            case 0 -> random.nextGaussian();
+            case 1 -> -0.0;
+            case 2 -> 1e300 * random.nextDouble();
+            case 3 -> -random.nextInt(3);
+            default -> random.nextInt() / 1e9;
+        };
+    }
+
+    /** A value of another format, one that is damaged, and one that has more at its end are no rows. */
+    @Test
+    void decode_notARow_isRefused() throws IOException {
+        byte[] row = new StoredVersion(0, outcome(submission, new LoggedOutcomes())).encode();
+        byte[] other = row.clone();
+        other[0] = 2;
+        assertThatThrownBy(() -> StoredVersion.decode(other))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("a row has the unknown format 2");
+        for (int length = 0; length <= row.length + 1; length++) {
+            byte[] cut = Arrays.copyOf(row, length);
+            if (length != row.length) {
+                assertThatThrownBy(() -> StoredVersion.decode(cut)).isInstanceOf(IllegalArgumentException.class);
+            }
+        }
+        Random random = new Random(88);
+        for (int i = 0; i < 2_000; i++) {
+            byte[] damaged = row.clone();
+            damaged[random.nextInt(row.length)] ^= (byte) (1 << random.nextInt(8));
+            try {
+                assertThat(StoredVersion.decode(damaged)).isNotNull();
+            } catch (IllegalArgumentException e) {
+                assertThat(e.getMessage()).isNotEmpty();
+            }
+        }
     }
 }

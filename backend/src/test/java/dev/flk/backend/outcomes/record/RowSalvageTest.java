@@ -9,7 +9,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.view.RocksView;
 import java.io.IOException;
@@ -55,10 +54,10 @@ class RowSalvageTest {
     }
 
     private static Version version(int number, String verdict) {
-        return new Version(
-                new RowKey("shard-" + number % 5, number, "%064x".formatted(number * 7_919L)),
-                "{\"verdict\":\"%s\",\"D_hat\":1.5,\"regime\":\"mixed\",\"budget\":0.2,\"received_at\":\"%s\",\"key_id\":\"k\"}"
-                        .formatted(verdict, START.plusSeconds(number)));
+        return OutcomeRowsContract.outcome("shard-" + number % 5, number)
+                .with(verdict)
+                .received(START.plusSeconds(number))
+                .version();
     }
 
     /** Applies outcomes at the places of their numbers, and writes them as one table. */

@@ -3,7 +3,9 @@ package dev.flk.backend.outcomes.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -143,15 +145,10 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     /** Returns the current values of the rows. */
-    public Map<RowKey, String> current() {
-        Map<RowKey, String> current = new LinkedHashMap<>();
+    public Map<RowKey, RecordedOutcome> current() {
+        Map<RowKey, RecordedOutcome> current = new LinkedHashMap<>();
         live.rows.forEach((key, versions) -> current.put(key, newest(versions)));
         return current;
-    }
-
-    /** Returns the verdict and the answered members of a value. */
-    public static String outcomeIn(String json) {
-        return RecordedOutcome.outcomeIn(json);
     }
 
     /** Returns whether a record was missing in the log when the rows were derived from it. */
@@ -164,8 +161,8 @@ public final class SimulatedRows implements OutcomeRows {
                 });
     }
 
-    private static String newest(List<Placed> versions) {
-        return versions.get(versions.size() - 1).version().json();
+    private static RecordedOutcome newest(List<Placed> versions) {
+        return versions.get(versions.size() - 1).version().outcome();
     }
 
     private interface Edit {
@@ -223,9 +220,7 @@ public final class SimulatedRows implements OutcomeRows {
             last = placed.sequence();
             List<Placed> versions =
                     content.rows.computeIfAbsent(placed.version().key(), key -> new ArrayList<>());
-            if (RecordedOutcome.isChanged(
-                    versions.isEmpty() ? null : newest(versions),
-                    placed.version().json())) {
+            if (placed.version().outcome().isChangedFrom(versions.isEmpty() ? null : newest(versions))) {
                 versions.add(placed);
             }
         }
@@ -282,7 +277,7 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
         throw notSimulated();
     }
 

@@ -148,9 +148,9 @@ final class NowViewTest {
         assertThat(problem.remedy()).contains("runbook EscalationBudgetBurn");
         assertThat(problem.links()).as("no record, no list").isEmpty();
         try (MemoryRecord record = new MemoryRecord()) {
-            record.add("a", 1, "escalated", "D_hat: 1", BEGAN.minusSeconds(1));
-            record.add("a", 2, "escalated", "D_hat: 1", BEGAN.plusSeconds(1));
-            record.add("a", 3, "escalated", "D_hat: 1", now.plusSeconds(14));
+            record.add("a", 1, "escalated", "D_hat out of tolerance: 1", BEGAN.minusSeconds(1));
+            record.add("a", 2, "escalated", "D_hat out of tolerance: 1", BEGAN.plusSeconds(1));
+            record.add("a", 3, "escalated", "D_hat out of tolerance: 1", now.plusSeconds(14));
             record.add("b", 1, "accepted", "", BEGAN.plusSeconds(2));
             now = now.plusSeconds(15);
             count(record, 1);
@@ -299,8 +299,8 @@ final class NowViewTest {
         try (MemoryRecord record = new MemoryRecord()) {
             record.add("a", 1, "accepted", "", BEGAN.minus(Duration.ofHours(20)));
             record.add("a", 2, "accepted", "", BEGAN.minusSeconds(90));
-            record.add("a", 3, "escalated", "D_hat: 1", BEGAN.minusSeconds(30));
-            record.add("a", 4, "rejected", "D_hat: 1", BEGAN.minus(Duration.ofHours(25)));
+            record.add("a", 3, "escalated", "D_hat out of tolerance: 1", BEGAN.minusSeconds(30));
+            record.add("a", 4, "rejected", "D_hat out of tolerance: 1", BEGAN.minus(Duration.ofHours(25)));
             count(record, 40);
             NowView view = view();
 

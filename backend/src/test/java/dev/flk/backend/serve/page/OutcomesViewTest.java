@@ -32,7 +32,12 @@ final class OutcomesViewTest {
     @Test
     void histogram_countsEachBarAndLinksToIt() {
         for (int i = 0; i < 100; i++) {
-            record.add("a", i, i % 10 == 0 ? "rejected" : "accepted", i % 10 == 0 ? "r: 2" : "", NOW.plusSeconds(i));
+            record.add(
+                    "a",
+                    i,
+                    i % 10 == 0 ? "rejected" : "accepted",
+                    i % 10 == 0 ? "r out of bounds: 2" : "",
+                    NOW.plusSeconds(i));
         }
 
         OutcomeHistogram all = view(Map.of()).histogram();
@@ -50,7 +55,8 @@ final class OutcomesViewTest {
                                 + " aria-label=\"1 accepted, 1 rejected from 2026-11-26 12:00:00 UTC until 2026-11-26"
                                 + " 12:00:02 UTC\">",
                         "data-left=\"64\" data-right=\"984\"");
-        OutcomeHistogram rejected = view(Map.of("reason", "r", "shard", "a")).histogram();
+        OutcomeHistogram rejected =
+                view(Map.of("reason", "r out of bounds", "shard", "a")).histogram();
         assertThat(rejected.total()).isEqualTo("10");
         assertThat(rejected.wider()).startsWith("/ui/outcomes?from=2026-11-26T11%3A59%3A10");
         assertThat(view(Map.of("shard", "b")).histogram()).isNull();

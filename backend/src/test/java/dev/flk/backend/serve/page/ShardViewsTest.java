@@ -10,6 +10,7 @@ import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.serve.page.ShardsView.Shard;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +34,7 @@ final class ShardViewsTest {
     }
 
     private ShardView shard(Span span, @Nullable Clock clock) {
-        return shard(new ShardView.Wish("a", span, clock, "", 0));
+        return shard(new ShardView.Wish("a", span, clock, null, 0));
     }
 
     private ShardView shard(ShardView.Wish wanted) {
@@ -148,7 +149,7 @@ final class ShardViewsTest {
         int page = 0;
         ShardView view;
         do {
-            view = shard(new ShardView.Wish("a", ALWAYS, null, "rejected", page++));
+            view = shard(new ShardView.Wish("a", ALWAYS, null, Kind.REJECTED, page++));
             view.rows().forEach(each -> epochs.add(each.key().epoch()));
             assertThat(view.drawn()).isEqualTo(400);
         } while (view.hasOlder());
@@ -159,12 +160,12 @@ final class ShardViewsTest {
         assertThat(view.caption()).startsWith("10 older rejected outcomes of this range;");
         assertThat(view.wanted().address(2)).isEqualTo("/ui/shard?name=a&verdict=rejected&page=2");
         assertThat(view.wanted().address(0)).isEqualTo("/ui/shard?name=a&verdict=rejected");
-        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, "", 6)).rows())
+        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, null, 6)).rows())
                 .hasSize(20)
                 .last()
                 .extracting(each -> each.key().epoch())
                 .isEqualTo(0L);
-        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, "", 7)).rows()).isEmpty();
+        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, null, 7)).rows()).isEmpty();
     }
 
     @Test
@@ -187,7 +188,7 @@ final class ShardViewsTest {
         for (int i = 0; i < 120; i++) {
             String name = "pump-%03d".formatted(i);
             record.add(name, 0, "accepted", "", NOW.minusSeconds(120));
-            record.add(name, 1, i % 10 == 0 ? "escalated" : "accepted", "", NOW.minusSeconds(60));
+            record.add(name, 1, i % 10 == 0 ? "escalated" : "accepted", "degraded: x", NOW.minusSeconds(60));
         }
 
         assertThat(shards(new Wish("", "", "", "")))

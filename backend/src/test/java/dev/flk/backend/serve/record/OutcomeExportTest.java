@@ -6,7 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.serve.record.OutcomeExport.Format;
 import dev.flk.backend.serve.record.OutcomeExport.Source;
 import dev.flk.http.Admission;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -38,7 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Tests of files of outcomes, sent by a server. */
 final class OutcomeExportTest {
     private static final Duration LONG = Duration.ofMinutes(10);
-    private static final String LINE = "{\"shard_id\":\"a\",\"note\":\"%s\"}".formatted("x".repeat(1_000));
+    private static final Version LINE = version(100);
     private static final int MOST_ROWS = 1_000;
 
     private final MemoryRecord record = new MemoryRecord();
@@ -57,7 +59,7 @@ final class OutcomeExportTest {
             () -> Instant.EPOCH,
             nanos::get);
     private volatile Format format = Format.NDJSON;
-    private volatile Source source = cursor -> new Part(List.of(), null);
+    private volatile Source source = cursor -> new Rows(List.of(), null, null);
     private int port;
 
     @BeforeEach
@@ -99,8 +101,13 @@ final class OutcomeExportTest {
         return body.toString();
     }
 
-    private static Part part(int lines, String cursor) {
-        return new Part(Collections.nCopies(lines, LINE), cursor);
+    private static Version version(int reasonChars) {
+        String reason = "degraded: " + "x".repeat(reasonChars);
+        return MemoryRecord.version("a", 1, "escalated", reason, Instant.EPOCH, Map.of(), "0".repeat(64));
+    }
+
+    private static Rows part(int lines, String cursor) {
+        return new Rows(Collections.nCopies(lines, LINE), cursor, null);
     }
 
     @ParameterizedTest
@@ -161,11 +168,11 @@ final class OutcomeExportTest {
 
     @Test
     void slowClients_holdLittleMemory_andNoThread() throws Exception {
-        String longLine = LINE.replace("x", "x".repeat(20));
+        Version longLine = version(20_000);
         AtomicLong parts = new AtomicLong();
         source = cursor -> {
             parts.incrementAndGet();
-            return new Part(Collections.nCopies(100, longLine), "more");
+            return new Rows(Collections.nCopies(100, longLine), "more", null);
         };
         List<RawClient> slow = new ArrayList<>();
         for (int i = 0; i < OutcomeExport.MOST_FILES; i++) {
