@@ -7,20 +7,19 @@ import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Reason.Rule;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.Mutant;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Tests of histories of the record that hardly any random history contains. */
 final class RecordHistoriesTest {
-    private static final byte[] BODY =
-            "{\"accepted\":false,\"D_hat\":2.5,\"reason\":\"D_hat out of tolerance: 2.5\",\"policy\":\"00\"}"
-                    .getBytes(StandardCharsets.US_ASCII);
-
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
     private final Simulation simulation =
@@ -74,8 +73,15 @@ final class RecordHistoriesTest {
         simulation.kill();
         store.empty();
         StoredOutcome theirs = Outcomes.theirs(Pcs.number(1), world.nowMillis());
+        Verdict rejected = new Verdict(
+                theirs.id(),
+                2.5,
+                Kind.REJECTED,
+                null,
+                new Reason(Rule.D_HAT_TOLERANCE, "D_hat out of tolerance: 2.5"),
+                "00");
         store.putByAnother(new StoredOutcome(
-                theirs.id(), 202, BODY, theirs.digest(), theirs.signedDigest(), theirs.expiresAtMillis()));
+                theirs.id(), 202, rejected.body(), theirs.digest(), theirs.signedDigest(), theirs.expiresAtMillis()));
         world.answers.goneFromALog(Set.of(theirs.id()), store); // no longer what was answered
         simulation.start();
         simulation.settle();
