@@ -86,6 +86,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** The maximum number of concurrent look-ups of operators, which are not among {@link #MAX_LOOK_UPS}. */
     static final int MAX_OPERATOR_LOOK_UPS = 64;
 
+    /** The number of answered and unrecorded ids that is reported. A loaded backend has some hundreds. */
+    private static final int NOTABLY_BEHIND = InFlightIds.MAX_ANSWERED / 10;
+
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
 
@@ -597,6 +600,15 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** Returns why new outcomes can't be recorded at the moment; empty while they can be recorded. */
     public Optional<String> storeProblem() {
         return link.problem();
+    }
+
+    /** Returns how recording keeps up, for an operator: {@code up}, or how many outcomes wait that were answered before. */
+    public String recording() {
+        int behind = inFlightIds.answered();
+        return behind < NOTABLY_BEHIND
+                ? "up"
+                : "up, but behind: " + behind + " outcomes were answered and are not recorded yet; from "
+                        + InFlightIds.MAX_ANSWERED + " on, answers wait";
     }
 
     /** Returns how late the clock is, compared with the time that the backend once trusted; empty if it is not late. */

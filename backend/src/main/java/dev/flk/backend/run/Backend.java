@@ -246,8 +246,7 @@ public final class Backend implements AutoCloseable {
     }
 
     private List<Component> components() {
-        List<Component> components =
-                new ArrayList<>(List.of(component("log", ingest.problem()), component("dedup", ingest.storeProblem())));
+        List<Component> components = new ArrayList<>(List.of(component("log", ingest.problem(), "up"), dedup()));
         // isNeeded is false, because the backend still accepts certificates during an outage of the state
         state.ifPresent(
                 served -> components.add(new Component("state", served.problem().isEmpty(), served.detail(), false)));
@@ -258,8 +257,12 @@ public final class Backend implements AutoCloseable {
         return components;
     }
 
-    private static Component component(String name, Optional<String> problem) {
-        return new Component(name, problem.isEmpty(), problem.orElse("up"));
+    private Component dedup() {
+        return component("dedup", ingest.storeProblem(), ingest.recording());
+    }
+
+    private static Component component(String name, Optional<String> problem, String detail) {
+        return new Component(name, problem.isEmpty(), problem.orElse(detail));
     }
 
     /**

@@ -234,7 +234,9 @@ final class SimulatedHistoriesTest {
         List<AtomicReference<Outcome>> outcomes = simulation.submit(many);
         simulation.stepWriter();
         assertThat(outcomes.stream().filter(outcome -> outcome.get() == null)).hasSize(1);
+        assertThat(simulation.recording()).startsWith("up, but behind: 20000 outcomes");
         simulation.settle();
+        assertThat(simulation.recording()).isEqualTo("up");
         assertThat(outcomes)
                 .allSatisfy(outcome -> assertThat(relation(outcome.get())).isEqualTo(Relation.FIRST));
     }

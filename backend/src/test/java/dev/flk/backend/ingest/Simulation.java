@@ -348,6 +348,10 @@ final class Simulation {
         return running != null && running.ingest().isUp();
     }
 
+    String recording() {
+        return running.ingest().recording();
+    }
+
     /** Submits certificates that arrive in one turn; each answer is checked when it arrives. */
     List<AtomicReference<Outcome>> submit(Pcs... turn) {
         // a resubmission of a certificate with the same arrival time would be answered as its first submission
