@@ -43,7 +43,8 @@ class WalCareCommandsTest {
     private static final String SECOND = "inbox-20200101-0000000000000003.wal";
     private static final String THIRD = "inbox-20200101-0000000000000005.wal";
     private static final String STANDING =
-            "{\"pcs_id\":\"" + Pcs.number(3).id() + "\",\"accepted\":false,\"escalated\":true}";
+            "{\"pcs_id\":\"" + Pcs.number(3).id() + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.5,\"reason\":"
+                    + "\"D_hat out of tolerance: claimed=1.5000, recomputed=1.0000\",\"policy\":\"d42d87fe4a98\"}";
 
     private final CommandRun cli = new CommandRun();
 
