@@ -32,9 +32,9 @@ public final class RecordSink implements Follower.Sink {
     /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
     /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
-    private static final int RESTS_PER_WORK = 6;
+    private static final int RESTS_PER_WORK = 1;
 
-    private static final long LONGEST_REST_MILLIS = 2_000;
+    private static final long LONGEST_REST_MILLIS = 250;
     private static final int STEPS_BETWEEN_SWEEPS = 100;
     private static final long REPORT_EVERY = 100_000;
 

@@ -16,7 +16,7 @@ final class StoreTuning {
     /** The size of a part of a filter or an index: smaller parts make look-ups of absent ids slower, larger ones misses. */
     private static final int PART_BYTES = 16 << 10;
 
-    private static final long ROWS_MEMTABLE_BYTES = 32L << 20;
+    private static final long ROWS_MEMTABLE_BYTES = 8L << 20;
 
     /** The size of the memtable's Bloom filter, as a share of the memtable's size; about 25 bits for each id. */
     private static final double MEMTABLE_FILTER_PART = 0.005;
@@ -42,7 +42,7 @@ final class StoreTuning {
                 .setWriteBufferSize(ROWS_MEMTABLE_BYTES)
                 .setMemtableWholeKeyFiltering(true)
                 .setMemtablePrefixBloomSizeRatio(ROWS_FILTER)
-                .setMaxWriteBufferNumber(6)
+                .setMaxWriteBufferNumber(4)
                 .setLevel0SlowdownWritesTrigger(Integer.MAX_VALUE)
                 .setLevel0StopWritesTrigger(Integer.MAX_VALUE)
                 .setSoftPendingCompactionBytesLimit(0)
