@@ -144,7 +144,7 @@ class RecordedOutcomeTest {
     }
 
     private static Version randomOutcome(Random random) {
-        Kind kind = Kind.values()[random.nextInt(3)];
+        Kind kind = List.of(Kind.values()).get(random.nextInt(3));
         boolean isRecomputed = kind != Kind.REJECTED || random.nextBoolean();
         String root = HexFormat.of().formatHex(bytes(random));
         String shard = random.nextBoolean() ? "pump" : "ü\u0000\ud83d\ude00";
@@ -156,7 +156,12 @@ class RecordedOutcomeTest {
                 id,
                 real(random),
                 kind,
-                isRecomputed ? new Recomputed(real(random), real(random), Regime.values()[random.nextInt(3)]) : null,
+                isRecomputed
+                        ? new Recomputed(
+                                real(random),
+                                real(random),
+                                List.of(Regime.values()).get(random.nextInt(3)))
+                        : null,
                 kind == Kind.ACCEPTED ? null : ReasonKind.reason("degraded: " + "\u2028".repeat(random.nextInt(9))),
                 "p".repeat(random.nextInt(20)));
         List<Integer> scales = List.of(1 + random.nextInt(), 2 + random.nextInt(300));
