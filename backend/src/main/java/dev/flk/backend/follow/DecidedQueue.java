@@ -120,6 +120,11 @@ public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
         return next.sequence() > last + 1;
     }
 
+    /** Keeps nothing for a follower any more. */
+    synchronized void ended(Object follower) {
+        positions.remove(follower);
+    }
+
     /** Returns the sequence of the first submission in the queue after a position. */
     synchronized OptionalLong firstAfter(long position) {
         return queue.stream()

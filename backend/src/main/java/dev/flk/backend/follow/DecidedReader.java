@@ -256,6 +256,12 @@ final class DecidedReader implements AutoCloseable {
         }
     }
 
+    /** Closes the files, and needs nothing that is handed over any more. */
+    void end() {
+        close();
+        handedOver.ended(this);
+    }
+
     /** Closes the files; another call opens them again. */
     @Override
     public void close() {

@@ -195,6 +195,7 @@ public final class Follower implements AutoCloseable {
             rest(restMillis);
         }
         forget();
+        reader.end();
         sink.close();
     }
 

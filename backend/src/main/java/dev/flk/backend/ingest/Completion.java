@@ -50,6 +50,15 @@ final class Completion {
         return inFlightIds.isUnderWay(inFlight);
     }
 
+    /** Notes that the store has another outcome than that with which an id was answered. */
+    void lost(InFlight inFlight, StoredOutcome winner) {
+        boolean isFirstTime = inFlightIds.noLongerUnrecorded(inFlight);
+        if (isFirstTime && !inFlight.outcome().isAnsweredAs(winner)) {
+            metrics.lostOutcomes.increment();
+            log.lost(inFlight.outcome(), winner);
+        }
+    }
+
     /** Returns the number of ids that are answered and not yet recorded. */
     int answered() {
         return inFlightIds.answered();
@@ -63,16 +72,18 @@ final class Completion {
     /**
      * Answers the submission that put an id in flight, whose decision is the first outcome of the id and is in the log.
      * Does nothing if too many of these outcomes are not recorded yet; the submission then waits for its record.
-     *
-     * @return whether the submission is answered now, or was before
      */
-    boolean answerFirst(InFlight inFlight) {
+    void answerFirst(InFlight inFlight) {
+        Decided outcome = Decided.of(inFlight.outcome(), Relation.FIRST);
         Optional<Candidate> first = inFlightIds.answer(inFlight);
         if (first.isPresent()) {
-            count(inFlight.decision());
-            answer(first.get(), Decided.of(inFlight.outcome(), Relation.FIRST));
+            try {
+                count(inFlight.decision());
+            } catch (RuntimeException | VirtualMachineError e) {
+                log.broken(e); // the submission must be answered
+            }
+            answer(first.get(), outcome);
         }
-        return inFlight.isAnswered();
     }
 
     /** Settles an id whose decision was recorded as the outcome, or expired before it could be recorded. */

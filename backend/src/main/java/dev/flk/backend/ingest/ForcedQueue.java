@@ -75,7 +75,7 @@ public final class ForcedQueue implements LogListener {
 
         /** Returns whether nobody waits for this group: all its submissions are answered. */
         private boolean isAnswered() {
-            return others.isEmpty() && submissions.stream().allMatch(InFlight::isAnswered);
+            return others.isEmpty() && submissions.stream().allMatch(InFlight::nobodyWaits);
         }
     }
 
@@ -139,8 +139,11 @@ public final class ForcedQueue implements LogListener {
         if (!together.isEmpty()) {
             Group group = new Group(together.submissions(), together.others(), forcedUpTo.getAsLong());
             together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
-            whenForced.accept(group);
-            add(group);
+            try {
+                whenForced.accept(group);
+            } finally {
+                add(group);
+            }
         }
     }
 

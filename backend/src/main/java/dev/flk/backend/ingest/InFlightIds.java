@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -103,6 +104,19 @@ final class InFlightIds {
         return Optional.ofNullable(first[0]);
     }
 
+    /**
+     * Notes that the store has an outcome of an id that was answered. Returns whether it was answered, and this was not
+     * noted before.
+     */
+    boolean noLongerUnrecorded(InFlight inFlight) {
+        boolean isFirst = inFlight.takePlace();
+        if (isFirst) {
+            answered.decrementAndGet();
+            answeredBytes.addAndGet(-inFlight.bytes());
+        }
+        return isFirst;
+    }
+
     /** Returns the number of ids that are answered and not yet recorded. */
     int answered() {
         return answered.get();
@@ -119,14 +133,11 @@ final class InFlightIds {
     }
 
     /**
-     * Ends an entry: its id is no longer in flight. Called once for an entry that was answered. Returns the submissions to
-     * answer; an empty list if the entry was ended before.
+     * Ends an entry: its id is no longer in flight. Returns the submissions to answer; an empty list if the entry was
+     * ended before.
      */
     List<Candidate> end(InFlight inFlight) {
-        if (inFlight.isAnswered()) {
-            answered.decrementAndGet();
-            answeredBytes.addAndGet(-inFlight.bytes());
-        }
+        boolean unused = noLongerUnrecorded(inFlight);
         return dismiss(inFlight, null);
     }
 
@@ -202,6 +213,11 @@ final class InFlightIds {
         private long absentOn;
 
         private volatile boolean isAnswered;
+
+        /** Whether the entry was answered and no submission waited for its record then, nor does later. */
+        private volatile boolean nobodyWaits;
+
+        private final AtomicBoolean holdsPlace = new AtomicBoolean();
 
         InFlight(Candidate opener) {
             this.decision = opener.decision();
@@ -279,14 +295,26 @@ final class InFlightIds {
             return isAnswered;
         }
 
+        /** Returns whether the entry is answered and no submission waits for its record. */
+        boolean nobodyWaits() {
+            return nobodyWaits;
+        }
+
+        private boolean takePlace() {
+            return holdsPlace.compareAndSet(true, false);
+        }
+
         /** Removes and returns the first submission to answer; null if there is none. Called only by {@link InFlightIds}. */
         @Nullable
         Candidate answer() {
             if (isAnswered || waiting == null) {
                 return null;
             }
+            Candidate first = waiting.remove(0);
+            nobodyWaits = waiting.isEmpty();
+            holdsPlace.set(true);
             isAnswered = true;
-            return waiting.remove(0);
+            return first;
         }
 
         LowWater.@Nullable Group group() {
@@ -310,7 +338,7 @@ final class InFlightIds {
          * Called only by {@link InFlightIds}.
          */
         boolean isOver(long nowMillis) {
-            return (waiting == null || isAnswered) && outcome().isExpired(nowMillis);
+            return (waiting == null || nobodyWaits) && outcome().isExpired(nowMillis);
         }
 
         /**

@@ -413,10 +413,7 @@ final class OutcomeWriter {
      * recorded first, and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
-        if (inFlight.isAnswered()) { // the store lost what it had, or another process wrote into it
-            metrics.lostOutcomes.increment();
-            log.lost(inFlight.outcome(), winner);
-        }
+        completion.lost(inFlight, winner); // if it was answered, the store lost what it had, or another process wrote
         boolean taken = inbox.append(
                 new Entry(
                         RecordKind.OVERRULED,

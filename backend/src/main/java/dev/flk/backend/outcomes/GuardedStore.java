@@ -47,6 +47,9 @@ public final class GuardedStore implements DedupStore {
     private volatile LongConsumer whenLost = connection -> {};
     private volatile Supplier<CompletionStage<?>> beforeConnect = () -> CompletableFuture.completedFuture(null);
     private volatile State state = State.LOST;
+    /** The number of the connection on which the store is open; 0 if it is not. */
+    private volatile long openOn;
+
     private volatile boolean closing;
 
     // guarded by this
@@ -143,6 +146,7 @@ public final class GuardedStore implements DedupStore {
     /** Opens the store for all calls, after it has received all outcomes that it may lack. */
     public synchronized void open() {
         state = State.OPEN;
+        openOn = connection;
         breaker.succeeded();
         if (wasOpen || problem != null) {
             LOG.info("{} is back after {} s", name, secondsLost());
@@ -201,8 +205,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /** Returns the number of the connection on which the store is open for all calls; 0 if it is not. */
-    public synchronized long openConnection() {
-        return state == State.OPEN ? connection : 0;
+    public long openConnection() {
+        return openOn;
     }
 
     /** Returns whether the store is open for all calls. */
@@ -303,6 +307,7 @@ public final class GuardedStore implements DedupStore {
                 lostSinceNanos = nanoTicker.getAsLong();
             }
             state = State.LOST;
+            openOn = 0;
             failed = List.copyOf(outstanding.values());
             outstanding.clear();
             report(cause, isGivenUp);

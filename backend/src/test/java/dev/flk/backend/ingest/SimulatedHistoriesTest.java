@@ -181,9 +181,13 @@ final class SimulatedHistoriesTest {
     void history18_answeredOutcomeExpiresBeforeItIsRecorded() throws IOException {
         simulation.start();
         assertThat(answeredOnly(Pcs.number(1))).isEqualTo(Relation.FIRST);
+        List<AtomicReference<Outcome>> twice = simulation.submit(Pcs.number(2), Pcs.number(2));
+        simulation.stepWriter();
         world.advance(Simulation.TTL.plusMinutes(10));
         assertThat(answeredOnly(Pcs.number(1).with("budget", "0.9"))).isEqualTo(Relation.FIRST);
+        simulation.submit(Pcs.number(2));
         simulation.settle();
+        assertThat(twice).extracting(each -> relation(each.get())).containsExactly(Relation.FIRST, Relation.DUPLICATE);
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
     }
