@@ -54,7 +54,7 @@ final class ConcurrencyIT {
             assertThat(client.metric("flk_conflicts_total")).isEqualTo((double) all.stream()
                     .filter(one -> one.answer().has("X-Flk-Conflict"))
                     .count());
-            assertThat(client.metric("flk_inbox_pending")).isZero();
+            Client.awaitUntil(() -> client.metric("flk_inbox_pending") == 0);
         } finally {
             pool.shutdown();
         }

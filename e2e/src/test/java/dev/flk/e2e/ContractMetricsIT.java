@@ -120,7 +120,11 @@ final class ContractMetricsIT {
                 .isEqualTo(2);
         assertThat(difference("flk_rejected_total{reason=\"verification\"}", before, after))
                 .isEqualTo(1);
-        assertThat(after).containsEntry("flk_inbox_pending", "0.0").containsEntry("flk_dedup_up", "1.0");
+        assertThat(after).containsEntry("flk_dedup_up", "1.0");
+        Client.awaitUntil(() -> parsed(scrape(PASSWORD, "*/*").body())
+                .samples()
+                .get("flk_inbox_pending")
+                .equals("0.0"));
     }
 
     @Test
