@@ -34,8 +34,8 @@ import java.util.stream.Stream;
  * received_at, key_id  the arrival and the key of the submission
  * </pre>
  *
- * <p>If the outcome was decided for the same id but other content than that of the submission, the object has the
- * member {@code other_content}, but neither the claims nor the {@code key_id}.
+ * <p>If the outcome was decided for other content of the same id, the object has the member {@code other_content}, but
+ * neither the claims nor the {@code key_id}.
  */
 public final class OutcomeJson {
     private OutcomeJson() {}

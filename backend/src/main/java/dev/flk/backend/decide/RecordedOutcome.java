@@ -12,11 +12,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the record has of the outcome of a submission. {@link OutcomeJson} prints it.
+ * The outcome of a submission, as the record stores it. {@link OutcomeJson} prints it.
  *
  * @param verdict the verdict with which the submission was answered, except that a long reason is cut
  * @param receivedMillis the arrival of the submission, in milliseconds since the epoch
- * @param claims what the submission claims; null if the outcome was decided for the same id but other content
+ * @param claims the claims of the submission; null if the outcome was decided for the same id but other content
  */
 public record RecordedOutcome(
         Verdict verdict, long receivedMillis, @Nullable Claims claims) {
@@ -67,7 +67,7 @@ public record RecordedOutcome(
      * Returns the outcome of a submission.
      *
      * @param given the verdict with which the submission was answered
-     * @param isOfOtherContent whether this verdict was made for other content than that of the submission
+     * @param isOfOtherContent whether this verdict was made for other content of the same id
      */
     public static RecordedOutcome of(
             Certificate certificate, Verdict given, boolean isOfOtherContent, long arrivalMillis, String keyId) {
@@ -139,8 +139,8 @@ public record RecordedOutcome(
     }
 
     /**
-     * Returns whether this outcome is a new version of its row. It is one if the row has no version yet, if the answer
-     * differs, or if only this version has the claims.
+     * Returns whether this outcome makes a new version of its row: the row has no version yet, the answer differs, or only
+     * this version has the claims.
      *
      * @param before the current version; null if there is none
      */

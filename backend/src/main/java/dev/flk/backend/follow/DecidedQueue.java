@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The decided submissions that the pipeline hands to the followers of its log, so that they need not read and decide them
  * again. A submission stays until each follower has it. While the queue is full, those that one follower has make room;
- * without any of these, new submissions are left out. A follower reads from the log what it does not find here, and
- * leaves what it has read last for the others.
+ * without any of these, new submissions are left out. A follower reads submissions from the log that it does not find
+ * here, and leaves the part that it has read last to the others.
  *
  * <p>Safe for any thread. The lock is held neither while the log is read, nor while outcomes are made, so that handing
  * over never waits for a follower.

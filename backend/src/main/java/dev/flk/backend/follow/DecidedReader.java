@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and knows
- * the outcome of every submission in them. What {@link DecidedQueue} has, it takes from there. Anything else, it reads
- * from the log and decides again; before that, it reads ahead for the records that overrule submissions. One thread;
+ * the outcome of every submission in them. It takes submissions from {@link DecidedQueue}, if they are there; others it
+ * reads from the log and decides again. Before that, it reads ahead for the records that overrule submissions. One thread;
  * after an exception, {@link #begin} comes first.
  */
 final class DecidedReader implements AutoCloseable {

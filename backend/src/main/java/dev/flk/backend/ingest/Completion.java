@@ -50,10 +50,10 @@ final class Completion {
         return inFlightIds.isUnderWay(inFlight);
     }
 
-    /** Notes that the store has another outcome than that with which an id was answered. */
+    /** Reports that the store has another outcome of an id; does nothing if the id was not answered before. */
     void lost(InFlight inFlight, StoredOutcome winner) {
-        boolean isFirstTime = inFlightIds.noLongerUnrecorded(inFlight);
-        if (isFirstTime && !inFlight.outcome().isAnsweredAs(winner)) {
+        boolean wasCounted = inFlightIds.stopCounting(inFlight);
+        if (wasCounted && !inFlight.outcome().isAnsweredAs(winner)) {
             metrics.lostOutcomes.increment();
             log.lost(inFlight.outcome(), winner);
         }

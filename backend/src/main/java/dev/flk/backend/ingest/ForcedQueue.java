@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
-    /** The time in which answered groups are put together. It delays no answer. */
+    /** The time for which answered groups are collected, so that they are recorded together. It delays no answer. */
     private static final long TOGETHER_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private static final int MOST_TOGETHER = 1_000;
@@ -101,7 +101,7 @@ public final class ForcedQueue implements LogListener {
         forcedUpTo = sequence;
     }
 
-    /** Sets what happens to a group on the thread of the log's writer before the group is queued. */
+    /** Sets an action that gets each group on the thread of the log's writer, before the group is queued. */
     void whenForced(Consumer<Group> toDo) {
         whenForced = toDo;
     }
@@ -190,22 +190,22 @@ public final class ForcedQueue implements LogListener {
         return group == null ? null : together(group);
     }
 
-    /** Returns the group together with the answered groups that follow it, if it is answered itself. */
+    /** Returns the group; if it is answered, together with the answered groups that follow it in the queue. */
     private Group together(Group first) {
         if (!first.isAnswered()) {
             urgent.decrementAndGet();
             return first;
         }
-        Group all = first;
+        List<InFlight> submissions = new ArrayList<>(first.submissions());
+        long last = first.last();
         for (Group next = groups.peek();
-                next != null && next.isAnswered() && all.submissions().size() < MOST_TOGETHER;
+                next != null && next.isAnswered() && submissions.size() < MOST_TOGETHER;
                 next = groups.peek()) {
-            List<InFlight> submissions = new ArrayList<>(all.submissions());
             submissions.addAll(next.submissions());
-            all = new Group(submissions, List.of(), next.last());
+            last = next.last();
             groups.remove();
         }
-        return all;
+        return new Group(submissions, List.of(), last);
     }
 
     /** Returns the number of queued groups for which somebody may wait. */
@@ -214,9 +214,9 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Removes and returns the next group; blocks until there is one. If its submissions are all answered, waits for more
-     * of such groups until somebody may wait for what is queued, and returns them together. An interrupt does not end the
-     * wait; the interrupt status is restored afterwards.
+     * Removes and returns the next group; blocks until the queue has one. If all its submissions are answered, collects
+     * further answered groups for {@link #TOGETHER_NANOS}, or until a group is queued for which somebody may wait. An
+     * interrupt does not end the wait; the interrupt status is restored afterwards.
      */
     Group take() {
         boolean interrupted = false;

@@ -45,7 +45,7 @@ final class InFlightIds {
         OPENED,
         /** The submission is answered together with the submission in flight. */
         SHARES,
-        /** The submission in flight was answered with its outcome; the caller answers the new one by that outcome. */
+        /** The submission in flight was answered with its outcome. The caller answers the new one with that outcome. */
         ANSWERED,
         /**
          * The waiting list of the id is closed: the submission in flight is in the log, but the id could not be
@@ -83,10 +83,10 @@ final class InFlightIds {
 
     /**
      * Notes that the submission that put an id in flight is answered with its outcome, before the outcome is recorded.
-     * Later submissions are answered by that outcome; those that have joined before, when the entry ends or is left
-     * waiting.
+     * The caller answers later submissions of the id with that outcome. Submissions that have joined before are answered
+     * when the entry ends or is left waiting.
      *
-     * @return the submission to answer; empty if the entry can't be answered now, or was before
+     * @return the submission to answer; empty if the entry was answered before, or too many are not recorded yet
      */
     Optional<Candidate> answer(InFlight inFlight) {
         if (answered.get() >= MAX_ANSWERED || answeredBytes.get() >= MAX_ANSWERED_BYTES) {
@@ -105,16 +105,16 @@ final class InFlightIds {
     }
 
     /**
-     * Notes that the store has an outcome of an id that was answered. Returns whether it was answered, and this was not
-     * noted before.
+     * Stops counting an id as answered and unrecorded, because the store has an outcome of the id. Returns false if the
+     * id was not counted.
      */
-    boolean noLongerUnrecorded(InFlight inFlight) {
-        boolean isFirst = inFlight.takePlace();
-        if (isFirst) {
+    boolean stopCounting(InFlight inFlight) {
+        boolean wasCounted = inFlight.stopCounting();
+        if (wasCounted) {
             answered.decrementAndGet();
             answeredBytes.addAndGet(-inFlight.bytes());
         }
-        return isFirst;
+        return wasCounted;
     }
 
     /** Returns the number of ids that are answered and not yet recorded. */
@@ -137,7 +137,7 @@ final class InFlightIds {
      * ended before.
      */
     List<Candidate> end(InFlight inFlight) {
-        boolean unused = noLongerUnrecorded(inFlight);
+        boolean unused = stopCounting(inFlight);
         return dismiss(inFlight, null);
     }
 
@@ -214,10 +214,10 @@ final class InFlightIds {
 
         private volatile boolean isAnswered;
 
-        /** Whether the entry was answered and no submission waited for its record then, nor does later. */
+        /** Whether the entry is answered, and no other submission had joined it before. */
         private volatile boolean nobodyWaits;
 
-        private final AtomicBoolean holdsPlace = new AtomicBoolean();
+        private final AtomicBoolean isCounted = new AtomicBoolean();
 
         InFlight(Candidate opener) {
             this.decision = opener.decision();
@@ -280,7 +280,7 @@ final class InFlightIds {
             return bytes;
         }
 
-        /** Notes that a look-up on a connection of the store has not found the id. */
+        /** Notes that a look-up on this connection of the store has not found the id. */
         void absentOn(long connection) {
             absentOn = connection;
         }
@@ -295,16 +295,16 @@ final class InFlightIds {
             return isAnswered;
         }
 
-        /** Returns whether the entry is answered and no submission waits for its record. */
+        /** Returns whether the entry is answered, and no submission waits until it is recorded. */
         boolean nobodyWaits() {
             return nobodyWaits;
         }
 
-        private boolean takePlace() {
-            return holdsPlace.compareAndSet(true, false);
+        private boolean stopCounting() {
+            return isCounted.compareAndSet(true, false);
         }
 
-        /** Removes and returns the first submission to answer; null if there is none. Called only by {@link InFlightIds}. */
+        /** Removes and returns the first submission; null if it is answered already. Called only by {@link InFlightIds}. */
         @Nullable
         Candidate answer() {
             if (isAnswered || waiting == null) {
@@ -312,7 +312,7 @@ final class InFlightIds {
             }
             Candidate first = waiting.remove(0);
             nobodyWaits = waiting.isEmpty();
-            holdsPlace.set(true);
+            isCounted.set(true);
             isAnswered = true;
             return first;
         }

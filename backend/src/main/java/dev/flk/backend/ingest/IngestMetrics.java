@@ -97,8 +97,8 @@ public final class IngestMetrics extends Metrics.Feature {
             gauge("flk_ids_in_flight", "Ids that are being looked up, logged or recorded, or that wait for the store.");
     final Gauge answeredUnrecorded =
             gauge("flk_answered_unrecorded", "Ids that were answered from the log and are not in the dedup store yet.");
-    final Gauge recorderQueueGroups =
-            gauge("flk_recorder_queue_groups", "Groups of logged submissions that wait to be recorded.");
+    final Gauge recorderQueueGroups = gauge(
+            "flk_recorder_queue_groups", "Groups of logged submissions whose answers wait until they are recorded.");
     final Gauge evidenceEntries =
             gauge("flk_evidence_entries", "Conflicting contents in the index of evidence, which are not logged again.");
     private final Gauge walBytes = gauge("flk_wal_bytes", "Size of the log on disk.");

@@ -65,9 +65,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The steps before the look-up run on the caller's thread. After the force, {@link OutcomeWriter} records and
  * answers on its own thread. If only this process writes into the store, a submission whose id was not found there is
- * answered before it is recorded: its outcome is the first one as soon as it is in the log, from which a start decides it
- * again. The log is read before the first submission is accepted; {@link #close} finishes the work
- * in flight and saves the store's position.
+ * answered before it is recorded: nobody can record another outcome, and after a crash a start decides the same one from
+ * the log. The log is read before the first submission is accepted; {@link #close} finishes the work in flight and saves
+ * the store's position.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
     public static final Key<Duration> MAX_CLOCK_SKEW = Key.of(
@@ -86,7 +86,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** The maximum number of concurrent look-ups of operators, which are not among {@link #MAX_LOOK_UPS}. */
     static final int MAX_OPERATOR_LOOK_UPS = 64;
 
-    /** The number of answered and unrecorded ids that is reported. A loaded backend has some hundreds. */
+    /** The number of answered and unrecorded ids from which on they are reported. Under load, some hundreds are usual. */
     private static final int NOTABLY_BEHIND = InFlightIds.MAX_ANSWERED / 10;
 
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
@@ -602,13 +602,13 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return link.problem();
     }
 
-    /** Returns how recording keeps up, for an operator: {@code up}, or how many outcomes wait that were answered before. */
+    /** Returns {@code up}, or for an operator the number of outcomes that are answered and not recorded yet. */
     public String recording() {
         int behind = inFlightIds.answered();
         return behind < NOTABLY_BEHIND
                 ? "up"
-                : "up, but behind: " + behind + " outcomes were answered and are not recorded yet; from "
-                        + InFlightIds.MAX_ANSWERED + " on, answers wait";
+                : "up, but " + behind + " answered outcomes are not recorded yet; at " + InFlightIds.MAX_ANSWERED
+                        + ", answers begin to wait";
     }
 
     /** Returns how late the clock is, compared with the time that the backend once trusted; empty if it is not late. */

@@ -36,9 +36,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The work that follows an fsync: the outcomes of all submissions that shared the fsync are put into the store with one
- * put-if-absent call. If only this process writes into the store, the submissions whose ids a look-up did not find are
- * answered before, on the thread of the log's writer; all others, after it. Outcomes that the store can't record at the moment go to
- * the backlog, which drains in batches alongside live traffic. The recorder's thread does all this work but those first answers.
+ * put-if-absent call, and then the submissions are answered. If only this process writes into the store, submissions
+ * whose ids a look-up did not find are answered before the call, on the thread of the log's writer. The recorder's thread
+ * does everything else. Outcomes that the store can't record at the moment go to the backlog, which drains in batches
+ * alongside live traffic.
  */
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
@@ -200,8 +201,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Answers the submissions of a group that is in the log, if their outcomes are the first of their ids and everything
-     * is safe. What is not answered here is answered once it is recorded. Safe for any thread; never throws.
+     * Answers those submissions of a group whose outcomes are the first of their ids, if the group is safe. The others are
+     * answered once they are recorded. Called on the thread of the log's writer, or on the recorder's.
      */
     private void answer(ForcedQueue.Group group) {
         if (store.isOwn() && group.last() <= safe.sequence() && safe.isOwned()) {
@@ -215,10 +216,10 @@ final class OutcomeWriter {
     }
 
     /**
-     * Waits until everything that is answered is recorded, because the log is about to lose its records. Called on the
+     * Waits until everything that is answered is recorded: the segment that has its records vanished. Called on the
      * thread of the log's writer.
      *
-     * @throws IOException if something can't be recorded
+     * @throws IOException if something could not be recorded in time
      */
     void recordForced() throws IOException {
         if (completion.answered() == 0) {
@@ -413,7 +414,7 @@ final class OutcomeWriter {
      * recorded first, and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
-        completion.lost(inFlight, winner); // if it was answered, the store lost what it had, or another process wrote
+        completion.lost(inFlight, winner);
         boolean taken = inbox.append(
                 new Entry(
                         RecordKind.OVERRULED,

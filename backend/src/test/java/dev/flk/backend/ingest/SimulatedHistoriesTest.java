@@ -238,7 +238,7 @@ final class SimulatedHistoriesTest {
         List<AtomicReference<Outcome>> outcomes = simulation.submit(many);
         simulation.stepWriter();
         assertThat(outcomes.stream().filter(outcome -> outcome.get() == null)).hasSize(1);
-        assertThat(simulation.recording()).startsWith("up, but behind: 20000 outcomes");
+        assertThat(simulation.recording()).startsWith("up, but 20000 answered outcomes are not recorded yet");
         simulation.settle();
         assertThat(simulation.recording()).isEqualTo("up");
         assertThat(outcomes)
