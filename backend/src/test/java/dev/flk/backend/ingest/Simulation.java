@@ -559,6 +559,10 @@ final class Simulation {
             assertThat(i).as("it comes to an end").isLessThan(10_000);
             if (step()) {
                 idle = 0;
+                if (i % 50 == 49 && !isUp()) { // a log that can't open a segment tries again in each step
+                    waitForTheStore();
+                    tick();
+                }
             } else {
                 if ((!isUp() && store.isReachable()) || !isCopied()) {
                     waitForTheStore();
