@@ -12,10 +12,12 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import kafka.server.BrokerServer;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.security.auth.SecurityProtocol;
 import org.apache.kafka.common.test.KafkaClusterTestKit;
 import org.apache.kafka.common.test.TestKitNodes;
 import org.apache.kafka.common.utils.Exit;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Brokers of Kafka in the JVM of the test: a test can stop them, but not kill them as {@link KafkaBrokers}
@@ -158,6 +160,23 @@ public final class KafkaCluster implements AutoCloseable {
         await().atMost(ServerProcess.PATIENCE)
                 .until(() -> kit.brokers().values().stream()
                         .allMatch(broker -> broker.metadataCache().contains(topic)));
+    }
+
+    /** Blocks until each broker answers with a topic's configured size of a message, and appends by it. */
+    public void awaitMaxMessageBytes(String topic, int bytes) {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        await().atMost(ServerProcess.PATIENCE)
+                .until(() -> kit.brokers().values().stream()
+                        .allMatch(broker -> Integer.toString(bytes)
+                                        .equals(broker.metadataCache()
+                                                .config(resource)
+                                                .getProperty("max.message.bytes"))
+                                && CollectionConverters.asJava(
+                                                broker.logManager().allLogs().toSeq())
+                                        .stream()
+                                        .filter(log ->
+                                                log.topicPartition().topic().equals(topic))
+                                        .allMatch(log -> log.config().maxMessageSize() == bytes)));
     }
 
     /** Stops a broker, by its id from 0 on, cleanly and waits for its end. */

@@ -496,15 +496,8 @@ class KafkaFeedTest {
                     new ConfigEntry("max.message.bytes", Integer.toString(max)), AlterConfigOp.OpType.SET);
             ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
             admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
-            await().atMost(PATIENCE)
-                    .until(() -> admin.describeConfigs(List.of(resource))
-                            .all()
-                            .get()
-                            .get(resource)
-                            .get("max.message.bytes")
-                            .value()
-                            .equals(Integer.toString(max)));
         }
+        CLUSTER.awaitMaxMessageBytes(topic, max);
     }
 
     @Test
