@@ -2,11 +2,12 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
@@ -308,8 +309,8 @@ final class PageHandler implements AutoCloseable {
         export.send(
                 exchange,
                 found,
-                cursor -> OutcomesView.part(
-                        found, filter, RecordedOutcomes.Order.NEWEST, OutcomeExport.ROWS_AT_ONCE, cursor),
+                cursor ->
+                        OutcomesView.part(found, filter, OutcomeQuery.Order.NEWEST, OutcomeExport.ROWS_AT_ONCE, cursor),
                 !filter.value("id").isEmpty(),
                 format,
                 "outcomes-" + FILE_TIME.format(clock.instant()),

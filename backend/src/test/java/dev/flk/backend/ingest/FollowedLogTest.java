@@ -12,11 +12,11 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.MemoryStore;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
@@ -85,7 +85,7 @@ class FollowedLogTest {
         Span ever = new Span(null, null);
         return rows
                 .rows()
-                .find(new Wanted("shard-1", null, null, null, null, ever, ever, Order.EPOCH, 1_000, null))
+                .find(new OutcomeQuery("shard-1", null, null, null, null, ever, ever, Order.EPOCH, 1_000, null))
                 .rows()
                 .stream()
                 .map(OutcomeRows.Version::key)

@@ -6,8 +6,8 @@ import dev.flk.backend.outcomes.postgres.RecordStatements.Changes;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Current;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Inserted;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Numbered;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresConnector.Use;
 import dev.flk.backend.stores.postgres.PostgresPool;
@@ -197,7 +197,7 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
-    public Rows find(Wanted wanted) {
+    public Rows find(OutcomeQuery wanted) {
         return read(connection -> RecordSearch.find(connection, wanted));
     }
 
@@ -207,7 +207,7 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
-    public Counts count(Wanted wanted, long[] bounds, int most) {
+    public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         return read(connection -> RecordSearch.count(connection, wanted, bounds, most));
     }
 

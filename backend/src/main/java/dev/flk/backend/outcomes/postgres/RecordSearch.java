@@ -2,15 +2,15 @@
 package dev.flk.backend.outcomes.postgres;
 
 import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
@@ -122,7 +122,7 @@ final class RecordSearch {
             this.join = join;
         }
 
-        static Scope of(Wanted wanted) {
+        static Scope of(OutcomeQuery wanted) {
             return !wanted.shards().isEmpty() ? SHARD : wanted.key() != null ? KEY : ALL;
         }
     }
@@ -133,12 +133,12 @@ final class RecordSearch {
     /** @param isCandidate whether the conditions hold that are not part of the index, up to fractions of milliseconds */
     private record Examined(Place place, boolean isCandidate) {}
 
-    static Rows find(Connection connection, Wanted wanted) throws SQLException {
+    static Rows find(Connection connection, OutcomeQuery wanted) throws SQLException {
         String shard = wanted.shardByEpoch();
         return shard != null ? byEpoch(connection, shard, wanted) : new ByTime(connection, wanted).find();
     }
 
-    private static Rows byEpoch(Connection connection, String shard, Wanted wanted) throws SQLException {
+    private static Rows byEpoch(Connection connection, String shard, OutcomeQuery wanted) throws SQLException {
         long epoch = -1;
         String pcsId = "";
         if (wanted.cursor() != null) {
@@ -175,7 +175,7 @@ final class RecordSearch {
     /** A query in the order of time. */
     private static final class ByTime {
         private final Connection connection;
-        private final Wanted wanted;
+        private final OutcomeQuery wanted;
         private final boolean isMeasured;
         private final boolean isNewestFirst;
         private final Scope scope;
@@ -185,7 +185,7 @@ final class RecordSearch {
         private @Nullable Place first;
         private long chars;
 
-        ByTime(Connection connection, Wanted wanted) {
+        ByTime(Connection connection, OutcomeQuery wanted) {
             this.connection = connection;
             this.wanted = wanted;
             this.isMeasured = !wanted.measured().isOpen();
@@ -317,7 +317,7 @@ final class RecordSearch {
         }
 
         /** Sets the parameters of {@link #CANDIDATE}. */
-        void setCandidate(Wanted wanted) throws SQLException {
+        void setCandidate(OutcomeQuery wanted) throws SQLException {
             set(from(wanted.received()), to(wanted.received()));
             String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
             statement.setString(next++, key);
@@ -328,7 +328,7 @@ final class RecordSearch {
         }
 
         /** Sets the kinds, and the parameter of the scope if it has one. */
-        void setScope(Connection connection, Wanted wanted) throws SQLException {
+        void setScope(Connection connection, OutcomeQuery wanted) throws SQLException {
             set(connection.createArrayOf("int2", wanted.kinds().toArray()));
             if (!wanted.shards().isEmpty()) {
                 set(connection.createArrayOf(
@@ -420,7 +420,7 @@ final class RecordSearch {
         return counts;
     }
 
-    static Counts count(Connection connection, Wanted wanted, long[] bounds, int most) throws SQLException {
+    static Counts count(Connection connection, OutcomeQuery wanted, long[] bounds, int most) throws SQLException {
         boolean isInIndex = wanted.isIndexed();
         int limit = isInIndex ? most : most / OutcomeRows.READ_COST;
         int ranges = bounds.length - 1;

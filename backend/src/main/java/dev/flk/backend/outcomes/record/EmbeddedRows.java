@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RowChanges.Cursor;
 import dev.flk.backend.outcomes.record.RowFormat.Clock;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
@@ -315,7 +314,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public Rows find(Wanted wanted) {
+    public Rows find(OutcomeQuery wanted) {
         String shard = wanted.shardByEpoch();
         byte[] after = place(wanted.cursor(), shard != null ? EPOCH_PLACE : PLACE);
         return read(search ->
@@ -404,7 +403,7 @@ public final class EmbeddedRows implements OutcomeRows {
         return HexFormat.of().parseHex(cursor);
     }
 
-    private static Rows byTime(RowSearch search, Wanted wanted, byte @Nullable [] after) throws RocksDBException {
+    private static Rows byTime(RowSearch search, OutcomeQuery wanted, byte @Nullable [] after) throws RocksDBException {
         Range range = range(wanted, wanted.order() == Order.NEWEST, after);
         Answer answer = new Answer(wanted.limit());
         boolean[] isCut = {false};
@@ -421,7 +420,7 @@ public final class EmbeddedRows implements OutcomeRows {
         return answer.rows(isMore[0], true);
     }
 
-    private static Range range(Wanted wanted, boolean isNewestFirst, byte @Nullable [] after) {
+    private static Range range(OutcomeQuery wanted, boolean isNewestFirst, byte @Nullable [] after) {
         Scope scope = !wanted.shards().isEmpty()
                 ? Scope.SHARD
                 : wanted.key() != null && wanted.measured().isOpen() ? Scope.KEY : Scope.ALL;
@@ -442,7 +441,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public Counts count(Wanted wanted, long[] bounds, int most) {
+    public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         Map<Kind, long[]> counts = Counts.zeros(bounds.length - 1);
         CountVisitor add =
                 (kind, index, number) -> Objects.requireNonNull(counts.get(RowKind.verdict(kind)))[index] += number;
@@ -454,7 +453,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private static int countValues(
-            RowSearch search, Wanted wanted, Range range, long[] bounds, int most, CountVisitor add)
+            RowSearch search, OutcomeQuery wanted, Range range, long[] bounds, int most, CountVisitor add)
             throws RocksDBException {
         int[] examined = {0};
         int[] completeFrom = {0};

@@ -5,7 +5,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -35,7 +34,7 @@ public final class OutcomeChanges {
 
     private final RecordedOutcomes record;
     private final @Nullable Reviews reviews;
-    private final Wanted wanted;
+    private final OutcomeQuery wanted;
     private final boolean selectsAll;
     private String outcome;
     private String review;
@@ -67,7 +66,7 @@ public final class OutcomeChanges {
      * @param cursor the cursor after which the events begin; empty for the oldest event that exists
      * @throws InvalidCursorException if the cursor was not returned by a reader
      */
-    public OutcomeChanges(RecordedOutcomes record, @Nullable Reviews reviews, Wanted wanted, String cursor) {
+    public OutcomeChanges(RecordedOutcomes record, @Nullable Reviews reviews, OutcomeQuery wanted, String cursor) {
         this.record = record;
         this.reviews = reviews;
         this.wanted = wanted;

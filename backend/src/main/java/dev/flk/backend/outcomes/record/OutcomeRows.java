@@ -4,7 +4,6 @@ package dev.flk.backend.outcomes.record;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
 import dev.flk.backend.decide.RecordedOutcome;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
 import dev.flk.verification.Verdict;
@@ -181,7 +180,7 @@ public interface OutcomeRows extends AutoCloseable {
      * @throws RecordUnavailableException if the rows can't be read
      * @throws InvalidCursorException if the cursor is not one of this query
      */
-    Rows find(Wanted wanted);
+    Rows find(OutcomeQuery wanted);
 
     /**
      * Counts the current versions that were received in each minute, for each verdict. The work is
@@ -222,11 +221,11 @@ public interface OutcomeRows extends AutoCloseable {
      *
      * @param bounds the beginning of each range, in ascending order, and the end of the last one, in milliseconds since
      *     the epoch
-     * @param most the maximum number of versions that are counted if the query {@linkplain Wanted#isIndexed needs only an
+     * @param most the maximum number of versions that are counted if the query {@linkplain OutcomeQuery#isIndexed needs only an
      *     index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read
      * @throws RecordUnavailableException if the rows can't be read
      */
-    Counts count(Wanted wanted, long[] bounds, int most);
+    Counts count(OutcomeQuery wanted, long[] bounds, int most);
 
     /** The number of entries of an index that are counted in the time in which a value is read. */
     int READ_COST = 80;

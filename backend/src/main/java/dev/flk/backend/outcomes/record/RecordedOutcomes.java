@@ -3,16 +3,15 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
-import dev.flk.certificate.Certificate.Regime;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.verification.Verdict.Kind;
-import dev.flk.verification.Verdict.Recomputed;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Comparator;
@@ -22,7 +21,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -36,9 +34,6 @@ import org.jspecify.annotations.Nullable;
 public final class RecordedOutcomes {
     /** The maximum number of lines in an answer. */
     public static final int MAX_LIMIT = 1_000;
-
-    /** The maximum number of shards that a query names. */
-    public static final int MAX_SHARDS = 64;
 
     /** The minimum number of hex digits in a query by id. */
     public static final int LEAST_ID_DIGITS = 8;
@@ -93,126 +88,6 @@ public final class RecordedOutcomes {
     /** Returns whether the record has the outcomes of all backends with the same dedup store. */
     public boolean coversAllBackends() {
         return coversAllBackends;
-    }
-
-    /** A range of time: from {@code from}, inclusive, to {@code to}, exclusive. Null stands for no bound. */
-    public record Span(@Nullable Instant from, @Nullable Instant to) {
-        /** Returns whether the range has no bounds. */
-        public boolean isOpen() {
-            return from == null && to == null;
-        }
-
-        private boolean contains(@Nullable Instant time) {
-            return isOpen() || (time != null && isWithin(time));
-        }
-
-        private boolean isWithin(Instant time) {
-            return (from == null || !time.isBefore(from)) && (to == null || time.isBefore(to));
-        }
-    }
-
-    /** The order of an answer. */
-    public enum Order {
-        /**
-         * The order of epochs; the conditions of the query except the shard are ignored. For a query that does not name
-         * exactly one shard, the order is {@link #OLDEST} instead.
-         */
-        EPOCH,
-        OLDEST,
-        NEWEST
-    }
-
-    /**
-     * A query. A null member sets no condition.
-     *
-     * @param shards the shards to select from, at most {@link #MAX_SHARDS}; empty for all
-     * @param reason the {@linkplain RecordedOutcome#cause words} of the reason before its numbers
-     * @param received the time of arrival
-     * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
-     * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
-     * @param cursor the {@code cursor} of the previous part; null for the first part
-     */
-    public record Wanted(
-            Set<String> shards,
-            @Nullable String key,
-            @Nullable Kind verdict,
-            @Nullable Regime regime,
-            @Nullable String reason,
-            Span received,
-            Span measured,
-            Order order,
-            int limit,
-            @Nullable String cursor) {
-        public Wanted {
-            if (shards.size() > MAX_SHARDS) {
-                throw new IllegalArgumentException("a query names at most " + MAX_SHARDS + " shards");
-            }
-        }
-
-        /** A query for the outcomes of one shard. */
-        public Wanted(
-                String shard,
-                @Nullable String key,
-                @Nullable Kind verdict,
-                @Nullable Regime regime,
-                @Nullable String reason,
-                Span received,
-                Span measured,
-                Order order,
-                int limit,
-                @Nullable String cursor) {
-            this(Set.of(shard), key, verdict, regime, reason, received, measured, order, limit, cursor);
-        }
-
-        /** Returns the shard if the answer is in the order of its epochs; null if the answer is in the order of time. */
-        public @Nullable String shardByEpoch() {
-            return order == Order.EPOCH && shards.size() == 1
-                    ? shards.iterator().next()
-                    : null;
-        }
-
-        /** Returns whether the query selects every outcome. */
-        boolean selectsAll() {
-            return shards.isEmpty()
-                    && key == null
-                    && verdict == null
-                    && regime == null
-                    && reason == null
-                    && received.isOpen()
-                    && measured.isOpen();
-        }
-
-        /** Returns whether the query selects an outcome. */
-        public boolean passes(Version version) {
-            RecordedOutcome outcome = version.outcome();
-            Recomputed recomputed = outcome.verdict().recomputed();
-            return (shards.isEmpty() || shards.contains(version.key().shard()))
-                    && received.contains(outcome.receivedAt())
-                    && measured.contains(outcome.measuredAt())
-                    && (key == null || key.equals(outcome.keyId()))
-                    && (verdict == null || verdict == outcome.verdict().kind())
-                    && (regime == null || (recomputed != null && regime == recomputed.regime()))
-                    && (reason == null || reason.equals(outcome.cause()));
-        }
-
-        /** Returns the range of the time by which the answer is ordered. */
-        public Span span() {
-            return measured.isOpen() ? received : measured;
-        }
-
-        /** Returns whether the entries of an index by time suffice to select outcomes, without their values. */
-        public boolean isIndexed() {
-            return (key == null || (shards.isEmpty() && measured.isOpen()))
-                    && (measured.isOpen() || received.isOpen())
-                    && reason == null;
-        }
-
-        /** Returns the {@linkplain RowKind kinds} of the outcomes that the query may select. */
-        public List<Integer> kinds() {
-            return RowKind.all(verdict, regime).stream()
-                    .filter(kind -> reason == null || RowKind.verdict(kind) != Kind.ACCEPTED)
-                    .toList();
-        }
     }
 
     /**
@@ -274,12 +149,12 @@ public final class RecordedOutcomes {
      *
      * @throws IllegalArgumentException if the cursor is invalid; the message is a sentence
      */
-    public Rows outcomes(Wanted wanted) {
+    public Rows outcomes(OutcomeQuery wanted) {
         return rows.find(wanted);
     }
 
     /** Counts the outcomes that a query selects, see {@link OutcomeRows#count}. */
-    public OutcomeRows.Counts count(Wanted wanted, long[] bounds, int most) {
+    public OutcomeRows.Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         return rows.count(wanted, bounds, most);
     }
 
@@ -314,7 +189,7 @@ public final class RecordedOutcomes {
      * query, which is one by time. Only the limit of the query is examined; if there may be more, the part has a cursor,
      * which leads nowhere.
      */
-    public Rows withId(String prefix, Wanted wanted) {
+    public Rows withId(String prefix, OutcomeQuery wanted) {
         Function<RecordedOutcome, @Nullable Instant> clock =
                 wanted.measured().isOpen() ? RecordedOutcome::receivedAt : RecordedOutcome::measuredAt;
         Comparator<Version> oldestFirst =

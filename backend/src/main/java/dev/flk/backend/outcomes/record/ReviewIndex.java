@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews.Listed;
 import dev.flk.backend.outcomes.record.Reviews.Made;
@@ -161,7 +160,7 @@ final class ReviewIndex {
             OutcomeRows.Rows page;
             do {
                 page = record.rows()
-                        .find(new Wanted(
+                        .find(new OutcomeQuery(
                                 Set.of(), null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 put(page.rows());
                 cursor = page.cursor();

@@ -4,11 +4,10 @@ package dev.flk.backend.outcomes.record;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.ReviewIndex.Fault;
 import dev.flk.canonical.CanonicalString;
@@ -483,7 +482,7 @@ public final class Reviews implements AutoCloseable {
             String cursor = null;
             do {
                 OutcomeRows.Rows part = record.rows()
-                        .find(new Wanted(
+                        .find(new OutcomeQuery(
                                 group.shard(),
                                 null,
                                 verdict,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
@@ -28,7 +28,7 @@ public record KeyView(Instant at, String key, List<Outcome> rows) {
     private static List<Outcome> newest(RecordedOutcomes record, String key, int most) {
         Span always = new Span(null, null);
         return record
-                .outcomes(new Wanted(Set.of(), key, null, null, null, always, always, Order.NEWEST, most, null))
+                .outcomes(new OutcomeQuery(Set.of(), key, null, null, null, always, always, Order.NEWEST, most, null))
                 .rows()
                 .stream()
                 .map(Outcome::new)

@@ -2,10 +2,10 @@
 package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
@@ -95,11 +95,11 @@ public record OutcomeFilter(
             if (shards.isEmpty()) {
                 return unknown("The last report of the agent names no shards.");
             }
-            boolean mayHaveMore = shards.size() >= RecordedOutcomes.MAX_SHARDS;
+            boolean mayHaveMore = shards.size() >= OutcomeQuery.MAX_SHARDS;
             return new AgentShards(
-                    shards.stream().limit(RecordedOutcomes.MAX_SHARDS).collect(Collectors.toCollection(TreeSet::new)),
+                    shards.stream().limit(OutcomeQuery.MAX_SHARDS).collect(Collectors.toCollection(TreeSet::new)),
                     mayHaveMore
-                            ? "The certificates of " + RecordedOutcomes.MAX_SHARDS
+                            ? "The certificates of " + OutcomeQuery.MAX_SHARDS
                                     + " shards are shown; the agent may have more."
                             : "");
         }
@@ -226,17 +226,17 @@ public record OutcomeFilter(
     }
 
     /** Returns the query for the record, which does not have the condition on the id. */
-    Wanted wanted(Order order, int limit, @Nullable String cursor) {
+    OutcomeQuery wanted(Order order, int limit, @Nullable String cursor) {
         return wanted(shards(), given.get("key"), given.get("reason"), order, limit, cursor);
     }
 
     /** Returns a query that selects at least the same outcomes, and that needs only an index. */
-    Wanted indexed(Order order, int limit) {
+    OutcomeQuery indexed(Order order, int limit) {
         boolean isOfKey = shards().isEmpty() && clock == Clock.RECEIVED;
         return wanted(shards(), isOfKey ? given.get("key") : null, null, order, limit, null);
     }
 
-    private Wanted wanted(
+    private OutcomeQuery wanted(
             Set<String> shards,
             @Nullable String key,
             @Nullable String reason,
@@ -247,7 +247,7 @@ public record OutcomeFilter(
         boolean isMeasured = clock == Clock.MEASURED;
         // a bound, so that the measurement is the time by which outcomes are selected
         Span measured = span.isOpen() ? new Span(FIRST_TIME, null) : span;
-        return new Wanted(
+        return new OutcomeQuery(
                 shards,
                 key,
                 verdict,

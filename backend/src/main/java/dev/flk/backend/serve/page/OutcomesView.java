@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
 import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
 import dev.flk.verification.Verdict.Kind;

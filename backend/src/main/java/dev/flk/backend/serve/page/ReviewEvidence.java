@@ -2,12 +2,12 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
@@ -106,7 +106,7 @@ public record ReviewEvidence(
         String cursor = null;
         int reads = 0;
         do {
-            Rows part = record.outcomes(new Wanted(
+            Rows part = record.outcomes(new OutcomeQuery(
                     outcome.key().shard(),
                     null,
                     null,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
@@ -121,7 +121,7 @@ public record ShardView(
 
         private Rows read(RecordedOutcomes record, @Nullable Kind selected, int limit, @Nullable String cursor) {
             Span always = new Span(null, null);
-            return record.outcomes(new Wanted(
+            return record.outcomes(new OutcomeQuery(
                     name,
                     null,
                     selected,

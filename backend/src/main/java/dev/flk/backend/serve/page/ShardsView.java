@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.program.plot.Plot;
 import java.time.Duration;
 import java.time.Instant;
@@ -197,13 +197,12 @@ public record ShardsView(
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */
     private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
-        List<Outcome> outcomes =
-                new ArrayList<>(record
-                        .outcomes(new Wanted(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
-                        .rows()
-                        .stream()
-                        .map(Outcome::new)
-                        .toList());
+        List<Outcome> outcomes = new ArrayList<>(record
+                .outcomes(new OutcomeQuery(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
+                .rows()
+                .stream()
+                .map(Outcome::new)
+                .toList());
         outcomes.sort(Comparator.comparing(Outcome::receivedAt)
                 .thenComparing(each -> each.key().epoch()));
         return outcomes;

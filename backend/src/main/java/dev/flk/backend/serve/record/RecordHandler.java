@@ -2,14 +2,14 @@
 package dev.flk.backend.serve.record;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Shards;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
@@ -211,9 +211,9 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     /** Returns the query for outcomes that meet the conditions in the query of a URL. */
-    static Wanted wanted(
+    static OutcomeQuery wanted(
             Map<String, String> query, @Nullable String shard, Order order, int limit, @Nullable String cursor) {
-        return new Wanted(
+        return new OutcomeQuery(
                 shard == null ? Set.of() : Set.of(shard),
                 query.get("key"),
                 verdict(query),

@@ -8,6 +8,9 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
@@ -17,9 +20,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRowsContract;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
@@ -328,9 +328,9 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         }
     }
 
-    private static Wanted everything() {
+    private static OutcomeQuery everything() {
         var ever = new Span(null, null);
-        return new Wanted(Set.of(), null, null, null, null, ever, ever, Order.NEWEST, 10, null);
+        return new OutcomeQuery(Set.of(), null, null, null, null, ever, ever, Order.NEWEST, 10, null);
     }
 
     private static void assertUnavailable(Runnable call) {

@@ -6,10 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Instant;
@@ -22,8 +21,8 @@ import org.junit.jupiter.api.Test;
 final class OutcomeChangesTest {
     private static final Instant NOW = Instant.parse("2026-11-20T10:00:00Z");
     private static final Span ALWAYS = new Span(null, null);
-    private static final Wanted ALL =
-            new Wanted(Set.of(), null, null, null, null, ALWAYS, ALWAYS, Order.OLDEST, 100, null);
+    private static final OutcomeQuery ALL =
+            new OutcomeQuery(Set.of(), null, null, null, null, ALWAYS, ALWAYS, Order.OLDEST, 100, null);
     private static final int ROWS = 300;
 
     private final MemoryRecord record = new MemoryRecord();

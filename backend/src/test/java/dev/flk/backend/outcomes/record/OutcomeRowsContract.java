@@ -9,6 +9,8 @@ import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.decide.RecordedOutcome.Boxes;
 import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
@@ -18,9 +20,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.canonical.Sha256;
 import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
@@ -310,11 +309,11 @@ public abstract class OutcomeRowsContract {
         reopen();
 
         for (int i = 0; i < 60; i++) {
-            Wanted wanted = randomQuery();
+            OutcomeQuery wanted = randomQuery();
             long[] bounds = bounds(wanted.measured().isOpen() ? START : START.minusSeconds(9));
             boolean isMeasured = !wanted.measured().isOpen();
             Span all = new Span(Instant.ofEpochMilli(bounds[0]), Instant.ofEpochMilli(bounds[bounds.length - 1]));
-            Wanted within = new Wanted(
+            OutcomeQuery within = new OutcomeQuery(
                     wanted.shards(),
                     wanted.key(),
                     wanted.verdict(),
@@ -373,7 +372,7 @@ public abstract class OutcomeRowsContract {
         long[] bounds = IntStream.rangeClosed(0, 10)
                 .mapToLong(minute -> START.plusSeconds(60L * minute).toEpochMilli())
                 .toArray();
-        Wanted wanted = new Wanted(
+        OutcomeQuery wanted = new OutcomeQuery(
                 Set.of("shard-0", "shard-1", "shard-2"),
                 needsValues ? "key-1" : null,
                 null,
@@ -399,7 +398,7 @@ public abstract class OutcomeRowsContract {
     @Test
     void find_firstOfAPart_leadsBack() throws Exception {
         applyRandomOutcomes(100);
-        Wanted wanted = everyRow(Order.NEWEST, 30);
+        OutcomeQuery wanted = everyRow(Order.NEWEST, 30);
         Rows first = rows.find(wanted);
         Rows second = rows.find(after(wanted, first.cursor()));
 
@@ -539,12 +538,12 @@ public abstract class OutcomeRowsContract {
 
         for (String shard : SHARDS) {
             for (Order order : Order.values()) {
-                assertThat(all(new Wanted(shard, null, null, null, null, EVER, EVER, order, 1, null)))
+                assertThat(all(new OutcomeQuery(shard, null, null, null, null, EVER, EVER, order, 1, null)))
                         .hasSize(2)
                         .allMatch(version -> version.key().shard().equals(shard));
             }
         }
-        assertThat(all(new Wanted("a\u0000c", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
+        assertThat(all(new OutcomeQuery("a\u0000c", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
                 .isEmpty();
     }
 
@@ -565,9 +564,9 @@ public abstract class OutcomeRowsContract {
 
     // find
 
-    private List<Version> all(Wanted wanted) {
+    private List<Version> all(OutcomeQuery wanted) {
         List<Version> found = new ArrayList<>();
-        Wanted next = wanted;
+        OutcomeQuery next = wanted;
         for (int calls = 0; calls < MOST_CALLS; calls++) {
             Rows part = rows.find(next);
             assertThat(part.rows()).hasSizeLessThanOrEqualTo(wanted.limit());
@@ -580,8 +579,8 @@ public abstract class OutcomeRowsContract {
         throw new AssertionError("the parts never end");
     }
 
-    private static Wanted after(Wanted wanted, @Nullable String cursor) {
-        return new Wanted(
+    private static OutcomeQuery after(OutcomeQuery wanted, @Nullable String cursor) {
+        return new OutcomeQuery(
                 wanted.shards(),
                 wanted.key(),
                 wanted.verdict(),
@@ -594,8 +593,8 @@ public abstract class OutcomeRowsContract {
                 cursor);
     }
 
-    private static Wanted everyRow(Order order, int limit) {
-        return new Wanted(Set.of(), null, null, null, null, EVER, EVER, order, limit, null);
+    private static OutcomeQuery everyRow(Order order, int limit) {
+        return new OutcomeQuery(Set.of(), null, null, null, null, EVER, EVER, order, limit, null);
     }
 
     private List<Version> everything() {
@@ -647,8 +646,8 @@ public abstract class OutcomeRowsContract {
         return new Span(maybe(from), maybe(from.plusNanos(random.nextInt(150) * 1_000_000L + random.nextInt(2))));
     }
 
-    private Wanted randomQuery() {
-        return new Wanted(
+    private OutcomeQuery randomQuery() {
+        return new OutcomeQuery(
                 IntStream.range(0, random.nextInt(3))
                         .mapToObj(any -> "shard-" + random.nextInt(4))
                         .collect(Collectors.toSet()),
@@ -667,7 +666,7 @@ public abstract class OutcomeRowsContract {
     }
 
     /** Returns the rows that a query selects, from the versions that were applied. */
-    private List<Version> expected(Wanted wanted) {
+    private List<Version> expected(OutcomeQuery wanted) {
         List<Version> current = new ArrayList<>(current().values());
         if (wanted.order() == Order.EPOCH && wanted.shards().size() == 1) {
             return current.stream()
@@ -723,7 +722,7 @@ public abstract class OutcomeRowsContract {
         applyRandomOutcomes(OUTCOMES);
         reopen();
         for (int i = 0; i < 300; i++) {
-            Wanted wanted = randomQuery();
+            OutcomeQuery wanted = randomQuery();
             assertThat(all(wanted)).as("%s", wanted).isEqualTo(expected(wanted));
         }
     }
@@ -735,10 +734,10 @@ public abstract class OutcomeRowsContract {
         apply(measured);
         for (int nanos : List.of(499_999, 500_000, 500_001)) {
             Instant bound = START.plusNanos(nanos);
-            Wanted from =
-                    new Wanted(Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
-            Wanted to =
-                    new Wanted(Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            OutcomeQuery from = new OutcomeQuery(
+                    Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
+            OutcomeQuery to = new OutcomeQuery(
+                    Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
             assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
             assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
         }
@@ -757,8 +756,8 @@ public abstract class OutcomeRowsContract {
         }
     }
 
-    private static Wanted receivedIn(Span received) {
-        return new Wanted(Set.of(), null, null, null, null, received, EVER, Order.NEWEST, 10, null);
+    private static OutcomeQuery receivedIn(Span received) {
+        return new OutcomeQuery(Set.of(), null, null, null, null, received, EVER, Order.NEWEST, 10, null);
     }
 
     @Test
@@ -787,8 +786,8 @@ public abstract class OutcomeRowsContract {
         assertThatThrownBy(() -> rows.find(after(everyRow(Order.OLDEST, 1), cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
-        assertThatThrownBy(() ->
-                        rows.find(new Wanted("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
+        assertThatThrownBy(() -> rows.find(
+                        new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
     }
@@ -796,8 +795,8 @@ public abstract class OutcomeRowsContract {
     @Test
     void find_cursorOfTheOtherOrder_isRefused() {
         apply(outcome("shard", 1), outcome("shard", 2));
-        Wanted byEpoch = new Wanted("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null);
-        Wanted byTime = new Wanted("shard", null, null, null, null, EVER, EVER, Order.OLDEST, 1, null);
+        OutcomeQuery byEpoch = new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null);
+        OutcomeQuery byTime = new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.OLDEST, 1, null);
 
         assertThatThrownBy(() -> rows.find(after(byTime, rows.find(byEpoch).cursor())))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class);
@@ -863,7 +862,7 @@ public abstract class OutcomeRowsContract {
         assertThat(rows.versions(renewed.row(), 10)).hasSize(2);
         assertThat(rows.shards("", null, 10)).containsExactly("shard-new");
         assertThat(rows.withId(old.row().pcsId(), 10)).isEmpty();
-        assertThat(all(new Wanted("shard-old", null, null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
+        assertThat(all(new OutcomeQuery("shard-old", null, null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
                 .isEmpty();
         assertThat(rows.position(LOG)).contains(new Position(LOG, 7, "a"));
         assertThat(rows.notes("")).hasSize(1);
@@ -876,7 +875,8 @@ public abstract class OutcomeRowsContract {
 
         Span kept = new Span(START.plusMillis(150), null);
         assertThat(everything())
-                .isEqualTo(expected(new Wanted(Set.of(), null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
+                .isEqualTo(expected(
+                        new OutcomeQuery(Set.of(), null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
         sweep(START.plusSeconds(9));
         assertThat(everything()).isEmpty();
         assertThat(rows.shards("", null, 10)).isEmpty();

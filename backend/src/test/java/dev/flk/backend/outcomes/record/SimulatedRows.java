@@ -4,7 +4,6 @@ package dev.flk.backend.outcomes.record;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.RecordedOutcome;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -272,7 +271,7 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public Rows find(Wanted wanted) {
+    public Rows find(OutcomeQuery wanted) {
         throw notSimulated();
     }
 
@@ -282,7 +281,7 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public Counts count(Wanted wanted, long[] bounds, int most) {
+    public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         throw notSimulated();
     }
 

@@ -5,7 +5,7 @@ import static java.util.Comparator.reverseOrder;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.serve.page.ShardsView.Shard;
 import dev.flk.backend.serve.page.ShardsView.Wish;
