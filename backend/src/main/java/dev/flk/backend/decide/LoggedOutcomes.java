@@ -15,8 +15,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +34,7 @@ public final class LoggedOutcomes {
 
     private final ReplayedRules rules = new ReplayedRules();
     private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
+    private final NavigableSet<Long> voided = new TreeSet<>();
 
     /**
      * The outcome of a submission in the log.
@@ -72,14 +76,17 @@ public final class LoggedOutcomes {
             @Nullable ReplayedOutcome underOther) {}
 
     /**
-     * Notes an overruled record, which says which submission was overruled and by which outcome; ignores any other
-     * record.
+     * Notes an overruled record, which says which submission was overruled and by which outcome, and a record that voids
+     * a review; ignores any other record.
+     *
+     * @throws IllegalArgumentException if this version does not understand the record
      */
     public void note(LogRecord record) {
         if (record.kind() == RecordKind.OVERRULED) {
             Overruled lost = Overruled.decode(record.body());
             existing.put(lost.sequence(), lost.existing());
         }
+        LoggedReview.voided(record).ifPresent(voided::add);
     }
 
     /**
@@ -93,11 +100,30 @@ public final class LoggedOutcomes {
     /** Forgets the notes about submissions up to this sequence, inclusive. */
     public void forget(long upTo) {
         existing.headMap(upTo, true).clear();
+        voided.headSet(upTo, true).clear();
     }
 
     /** Returns whether an overruled record noted so far names this submission. */
     public boolean isOverruled(LogRecord record) {
         return existing.containsKey(record.sequence());
+    }
+
+    /**
+     * Returns the review that a record makes; empty for a record of another kind, and if a noted record voids it.
+     *
+     * @throws IOException if this version does not understand the record
+     */
+    public Optional<LoggedReview> review(LogRecord record) throws IOException {
+        if (record.kind() != RecordKind.REVIEW || voided.contains(record.sequence())) {
+            return Optional.empty();
+        }
+        try {
+            return LoggedReview.voided(record).isPresent()
+                    ? Optional.empty()
+                    : Optional.of(LoggedReview.decode(record.body()));
+        } catch (IllegalArgumentException e) {
+            throw undecidable(record, e);
+        }
     }
 
     /** Returns the sequence of the submission that an overruled record names; empty for a record of another kind. */

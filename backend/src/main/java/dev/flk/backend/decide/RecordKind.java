@@ -28,24 +28,28 @@ public final class RecordKind {
      */
     public static final char OVERRULED = 'o';
 
+    /** A person's review of a certificate, or the note that a review never took effect. Encoded by {@link LoggedReview}. */
+    public static final char REVIEW = 'r';
+
     private RecordKind() {}
 
     /** Returns the names of all kinds. */
     public static List<String> names() {
-        return Stream.of(SUBMISSION, EVIDENCE, OVERRULED)
+        return Stream.of(SUBMISSION, EVIDENCE, OVERRULED, REVIEW)
                 .map(RecordKind::nameOf)
                 .toList();
     }
 
     /**
-     * Returns {@code submission}, {@code evidence} or {@code overruled}, or the letter itself if this version does not
-     * know it.
+     * Returns {@code submission}, {@code evidence}, {@code overruled} or {@code review}, or the letter itself if this
+     * version does not know it.
      */
     public static String nameOf(char kind) {
         return switch (kind) {
             case SUBMISSION -> "submission";
             case EVIDENCE -> "evidence";
             case OVERRULED -> "overruled";
+            case REVIEW -> "review";
             default -> String.valueOf(kind);
         };
     }
@@ -63,6 +67,10 @@ public final class RecordKind {
                                 CertificateReader.parse(record.body()).signed().pcsId());
                     case RecordKind.OVERRULED ->
                         Optional.of(Overruled.decode(record.body()).existing().id());
+                    case RecordKind.REVIEW ->
+                        LoggedReview.voided(record).isPresent()
+                                ? Optional.empty()
+                                : PcsId.parse(LoggedReview.decode(record.body()).pcsId());
                     default -> Optional.empty();
                 };
             } catch (MalformedCertificate | IllegalArgumentException e) {

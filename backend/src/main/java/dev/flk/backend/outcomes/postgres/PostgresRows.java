@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Changes;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Current;
@@ -17,6 +18,7 @@ import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -86,7 +88,7 @@ public final class PostgresRows implements OutcomeRows {
      *     caller reads the {@link #position} before it applies another group of the same log
      */
     @Override
-    public void apply(Group group) {
+    public List<PlacedReview> apply(Group group) {
         List<Placed> given = group.placed();
         List<RowKey> keys =
                 given.stream().map(each -> each.version().key()).distinct().toList();
@@ -108,6 +110,7 @@ public final class PostgresRows implements OutcomeRows {
         if (position != null) {
             known.put(position.logId(), Optional.of(position));
         }
+        return List.of();
     }
 
     private void add(Connection connection, Head head, List<Placed> given, List<RowKey> keys, @Nullable String logId)
@@ -226,9 +229,38 @@ public final class PostgresRows implements OutcomeRows {
         return changes(RecordStatements.CHANGES, cursor, limit);
     }
 
+    private static UnsupportedOperationException missing() {
+        return new UnsupportedOperationException("reviews in Postgres");
+    }
+
     @Override
-    public List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException {
-        return changes(RecordStatements.UNACCEPTED_CHANGES, cursor, limit);
+    public List<Review> reviews(RowKey key, int limit) {
+        throw missing();
+    }
+
+    @Override
+    public Map<RowKey, Review> newestReviews(Collection<RowKey> keys) {
+        throw missing();
+    }
+
+    @Override
+    public ReviewedPart reviewed(@Nullable String cursor, int limit) {
+        throw missing();
+    }
+
+    @Override
+    public Map<String, Long> faults(int most) {
+        throw missing();
+    }
+
+    @Override
+    public List<Waiting> waiting(int most) {
+        throw missing();
+    }
+
+    @Override
+    public Map<Long, Version> at(Collection<Long> numbers) {
+        throw missing();
     }
 
     private List<Change> changes(String query, String cursor, int limit) throws ChangesLostException {

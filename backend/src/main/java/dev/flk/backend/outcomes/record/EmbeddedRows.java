@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RowChanges.Cursor;
@@ -21,7 +22,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -30,6 +35,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
@@ -165,12 +171,11 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public synchronized void apply(Group group) {
-        use(opened -> {
+    public synchronized List<PlacedReview> apply(Group group) {
+        return use(opened -> {
             try (RowWriting writing = writing(opened)) {
-                writing.apply(group);
+                return writing.apply(group);
             }
-            return true;
         });
     }
 
@@ -237,6 +242,7 @@ public final class EmbeddedRows implements OutcomeRows {
         return use(opened -> {
             view.requireOpening(opening, opened);
             List<Current> old = new ArrayList<>();
+            List<RowKey> reviews = new ArrayList<>();
             try (RowSearch search = new RowSearch(opened.rocks(), opened.family(FAMILY))) {
                 Range oldest = new Range(
                         Scope.ALL,
@@ -252,10 +258,16 @@ public final class EmbeddedRows implements OutcomeRows {
                     old.add(new Current(row, version(search, row)));
                     return old.size() < SWEPT_AT_ONCE;
                 });
+                Range oldestReviews =
+                        reviewed(Arrays.asList(Review.Verdict.values()), before.toEpochMilli(), false, null);
+                search.byTime(oldestReviews, place -> {
+                    reviews.add(review(search, RowFormat.rowAtEnd(place)).key());
+                    return reviews.size() < SWEPT_AT_ONCE;
+                });
             }
-            if (!old.isEmpty()) {
+            if (!old.isEmpty() || !reviews.isEmpty()) {
                 try (RowWriting writing = writing(opened)) {
-                    writing.remove(old);
+                    writing.remove(old, reviews);
                 }
             }
             return old.size() == SWEPT_AT_ONCE;
@@ -524,17 +536,124 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public List<Change> changes(String cursor, int limit) throws ChangesLostException {
-        Cursor after = Cursor.parse(cursor);
-        return read(search -> RowChanges.after(search, after, limit, any -> true))
-                .orThrow();
+    public List<Review> reviews(RowKey key, int limit) {
+        byte[] head = RowFormat.reviewKey(key);
+        return read(search -> {
+            List<Review> reviews = new ArrayList<>();
+            byte[] newest = search.get(head);
+            if (newest != null) {
+                long last = review(search, RowFormat.rowAtEnd(newest)).review().version();
+                byte[] first = RowFormat.reviewKey(key, Math.max(0, last - limit + 1));
+                search.scan(first, RowFormat.join(head, RowFormat.LAST), (each, row) -> {
+                    reviews.add(review(search, RowFormat.rowAtEnd(row)).review());
+                    return true;
+                });
+                Collections.reverse(reviews);
+            }
+            return reviews;
+        });
     }
 
     @Override
-    public List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException {
+    public Map<RowKey, Review> newestReviews(Collection<RowKey> keys) {
+        return read(search -> {
+            Map<RowKey, Review> newest = new HashMap<>();
+            for (RowKey key : keys) {
+                byte[] row = search.get(RowFormat.reviewKey(key));
+                if (row != null) {
+                    newest.put(key, review(search, RowFormat.rowAtEnd(row)).review());
+                }
+            }
+            return newest;
+        });
+    }
+
+    private static Reviewed review(RowSearch search, long row) throws RocksDBException {
+        if (RowFormat.decode(value(search, row)) instanceof Reviewed reviewed) {
+            return reviewed;
+        }
+        throw new IllegalArgumentException("the row " + Long.toHexString(row) + " is not a review");
+    }
+
+    private static Range reviewed(
+            Collection<Review.Verdict> verdicts, long toMillis, boolean isNewestFirst, byte @Nullable [] after) {
+        return new Range(
+                Scope.ALL,
+                Clock.REVIEWED,
+                List.of(0L),
+                verdicts.stream().map(RowKind::of).toList(),
+                Long.MIN_VALUE,
+                toMillis,
+                isNewestFirst,
+                after);
+    }
+
+    @Override
+    public ReviewedPart reviewed(@Nullable String cursor, int limit) {
+        Range newestFirst = reviewed(
+                EnumSet.complementOf(EnumSet.of(Review.Verdict.WITHDRAWN)), Long.MAX_VALUE, true, place(cursor, PLACE));
+        return read(search -> {
+            List<Reviewed> reviews = new ArrayList<>();
+            String[] last = {null};
+            search.byTime(newestFirst, place -> {
+                reviews.add(review(search, RowFormat.rowAtEnd(place)));
+                last[0] = reviews.size() < limit ? null : HexFormat.of().formatHex(place);
+                return reviews.size() < limit;
+            });
+            return new ReviewedPart(reviews, last[0]);
+        });
+    }
+
+    @Override
+    public Map<String, Long> faults(int most) {
+        byte[] head = RowFormat.times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(Review.Verdict.FAULT));
+        return read(search -> {
+            Map<String, Long> faults = new TreeMap<>();
+            int[] counted = {0};
+            search.scan(head, RowSearch.after(head), (key, shard) -> {
+                faults.merge(new String(shard, StandardCharsets.UTF_8), 1L, Long::sum);
+                return ++counted[0] < most;
+            });
+            return faults;
+        });
+    }
+
+    @Override
+    public List<Waiting> waiting(int most) {
+        return read(search -> {
+            List<Waiting> waiting = new ArrayList<>();
+            for (int kind : RowKind.all(null, null)) {
+                byte[] head = RowFormat.times(Scope.ALL, Clock.RECEIVED, 0, kind);
+                if (RowKind.waits(kind) && waiting.size() < most) {
+                    search.scan(head, RowSearch.after(head), (key, group) -> {
+                        waiting.add(new Waiting(
+                                RowFormat.rowAtEnd(group), RowFormat.millisBeforeRow(key), RowFormat.rowAtEnd(key)));
+                        return waiting.size() < most;
+                    });
+                }
+            }
+            return waiting;
+        });
+    }
+
+    @Override
+    public Map<Long, Version> at(Collection<Long> numbers) {
+        return read(search -> {
+            Map<Long, Version> versions = new HashMap<>();
+            for (long row : numbers) {
+                byte[] value = search.get(RowFormat.rowKey(row));
+                if (value != null) {
+                    versions.put(row, StoredVersion.decode(value).version());
+                }
+            }
+            return versions;
+        });
+    }
+
+    @Override
+    public List<Change> changes(String cursor, int limit) throws ChangesLostException {
         Cursor after = Cursor.parse(cursor);
-        return read(search -> RowChanges.after(search, after, limit, StoredVersion::mayBeInDoubt))
-                .orThrow();
+        return read(search -> RowChanges.after(search, after, limit)).orThrow();
     }
 
     @Override

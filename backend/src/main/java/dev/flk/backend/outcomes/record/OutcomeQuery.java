@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param shards the shards to select from, at most {@link #MAX_SHARDS}; empty for all
  * @param reason the {@linkplain RecordedOutcome#cause words} of the reason before its numbers
+ * @param waits whether only outcomes that wait for a review are selected
  * @param received the time of arrival
  * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
  * @param limit the maximum number of outcomes, 1 to {@link RecordedOutcomes#MAX_LIMIT}
@@ -27,6 +28,7 @@ public record OutcomeQuery(
         @Nullable Kind verdict,
         @Nullable Regime regime,
         @Nullable String reason,
+        boolean waits,
         Span received,
         Span measured,
         Order order,
@@ -80,7 +82,22 @@ public record OutcomeQuery(
             Order order,
             int limit,
             @Nullable String cursor) {
-        this(Set.of(shard), key, verdict, regime, reason, received, measured, order, limit, cursor);
+        this(Set.of(shard), key, verdict, regime, reason, false, received, measured, order, limit, cursor);
+    }
+
+    /** A query for outcomes whether they wait for a review or not. */
+    public OutcomeQuery(
+            Set<String> shards,
+            @Nullable String key,
+            @Nullable Kind verdict,
+            @Nullable Regime regime,
+            @Nullable String reason,
+            Span received,
+            Span measured,
+            Order order,
+            int limit,
+            @Nullable String cursor) {
+        this(shards, key, verdict, regime, reason, false, received, measured, order, limit, cursor);
     }
 
     /** Returns the shard if the answer is in the order of its epochs; null if the answer is in the order of time. */
@@ -95,6 +112,7 @@ public record OutcomeQuery(
                 && verdict == null
                 && regime == null
                 && reason == null
+                && !waits
                 && received.isOpen()
                 && measured.isOpen();
     }
@@ -128,6 +146,7 @@ public record OutcomeQuery(
     public List<Integer> kinds() {
         return RowKind.all(verdict, regime).stream()
                 .filter(kind -> reason == null || RowKind.verdict(kind) != Kind.ACCEPTED)
+                .filter(kind -> !waits || RowKind.waits(kind))
                 .toList();
     }
 }

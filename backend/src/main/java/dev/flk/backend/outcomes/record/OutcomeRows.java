@@ -3,7 +3,9 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.Review;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
 import dev.flk.verification.Verdict;
@@ -11,6 +13,7 @@ import dev.flk.verification.Verdict.Kind;
 import dev.flk.wal.segment.LogRecord;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -38,8 +41,26 @@ public interface OutcomeRows extends AutoCloseable {
      */
     record RowKey(String shard, long epoch, String pcsId) {}
 
+    /** What a change has made: a version of a row, or a review. */
+    sealed interface Changed {
+        RowKey key();
+    }
+
     /** A version of a row. */
-    record Version(RowKey key, RecordedOutcome outcome) {}
+    record Version(RowKey key, RecordedOutcome outcome) implements Changed {}
+
+    /** A review of a row, which the rows may lack. */
+    record Reviewed(RowKey key, Review review) implements Changed {
+        /** Returns the review that a log record has made. */
+        public static Reviewed of(LoggedReview logged) {
+            return new Reviewed(new RowKey(logged.shardId(), logged.epoch(), logged.pcsId()), logged.review());
+        }
+
+        /** Returns this review as it is logged. */
+        public LoggedReview logged() {
+            return new LoggedReview(key.shard(), key.epoch(), key.pcsId(), review);
+        }
+    }
 
     /**
      * A version at its place in a log.
@@ -94,15 +115,25 @@ public interface OutcomeRows extends AutoCloseable {
     record Position(String logId, long sequence, String digest) {}
 
     /**
+     * A review at its place in a log.
+     *
+     * @param sequence the sequence of the log record that has made it; 0 for a review that was salvaged
+     */
+    record PlacedReview(long sequence, Reviewed reviewed) {}
+
+    /**
      * A group of changes, which takes effect completely or not at all.
      *
      * @param position the position after this group; null for a group that comes from no log
+     * @param reviews the reviews in their order. One that the row has already takes no effect; any other is added, even if
+     *     the row does not exist, or if it has later ones. The one with the highest version is current
      * @param placed the versions in their order. A version takes effect unless it {@linkplain
      *     RecordedOutcome#isChangedFrom equals} the current version of its row, or comes from no log although the current
      *     version comes from one
      * @param notes named texts to store with the group, see {@link #notes}
      */
-    record Group(@Nullable Position position, List<Placed> placed, Map<String, String> notes) {}
+    record Group(
+            @Nullable Position position, List<Placed> placed, List<PlacedReview> reviews, Map<String, String> notes) {}
 
     /**
      * Opens the rows, or opens them again if they have failed. Called by the thread that writes, before its first use and
@@ -113,8 +144,12 @@ public interface OutcomeRows extends AutoCloseable {
     /** Returns the position for a log; empty if nothing was derived from this log. */
     Optional<Position> position(String logId);
 
-    /** Applies a group. Once this method returns, readers see it; it is durable after {@link #sync}. */
-    void apply(Group group);
+    /**
+     * Applies a group. Once this method returns, readers see it; it is durable after {@link #sync}.
+     *
+     * @return the reviews whose versions their rows have with other content. If there are any, nothing was applied
+     */
+    List<PlacedReview> apply(Group group);
 
     /**
      * Forgets the position for a log that went back or was replaced: its next records may have sequences that were already
@@ -236,16 +271,60 @@ public interface OutcomeRows extends AutoCloseable {
     /** Returns all versions of a row, the newest first, at most {@code limit}. */
     List<Version> versions(RowKey key, int limit);
 
+    /** Returns the reviews of a row, the newest first, at most {@code limit}; the row itself may be missing. */
+    List<Review> reviews(RowKey key, int limit);
+
+    /** Returns the newest reviews of rows; rows without a review are left out. */
+    Map<RowKey, Review> newestReviews(Collection<RowKey> keys);
+
     /**
-     * A version as an event.
+     * A part of the newest reviews.
+     *
+     * @param cursor the place after which the next part begins; null if nothing follows
+     */
+    record ReviewedPart(List<Reviewed> reviews, @Nullable String cursor) {}
+
+    /**
+     * Returns the newest reviews of all rows, except withdrawals, the newest first by their time.
+     *
+     * @param cursor the cursor of the part before; null for the first part
+     * @throws InvalidCursorException if the cursor is not one of this method
+     */
+    ReviewedPart reviewed(@Nullable String cursor, int limit);
+
+    /** Returns for each shard the number of rows whose newest review says that they show a fault; counts at most {@code most}. */
+    Map<String, Long> faults(int most);
+
+    /**
+     * A row that waits for a review.
+     *
+     * @param group identifies the shard and the cause: see {@link #waitingGroup}
+     * @param receivedMillis the arrival, in milliseconds since the epoch
+     * @param number identifies the current version, see {@link #at}
+     */
+    record Waiting(long group, long receivedMillis, long number) {}
+
+    /** Returns what identifies the rows of a shard that wait for the same {@linkplain RecordedOutcome#cause cause}. */
+    static long waitingGroup(String shard, String cause) {
+        return RowFormat.hash(shard + '\0' + cause);
+    }
+
+    /** Returns the rows that wait for a review in any order, at most {@code most}. Reads only an index. */
+    List<Waiting> waiting(int most);
+
+    /** Returns versions by their numbers; those that were removed meanwhile are left out. */
+    Map<Long, Version> at(Collection<Long> numbers);
+
+    /**
+     * A version or a review as an event.
      *
      * @param cursor the cursor after this event, which {@link #changes} accepts
      */
-    record Change(String cursor, Version version) {}
+    record Change(String cursor, Changed changed) {}
 
     /**
-     * Returns the next versions after a cursor, in the order in which they were applied, at most {@code limit}. Rows
-     * that are not shared are ordered by their logs. Only versions are returned that survive a crash, if need be by being
+     * Returns the next versions and reviews after a cursor, in the order in which they were applied, at most {@code limit}.
+     * Rows that are not shared are ordered by their logs. Only what survives a crash is returned, if need be by being
      * derived from the log again.
      *
      * @param cursor empty for the oldest version that exists
@@ -254,12 +333,6 @@ public interface OutcomeRows extends AutoCloseable {
      * @throws InvalidCursorException if the cursor is not one of these rows
      */
     List<Change> changes(String cursor, int limit) throws ChangesLostException;
-
-    /**
-     * Returns the next versions after a cursor as {@link #changes} does, but leaves out the first version of a row if it
-     * was accepted. Versions that were imported or salvaged may be missing.
-     */
-    List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException;
 
     /** Returns the cursor after the newest version. */
     String newest();

@@ -8,16 +8,10 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.canonical.Sha256;
-import dev.flk.state.StateException;
-import dev.flk.state.StateKey;
 import dev.flk.verification.Verdict.Kind;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -40,7 +34,6 @@ public final class RecordedOutcomes {
 
     private static final Pattern ID = Pattern.compile("[0-9a-f]{" + LEAST_ID_DIGITS + ",64}");
     private static final int MAX_GAPS = 10;
-    private static final String HASHED = "sha256:";
 
     private final OutcomeRows rows;
     private final boolean coversAllBackends;
@@ -107,35 +100,6 @@ public final class RecordedOutcomes {
         return shards.size() > limit
                 ? new Shards(shards.subList(0, limit), shards.get(limit - 1))
                 : new Shards(shards, null);
-    }
-
-    /**
-     * Returns the key of an outcome in a namespace of the state whose keys refer to outcomes. The agent id is the shard,
-     * or a hash of a shard that can't be an agent id.
-     */
-    public static StateKey key(String namespace, String shard, long epoch, String pcsId) {
-        return new StateKey(namespace, agentId(shard), String.format(Locale.ROOT, "epoch/%019d/", epoch) + pcsId);
-    }
-
-    /**
-     * Returns the agent id under which a shard is recorded. This is the shard itself if it is a valid agent id that
-     * does not begin with {@code sha256:}, else {@code sha256:} followed by the SHA-256 of the shard in hex.
-     */
-    private static String agentId(String shard) {
-        try {
-            StateKey.requireAgentId(shard);
-            if (!isHashed(shard)) {
-                return shard;
-            }
-        } catch (StateException e) {
-            // not a valid agent id
-        }
-        return HASHED + HexFormat.of().formatHex(Sha256.of(shard.getBytes(StandardCharsets.UTF_8)));
-    }
-
-    /** Returns whether the agent id of a {@link #key} is the hash of a shard. */
-    static boolean isHashed(String agentId) {
-        return agentId.startsWith(HASHED);
     }
 
     /** Returns whether the record has an outcome of a shard. */
@@ -211,16 +175,9 @@ public final class RecordedOutcomes {
                 .toList();
     }
 
-    /** Returns the outcome that a {@link #key} refers to. */
-    Optional<Version> withKey(StateKey key) {
-        String pcsId = key.name().substring(key.name().lastIndexOf('/') + 1);
-        return rows.withId(pcsId, MAX_LIMIT).stream()
-                .filter(version -> key.equals(key(
-                        key.namespace(),
-                        version.key().shard(),
-                        version.key().epoch(),
-                        version.key().pcsId())))
-                .findFirst();
+    /** Returns the current version of a row. */
+    public Optional<Version> withKey(RowKey key) {
+        return rows.versions(key, 1).stream().findFirst();
     }
 
     /** Renders a version as a line, a JSON object: the members of the key, followed by those of the outcome. */

@@ -1,96 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.LoggedReview;
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
+import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.Review.Verdict;
-import dev.flk.backend.outcomes.record.ReviewIndex.Fault;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.metrics.Metrics.Sample;
 import dev.flk.program.time.DaemonThreads;
-import dev.flk.state.Event;
-import dev.flk.state.History;
-import dev.flk.state.History.At;
-import dev.flk.state.History.Events;
-import dev.flk.state.History.Token;
-import dev.flk.state.Operation;
-import dev.flk.state.StateEngine;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
-import dev.flk.state.StateKey;
-import dev.flk.state.StateReads.Found;
-import dev.flk.state.Storage.Head;
-import dev.flk.state.Version;
 import dev.flk.verification.Verdict.Kind;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
-import java.util.concurrent.CompletionException;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The reviews of certificates that were escalated or rejected. A review is a versioned key in the namespace {@code
- * flk.review}, with the agent id and the name of the outcome's key in the record. Reads and writes block. Safe for any
- * thread.
+ * The reviews of certificates that were escalated or rejected. A review is a record of the inbox log, which names the
+ * version that it makes, and is applied to the row of its outcome. Of two reviews with the same version, the one that is
+ * applied first counts, and the other one is voided in the log. Reads and writes block. Safe for any thread.
  */
 public final class Reviews implements AutoCloseable {
-    /** The namespace of the reviews. */
-    public static final String NAMESPACE = "flk.review";
-
     /** The condition that a certificate has no review, or only one that was withdrawn. */
     public static final long NO_REVIEW = 0;
 
+    /** The condition that any review is replaced. */
+    public static final long ANY_VERSION = -1;
+
+    /** The maximum number of certificates that wait and are listed in groups: about 8 MB while they are shown. */
+    public static final int MOST_WAITING = 200_000;
+
+    /** The maximum number of the newest reviews that are listed at once. */
+    public static final int MOST_RECENT = 10_000;
+
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final Comparator<Waiting> NEWEST_FIRST =
-            Comparator.comparing(Waiting::receivedAt).reversed().thenComparing(Waiting::pcsId);
     private static final Span ALWAYS = new Span(null, null);
-    private static final String CALLER = "reviews";
-    private static final int AT_ONCE = 200;
+    private static final int MOST_VERSIONS = 100;
+    private static final int READ_AT_ONCE = 200;
+    private static final int WRITTEN_AT_ONCE = 500;
+    private static final int MOST_ATTEMPTS = 5;
+    private static final int MOST_COUNTED = 1_000_000;
+    private static final int MOST_FAULTS = 100_000;
+    private static final long LAST_MILLIS =
+            Instant.parse("9999-12-31T23:59:59Z").toEpochMilli();
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 10;
-    private static final long MOST_WAIT_SECONDS = 1;
 
     /** The verdicts of certificates that wait for a review. */
     static final List<Kind> VERDICTS = List.of(Kind.ESCALATED, Kind.REJECTED);
 
     private final RecordedOutcomes record;
-    private final StateEngine engine;
+    private final ReviewLog log;
     private final Duration overdueAfter;
-    private final Duration kept;
     private final InstantSource clock;
     private final ReviewMetrics metrics;
-    private final ReviewIndex index; // guarded by turn
-    private final ReentrantLock turn = new ReentrantLock();
+    private final ReentrantLock turn = new ReentrantLock(true);
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
 
@@ -98,8 +89,7 @@ public final class Reviews implements AutoCloseable {
     public static final class ReviewMetrics extends Metrics.Feature {
         private final Gauge waiting = gauge(
                 "flk_review_waiting",
-                "Escalated and rejected certificates without a review; NaN while they can't be counted, because the"
-                        + " state, which has the reviews, is off or down.");
+                "Escalated and rejected certificates without a review; NaN while they can't be counted.");
         private final Gauge overdue = gauge(
                 "flk_review_overdue",
                 "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
@@ -152,53 +142,27 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * An outcome that may need a review.
-     *
-     * @param cause the reason without its numbers
-     */
-    public record Waiting(RowKey row, Kind verdict, String reason, String cause, Instant receivedAt) {
-        /** Returns the outcome of a version. */
-        public static Waiting of(OutcomeRows.Version version) {
-            RecordedOutcome outcome = version.outcome();
-            return new Waiting(
-                    version.key(), outcome.verdict().kind(), outcome.reason(), outcome.cause(), outcome.receivedAt());
-        }
-
-        public String shard() {
-            return row.shard();
-        }
-
-        public String pcsId() {
-            return row.pcsId();
-        }
-
-        StateKey key() {
-            return RecordedOutcomes.key(NAMESPACE, row.shard(), row.epoch(), row.pcsId());
-        }
-    }
-
-    /**
-     * The outcomes without a review, newest first.
+     * The outcomes that wait for a review.
      *
      * @param isCut whether more outcomes wait, which are not among these
      */
-    public record AllWaiting(List<Waiting> outcomes, boolean isCut) {}
+    public record AllWaiting<T>(List<T> outcomes, boolean isCut) {}
 
     /** The certificates that a review is about. */
-    public sealed interface Reviewed {
+    public sealed interface Subject {
         /**
          * The certificates with these ids.
          *
          * @param pcsIds ids, or at least their first {@link RecordedOutcomes#LEAST_ID_DIGITS} digits
          * @param ifVersion the version that the newest review must have; {@link #NO_REVIEW} if there must be none;
-         *     {@link Operation#ANY_VERSION} to replace any review
+         *     {@link #ANY_VERSION} to replace any review
          */
-        record Ids(List<String> pcsIds, long ifVersion) implements Reviewed {}
+        record Ids(List<String> pcsIds, long ifVersion) implements Subject {}
 
         /**
          * The certificates of a shard that have no review.
          *
-         * @param cause see {@link Waiting#cause}
+         * @param cause see {@link dev.flk.backend.decide.RecordedOutcome#cause}
          * @param from the arrival of the first of these certificates
          * @param until the arrival of the last of these certificates; later ones are not reviewed, because the author
          *     has not seen them
@@ -213,16 +177,15 @@ public final class Reviews implements AutoCloseable {
                 Instant until,
                 @Nullable String reviewedAt,
                 @Nullable Integer shown)
-                implements Reviewed {
+                implements Subject {
             /** The certificates that have no review. */
             public Group(String shard, String cause, Instant from, Instant until) {
                 this(shard, cause, from, until, null, null);
             }
 
-            private boolean contains(Waiting each) {
-                return each.cause().equals(cause)
-                        && !each.receivedAt().isBefore(from)
-                        && !each.receivedAt().isAfter(until);
+            private boolean contains(Version each) {
+                Instant received = each.outcome().receivedAt();
+                return each.outcome().cause().equals(cause) && !received.isBefore(from) && !received.isAfter(until);
             }
         }
     }
@@ -241,37 +204,20 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /** A version of a review. */
-    public record Made(long version, Review review) {}
+    /** Says that a review could not be recorded; the message is the end of a sentence. */
+    public static final class ReviewUnavailableException extends RuntimeException {
+        private static final long serialVersionUID = 1;
 
-    /**
-     * A review as listed, under its key.
-     *
-     * @param made the newest version of the review; null if the value of the key is not a review, because another
-     *     client has written it
-     */
-    public record Listed(
-            StateKey key, String shard, @Nullable Made made) {}
+        private final boolean mayTakeEffect;
 
-    /**
-     * A certificate with its newest review, which was not withdrawn.
-     *
-     * @param cause see {@link Waiting#cause}; null if it was not needed so far
-     * @param at the time of the review; {@link Instant#MIN} if another client has written a time that can't be read
-     */
-    public record Recent(
-            StateKey key, String shard, @Nullable String cause, Made made, Instant at) {
-        static Recent of(StateKey key, String shard, @Nullable String cause, Made made) {
-            try {
-                return new Recent(
-                        key, shard, cause, made, Instant.parse(made.review().at()));
-            } catch (DateTimeException e) {
-                return new Recent(key, shard, cause, made, Instant.MIN);
-            }
+        private ReviewUnavailableException(String message, boolean mayTakeEffect) {
+            super(message, null, false, false);
+            this.mayTakeEffect = mayTakeEffect;
         }
 
-        public String pcsId() {
-            return key.name().substring(key.name().lastIndexOf('/') + 1);
+        /** Returns whether the review is in the log, and may still take effect. */
+        public boolean mayTakeEffect() {
+            return mayTakeEffect;
         }
     }
 
@@ -280,26 +226,16 @@ public final class Reviews implements AutoCloseable {
      *
      * @param isCut whether there are older reviews, which are not among these
      */
-    public record AllRecent(List<Recent> reviews, boolean isCut) {}
+    public record AllRecent(List<Reviewed> reviews, boolean isCut) {}
 
-    /**
-     * @param overdueAfter the time after which an outcome without a review counts as overdue
-     * @param kept the time for which outcomes and reviews are kept
-     */
+    /** @param overdueAfter the time after which an outcome without a review counts as overdue */
     public Reviews(
-            RecordedOutcomes record,
-            StateEngine engine,
-            Duration overdueAfter,
-            Duration kept,
-            InstantSource clock,
-            ReviewMetrics metrics) {
+            RecordedOutcomes record, ReviewLog log, Duration overdueAfter, InstantSource clock, ReviewMetrics metrics) {
         this.record = record;
-        this.engine = engine;
+        this.log = log;
         this.overdueAfter = overdueAfter;
-        this.kept = kept;
         this.clock = clock;
         this.metrics = metrics;
-        this.index = new ReviewIndex(record, this, ReviewIndex.MOST);
     }
 
     /** Starts to count, every ten seconds, the outcomes that wait for a review. */
@@ -310,19 +246,20 @@ public final class Reviews implements AutoCloseable {
 
     /** Counts what the metrics show. */
     void count() {
+        if (record.mayLack()) {
+            metrics.showNothing(); // reviews follow their outcomes
+            return;
+        }
         try {
-            updated(() -> {
-                Instant overdue = clock.instant().minus(overdueAfter);
-                metrics.overdueNow = index.waiting().stream()
-                        .filter(each -> each.receivedAt().isBefore(overdue))
-                        .count();
-                metrics.waitingNow = index.waiting().size();
-                metrics.show(index.faults().stream()
-                        .collect(Collectors.groupingBy(Fault::shard, TreeMap::new, Collectors.counting())));
-                return metrics;
-            });
-        } catch (StateException | RecordUnavailableException e) {
-            metrics.showNothing(); // the state and the record report their outages themselves
+            long[] bounds = {0, clock.instant().minus(overdueAfter).toEpochMilli(), LAST_MILLIS};
+            Counts counts = record.count(waitingOf(null, null, RecordedOutcomes.MAX_LIMIT, null), bounds, MOST_COUNTED);
+            metrics.overdueNow = counts.byVerdict().values().stream()
+                    .mapToLong(each -> each[0])
+                    .sum();
+            metrics.waitingNow = counts.total();
+            metrics.show(record.rows().faults(MOST_FAULTS));
+        } catch (RecordUnavailableException e) {
+            metrics.showNothing(); // the record reports its outage itself
         } catch (RuntimeException e) {
             metrics.showNothing();
             LOG.error(
@@ -331,77 +268,79 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /**
-     * Returns the outcomes that wait for a review.
-     *
-     * @param shard the shard; null for all shards
-     * @throws StateException if the reviews can't be read
-     * @throws RecordUnavailableException if the record can't be read
-     */
-    public AllWaiting waiting(@Nullable String shard) {
-        return updated(() -> new AllWaiting(
-                index.waiting().stream()
-                        .filter(each -> shard == null || shard.equals(each.shard()))
-                        .sorted(NEWEST_FIRST)
-                        .toList(),
-                index.isCut()));
+    /** @param shard null for all shards */
+    private static OutcomeQuery waitingOf(
+            @Nullable String shard, @Nullable Span received, int limit, @Nullable String cursor) {
+        return new OutcomeQuery(
+                shard == null ? Set.of() : Set.of(shard),
+                null,
+                null,
+                null,
+                null,
+                true,
+                received == null ? ALWAYS : received,
+                ALWAYS,
+                Order.NEWEST,
+                limit,
+                cursor);
     }
 
     /**
-     * Returns the newest review of each of the certificates that were reviewed last, at most {@link
-     * ReviewIndex#MOST_RECENT}.
+     * Returns outcomes that wait for a review, the newest first.
      *
-     * @throws StateException if the reviews can't be read
+     * @param shard the shard; null for all shards
+     * @throws RecordUnavailableException if the record can't be read
+     */
+    public AllWaiting<Version> waiting(@Nullable String shard, int limit) {
+        List<Version> found = new ArrayList<>();
+        String cursor = null;
+        do {
+            Rows part = record.outcomes(waitingOf(shard, null, limit - found.size(), cursor));
+            found.addAll(part.rows());
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < limit);
+        return new AllWaiting<>(found, cursor != null);
+    }
+
+    /**
+     * Returns the places of all outcomes that wait for a review in any order, at most {@link #MOST_WAITING}.
+     *
+     * @throws RecordUnavailableException if the record can't be read
+     */
+    public AllWaiting<Waiting> queue() {
+        List<Waiting> all = record.rows().waiting(MOST_WAITING);
+        return new AllWaiting<>(all, all.size() == MOST_WAITING);
+    }
+
+    /** Returns the outcomes with these numbers; those that the record no longer has are left out. */
+    public Map<Long, Version> at(List<Long> numbers) {
+        return record.rows().at(numbers);
+    }
+
+    /**
+     * Returns the newest review of each of the certificates that were reviewed last, except withdrawals, at most {@link
+     * #MOST_RECENT}.
+     *
      * @throws RecordUnavailableException if the record can't be read
      */
     public AllRecent recent() {
-        return updated(() -> new AllRecent(index.recent(), index.isRecentCut()));
+        ReviewedPart newest = reviewed(null, MOST_RECENT);
+        return new AllRecent(newest.reviews(), newest.cursor() != null);
     }
 
-    /**
-     * Reads from the index once it has applied what has changed.
-     *
-     * @throws StateException STARTING if another thread uses the index for long, as while it is read for the first time,
-     *     or while a store hangs; so only one of the few threads of a caller waits for a store
-     */
-    private <T> T updated(Supplier<T> reading) {
-        try {
-            if (!turn.tryLock(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
-                throw Reason.STARTING.because("they are being read; try again in a minute");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw Reason.STARTING.because("this backend is stopping");
-        }
-        try {
-            index.update(oldestKept());
-            return reading.get();
-        } finally {
-            turn.unlock();
-        }
+    /** Returns a part of these reviews, see {@link OutcomeRows#reviewed}. */
+    public ReviewedPart reviewed(@Nullable String cursor, int limit) {
+        return record.rows().reviewed(cursor, limit);
     }
 
-    /** Returns the {@linkplain Waiting#cause cause} of a reviewed certificate; empty if the record no longer has it. */
-    public Optional<String> cause(Recent reviewed) {
-        return Optional.ofNullable(reviewed.cause())
-                .or(() -> record.withKey(reviewed.key())
-                        .map(version -> Waiting.of(version).cause()));
+    /** Returns the outcome of a reviewed certificate; empty if the record does not have it. */
+    public Optional<Version> outcome(Reviewed reviewed) {
+        return record.withKey(reviewed.key());
     }
 
-    /** Returns the versions of outcomes in the record; those that the record no longer has are left out. */
-    public List<OutcomeRows.Version> recorded(List<Waiting> outcomes) {
-        return outcomes.stream()
-                .flatMap(each -> record.withKey(each.key()).stream())
-                .toList();
-    }
-
-    private Instant oldestKept() {
-        return clock.instant().minus(kept);
-    }
-
-    /** Returns of each outcome whether it has a review that was not withdrawn. */
-    List<Boolean> areReviewed(List<Waiting> outcomes) {
-        return newest(outcomes).stream().map(Newest::isReviewed).toList();
+    /** Returns the reviews of an outcome, the newest first, at most 100. */
+    public List<Review> versions(RowKey key) {
+        return record.rows().reviews(key, MOST_VERSIONS);
     }
 
     /**
@@ -409,7 +348,7 @@ public final class Reviews implements AutoCloseable {
      *
      * @param review the newest review, which remains; null if there is none
      */
-    public record LeftOut(Waiting outcome, @Nullable Made review) {}
+    public record LeftOut(RowKey row, @Nullable Review review) {}
 
     /**
      * The effect of a call of {@link #review}.
@@ -419,337 +358,204 @@ public final class Reviews implements AutoCloseable {
      * @param leftOut the certificates whose newest review is another one; it remains
      */
     public record Recorded(int reviewed, long version, List<LeftOut> leftOut) {
-        private static Recorded sum(List<Recorded> parts) {
-            int reviewed = parts.stream().mapToInt(Recorded::reviewed).sum();
+        private static Recorded of(List<LoggedReview> recorded, List<LeftOut> leftOut) {
             return new Recorded(
-                    reviewed,
-                    reviewed == 1 ? parts.stream().mapToLong(Recorded::version).sum() : 0,
-                    parts.stream().flatMap(part -> part.leftOut().stream()).toList());
+                    recorded.size(),
+                    recorded.size() == 1 ? recorded.get(0).review().version() : 0,
+                    leftOut);
         }
     }
 
-    /**
-     * The newest version of a review.
-     *
-     * @param version 0 if there is none
-     * @param made the review; null if there is none, or if another client has written a value that is not a review
-     */
-    private record Newest(long version, @Nullable Made made) {
-        /** Returns whether the certificate does not wait for a review. */
-        boolean isReviewed() {
-            return version != NO_REVIEW && (made == null || made.review().verdict() != Verdict.WITHDRAWN);
-        }
+    /** Returns whether a certificate with this newest review, or null, does not wait. */
+    private static boolean isReviewed(@Nullable Review newest) {
+        return newest != null && !newest.isWithdrawal();
+    }
 
-        boolean meets(long ifVersion) {
-            return ifVersion == Operation.ANY_VERSION
-                    || (ifVersion == NO_REVIEW ? !isReviewed() : ifVersion == version);
-        }
-
-        private boolean isMadeAt(String at) {
-            return isReviewed() && made != null && made.review().at().equals(at);
-        }
+    private static boolean meets(@Nullable Review newest, long ifVersion) {
+        return ifVersion == ANY_VERSION
+                || (ifVersion == NO_REVIEW ? !isReviewed(newest) : newest != null && newest.version() == ifVersion);
     }
 
     /**
      * Records a review of certificates. A review that withdraws reviews affects only certificates that have one.
      *
+     * @param review the review, which has no number yet
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
      *     is a sentence
-     * @throws OtherNumberException if another number than {@link Reviewed.Group#shown} waits; nothing was recorded
-     * @throws StateException if the review is not durable
+     * @throws OtherNumberException if another number than {@link Subject.Group#shown} waits; nothing was recorded
+     * @throws RecordUnavailableException if the record can't be read; nothing, or only a part of the group, was recorded
+     * @throws ReviewUnavailableException if the review, or a part of the group, could not be recorded
      */
-    public Recorded review(Reviewed reviewed, Review review) {
-        boolean isWithdrawn = review.verdict() == Verdict.WITHDRAWN;
-        if (reviewed instanceof Reviewed.Ids ids) {
-            List<Waiting> outcomes = ids.pcsIds().stream()
+    public Recorded review(Subject subject, Review review) {
+        if (subject instanceof Subject.Ids ids) {
+            List<RowKey> rows = ids.pcsIds().stream()
                     .flatMap(id -> reviewable(id).stream())
                     .distinct()
                     .toList();
             return write(
-                    outcomes, review, newest -> newest.meets(ids.ifVersion()) && (newest.isReviewed() || !isWithdrawn));
+                    rows,
+                    review,
+                    newest -> meets(newest, ids.ifVersion()) && (isReviewed(newest) || !review.isWithdrawal()));
         }
-        Reviewed.Group group = (Reviewed.Group) reviewed;
+        Subject.Group group = (Subject.Group) subject;
         String at = group.reviewedAt();
-        return reviewGroup(group, review, at == null ? newest -> !newest.isReviewed() : newest -> newest.isMadeAt(at));
+        Predicate<@Nullable Review> condition = at == null
+                ? newest -> !isReviewed(newest)
+                : newest ->
+                        newest != null && !newest.isWithdrawal() && newest.at().equals(at);
+        List<RowKey> rows = inGroup(group, condition);
+        Integer shown = group.shown();
+        if (shown != null && shown != rows.size()) {
+            throw new OtherNumberException(shown, rows.size());
+        }
+        return write(rows, review, condition);
     }
 
-    private Recorded reviewGroup(Reviewed.Group group, Review review, Predicate<Newest> condition) {
+    /** Returns the rows of a group whose newest review meets a condition. */
+    private List<RowKey> inGroup(Subject.Group group, Predicate<@Nullable Review> condition) {
         Instant last = Instant.MAX.minusMillis(1);
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
-        List<Waiting> outcomes = new ArrayList<>(); // all of them, to report what others review meanwhile
+        List<RowKey> rows = new ArrayList<>(); // all of them, to report what others review meanwhile
         for (Kind verdict : VERDICTS) {
             String cursor = null;
             do {
-                OutcomeRows.Rows part = record.rows()
-                        .find(new OutcomeQuery(
-                                group.shard(),
-                                null,
-                                verdict,
-                                null,
-                                null,
-                                received,
-                                ALWAYS,
-                                Order.NEWEST,
-                                AT_ONCE,
-                                cursor));
-                List<Waiting> all = part.rows().stream()
-                        .map(Waiting::of)
+                Rows part = record.outcomes(new OutcomeQuery(
+                        Set.of(group.shard()),
+                        null,
+                        verdict,
+                        null,
+                        null,
+                        group.reviewedAt() == null,
+                        received,
+                        ALWAYS,
+                        Order.NEWEST,
+                        READ_AT_ONCE,
+                        cursor));
+                List<RowKey> all = part.rows().stream()
                         .filter(group::contains)
+                        .map(Version::key)
                         .toList();
-                List<Newest> newest = newest(all);
-                IntStream.range(0, all.size())
-                        .filter(i -> condition.test(newest.get(i)))
-                        .forEach(i -> outcomes.add(all.get(i)));
+                Map<RowKey, Review> newest = record.rows().newestReviews(all);
+                all.stream().filter(key -> condition.test(newest.get(key))).forEach(rows::add);
                 cursor = part.cursor();
             } while (cursor != null);
         }
-        Integer shown = group.shown();
-        if (shown != null && shown != outcomes.size()) {
-            throw new OtherNumberException(shown, outcomes.size());
-        }
-        return write(outcomes, review, condition);
+        return rows;
     }
 
-    private Recorded write(List<Waiting> outcomes, Review review, Predicate<Newest> condition) {
-        List<Recorded> parts = new ArrayList<>();
-        for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
-            parts.add(
-                    writeAtOnce(outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE)), review, condition));
-        }
-        return Recorded.sum(parts);
-    }
-
-    /** Reviews the outcomes whose newest review meets the condition, in one commit. */
-    private Recorded writeAtOnce(List<Waiting> outcomes, Review review, Predicate<Newest> condition) {
-        while (true) {
-            List<Operation> writes = new ArrayList<>();
-            List<LeftOut> leftOut = new ArrayList<>();
-            List<Newest> newest = newest(outcomes);
-            for (int i = 0; i < outcomes.size(); i++) {
-                Waiting outcome = outcomes.get(i);
-                Newest before = newest.get(i);
-                if (condition.test(before)) {
-                    writes.add(engine.write(outcome.key(), Json.line(review), before.version()));
-                } else {
-                    leftOut.add(new LeftOut(outcome, before.made()));
-                }
-            }
+    private Recorded write(List<RowKey> rows, Review review, Predicate<@Nullable Review> condition) {
+        List<LoggedReview> recorded = new ArrayList<>();
+        List<LeftOut> leftOut = new ArrayList<>();
+        for (int from = 0; from < rows.size(); from += WRITTEN_AT_ONCE) {
+            List<RowKey> part = rows.subList(from, Math.min(rows.size(), from + WRITTEN_AT_ONCE));
             try {
-                List<Long> versions = writes.isEmpty() ? List.of() : commit(writes);
-                return new Recorded(writes.size(), versions.size() == 1 ? versions.get(0) : 0, leftOut);
-            } catch (StateException e) {
-                if (e.reason() != Reason.VERSION_CONFLICT) {
-                    throw e;
+                if (!turn.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+                    throw new ReviewUnavailableException("other reviews are being recorded; try again", false);
+                }
+                try {
+                    writeInTurn(part, review, condition, recorded, leftOut);
+                } finally {
+                    turn.unlock();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new ReviewUnavailableException("this backend is stopping", true);
+            }
+        }
+        return Recorded.of(recorded, leftOut);
+    }
+
+    /**
+     * Logs reviews of the rows whose newest review meets the condition, and waits until the record has them. Begins again
+     * with those that another review came before.
+     */
+    private void writeInTurn(
+            List<RowKey> rows,
+            Review review,
+            Predicate<@Nullable Review> condition,
+            List<LoggedReview> recorded,
+            List<LeftOut> leftOut)
+            throws InterruptedException {
+        List<RowKey> left = rows;
+        for (int attempt = 0; !left.isEmpty(); attempt++) {
+            Map<RowKey, Review> newest = record.rows().newestReviews(left);
+            List<Reviewed> writes = new ArrayList<>();
+            for (RowKey key : left) {
+                Review before = newest.get(key);
+                if (condition.test(before)) {
+                    writes.add(new Reviewed(key, review.numbered(before == null ? 1 : before.version() + 1)));
+                } else {
+                    leftOut.add(new LeftOut(key, before));
                 }
             }
+            if (attempt == MOST_ATTEMPTS && !writes.isEmpty()) {
+                throw new ReviewUnavailableException("others review the same certificates; try again", false);
+            }
+            left = writes.isEmpty() ? List.of() : losers(writes, recorded);
         }
     }
 
-    private List<Newest> newest(List<Waiting> outcomes) {
-        List<StateKey> keys = outcomes.stream().map(Waiting::key).toList();
-        List<Found> found = keys.isEmpty()
-                ? List.of()
-                : engine.reads().get(keys, new At.Now()).found();
-        return IntStream.range(0, keys.size())
-                .mapToObj(i -> found.get(i) instanceof Found.Present present
-                        ? new Newest(
-                                present.version().version(),
-                                made(keys.get(i), present.version()).orElse(null))
-                        : new Newest(NO_REVIEW, null))
-                .toList();
+    /** Logs reviews and waits until the record has them; returns the rows that have other reviews of these versions. */
+    private List<RowKey> losers(List<Reviewed> writes, List<LoggedReview> recorded) throws InterruptedException {
+        List<LoggedReview> logged = writes.stream().map(Reviewed::logged).toList();
+        long last = append(logged);
+        List<RowKey> losers = new ArrayList<>();
+        try {
+            if (!log.awaitRecorded(last, PATIENCE)) {
+                throw new ReviewUnavailableException("the record does not have it yet", true);
+            }
+            Map<RowKey, Review> newest = record.rows()
+                    .newestReviews(writes.stream().map(Reviewed::key).toList());
+            for (Reviewed write : writes) {
+                boolean isRecorded = write.review().equals(newest.get(write.key()))
+                        || record.rows().reviews(write.key(), MOST_VERSIONS).contains(write.review());
+                if (isRecorded) {
+                    recorded.add(write.logged());
+                } else {
+                    losers.add(write.key());
+                }
+            }
+        } catch (RecordUnavailableException e) {
+            throw new ReviewUnavailableException(String.valueOf(e.getMessage()), true);
+        }
+        return losers;
     }
 
-    /** Returns the outcome with an id, or whose id begins with these digits; empty if the record has none. */
-    private Optional<Waiting> reviewable(String id) {
-        List<OutcomeRows.Version> found = record.rows().withId(id, 2);
+    private long append(List<LoggedReview> logged) throws InterruptedException {
+        Optional<String> problem = log.problem();
+        if (problem.isPresent()) {
+            throw new ReviewUnavailableException(problem.get(), false);
+        }
+        CompletableFuture<Long> appended = log.append(logged);
+        try {
+            return appended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new ReviewUnavailableException("the log has not answered yet", true);
+        } catch (ExecutionException e) {
+            throw new ReviewUnavailableException(
+                    String.valueOf(
+                            e.getCause() == null ? e.getMessage() : e.getCause().getMessage()),
+                    false);
+        }
+    }
+
+    /** Returns the row with an id, or whose id begins with these digits; empty if the record has none. */
+    private Optional<RowKey> reviewable(String id) {
+        List<Version> found = record.rows().withId(id, 2);
         if (found.isEmpty()) {
             return Optional.empty();
         }
-        Waiting outcome = Waiting.of(found.get(0));
-        if (found.size() > 1 && !found.get(1).key().pcsId().equals(outcome.pcsId())) {
+        RowKey key = found.get(0).key();
+        if (found.size() > 1 && !found.get(1).key().pcsId().equals(key.pcsId())) {
             throw new IllegalArgumentException(
                     "several certificates have ids that begin with " + id + "; give more digits");
         }
-        if (!VERDICTS.contains(outcome.verdict())) {
+        if (!VERDICTS.contains(found.get(0).outcome().verdict().kind())) {
             throw new IllegalArgumentException(
-                    "the certificate " + outcome.pcsId() + " was accepted, so there is nothing to review");
+                    "the certificate " + key.pcsId() + " was accepted, so there is nothing to review");
         }
-        return Optional.of(outcome);
-    }
-
-    /** Returns the new version of each key. */
-    private List<Long> commit(List<Operation> writes) {
-        try {
-            return engine.apply(CALLER, writes, "").toCompletableFuture().join().versions();
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof StateException refused) {
-                throw refused;
-            }
-            throw e;
-        }
-    }
-
-    /** Returns the versions of the review of an outcome, the newest first, at most 100. */
-    public List<Made> versions(String shard, long epoch, String pcsId) {
-        StateKey key = RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
-        return engine.reads().history(key, Long.MAX_VALUE, 100).stream()
-                .flatMap(version -> made(key, version).stream())
-                .toList();
-    }
-
-    /**
-     * Returns a page of the newest versions of all reviews, also of withdrawn ones, in the order of their keys.
-     *
-     * @param after the last key of the previous page; null for the first page
-     * @return at most {@link StateEngine#MAX_PAGE}; an empty list after the last page
-     */
-    public List<Listed> reviewed(@Nullable StateKey after) {
-        return engine.reads().values(NAMESPACE, "", after).stream()
-                .map(each -> new Listed(
-                        each.key(),
-                        shardOf(each.key()),
-                        made(each.key(), each.version()).orElse(null)))
-                .toList();
-    }
-
-    /**
-     * A review that was made or changed.
-     *
-     * @param position the position after this review
-     */
-    public record Changed(StateKey key, Made made, String position) {}
-
-    /**
-     * Reviews that were made or changed, in their order.
-     *
-     * @param position the position after everything that was examined
-     * @param hasMore whether more may follow now
-     */
-    public record Changes(List<Changed> reviews, String position, boolean hasMore) {}
-
-    /**
-     * A position in the history of the state.
-     *
-     * @param micros the commit time of the revision; null if it is not known
-     * @param sent the number of changes of the next commit with reviews that are before this position as well
-     */
-    private record Position(
-            String historyId, long revision, @Nullable Long micros, int sent) {
-        private static final Pattern TEXT =
-                Pattern.compile("([0-9A-Za-z-]{1,64})-([0-9]{1,18})\\.([0-9]{0,18})/([0-9]{1,9})");
-
-        static Position parse(String text) {
-            Matcher parts = TEXT.matcher(text);
-            if (!parts.matches()) {
-                throw Reason.INVALID.because("the cursor was not returned by /v1/outcomes/changes");
-            }
-            return new Position(
-                    parts.group(1),
-                    Long.parseLong(parts.group(2)),
-                    parts.group(3).isEmpty() ? null : Long.valueOf(parts.group(3)),
-                    Integer.parseInt(parts.group(4)));
-        }
-
-        Position after(int changes) {
-            return new Position(historyId, revision, micros, changes);
-        }
-
-        @Override
-        public String toString() {
-            return historyId + "-" + revision + "." + (micros == null ? "" : micros) + "/" + sent;
-        }
-    }
-
-    /** Returns the position after the newest review. */
-    public String newest() {
-        Head head = engine.head();
-        return new Position(head.historyId(), head.revision(), head.committedAtMicros(), 0).toString();
-    }
-
-    /**
-     * Returns the next reviews that were made or changed. A part may have fewer than the limit although more follow.
-     *
-     * @param after the position after which the part begins; empty for the oldest review that the history has
-     * @throws StateException INVALID if the position is not one of reviews; HISTORY_CHANGED or COMPACTED if later
-     *     reviews may be lost; another reason if the state can't be read
-     */
-    public Changes changes(String after, int limit) {
-        Head head = engine.head();
-        History history = engine.history();
-        Position position = after.isEmpty()
-                ? new Position(head.historyId(), history.oldest(NAMESPACE) - 1, null, 0)
-                : Position.parse(after);
-        long last = history.resume(
-                new Token(position.historyId(), position.revision(), position.micros()), NAMESPACE, "", any -> true);
-        if (last != position.revision()) {
-            position = new Position(position.historyId(), last, null, 0);
-        }
-        Events page = history.events(
-                position.historyId(), last + 1, Long.MAX_VALUE, NAMESPACE, any -> true, StateEngine.MAX_PAGE_BYTES);
-        List<Changed> reviews = new ArrayList<>();
-        for (Event event : page.events()) {
-            List<Event.Change> changes = event.changes();
-            for (int i = position.sent(); i < changes.size(); i++) {
-                if (reviews.size() == limit) {
-                    return new Changes(reviews, position.toString(), true);
-                }
-                boolean isLast = i == changes.size() - 1;
-                position = isLast
-                        ? new Position(position.historyId(), event.revision(), event.committedAtMicros(), 0)
-                        : position.after(i + 1);
-                Optional<Made> made = made(event, changes.get(i));
-                if (made.isPresent()) {
-                    reviews.add(new Changed(changes.get(i).key(), made.get(), position.toString()));
-                }
-            }
-        }
-        if (page.next() > position.revision() + 1) {
-            position = new Position(position.historyId(), page.next() - 1, page.lastAtMicros(), 0);
-        }
-        return new Changes(reviews, position.toString(), page.next() <= head.revision());
-    }
-
-    /**
-     * Returns the line of a review.
-     *
-     * @throws RecordUnavailableException if the record can't be read
-     */
-    public ReviewLine line(Changed changed) {
-        return ReviewLine.of(changed, record.withKey(changed.key()).map(OutcomeRows.Version::key));
-    }
-
-    private static Optional<Made> made(Event event, Event.Change change) {
-        return made(
-                change.key(),
-                new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
-    }
-
-    /** Returns the shard of a review; the agent id if it is a hash and the record no longer has the outcome. */
-    private String shardOf(StateKey key) {
-        return RecordedOutcomes.isHashed(key.agentId())
-                ? record.withId(key.name().substring(key.name().lastIndexOf('/') + 1), 1).stream()
-                        .map(version -> version.key().shard())
-                        .findFirst()
-                        .orElse(key.agentId())
-                : key.agentId();
-    }
-
-    private static Optional<Made> made(StateKey key, Version version) {
-        String json = version.json();
-        try {
-            return json == null
-                    ? Optional.empty()
-                    : Optional.of(new Made(version.version(), JSON.readValue(json, Review.class)));
-        } catch (JsonProcessingException e) {
-            LOG.warn(
-                    "the value of key {} of agent {} in {} is not a review and is left out: {}",
-                    key.name(),
-                    key.agentId(),
-                    NAMESPACE,
-                    e.getOriginalMessage());
-            return Optional.empty();
-        }
+        return Optional.of(key);
     }
 
     @Override

@@ -2,15 +2,16 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 
@@ -58,13 +59,15 @@ record RowChanges(
             return "%s.%016x.%016x.%016x.%016x".formatted(logId, history, row, removed, token);
         }
 
-        Cursor at(long other, StoredVersion version) {
-            return new Cursor(logId, history, other, removed, tokenOf(version));
+        Cursor at(long other, Changed changed) {
+            return new Cursor(logId, history, other, removed, tokenOf(changed));
         }
 
-        /** Returns a token that stays the same if the version is derived from the log again. */
-        static long tokenOf(StoredVersion version) {
-            return RowFormat.hash(version.key().pcsId() + version.outcome().receivedMillis()) | 1; // not 0
+        /** Returns a token that stays the same if the version or the review is derived from the log again. */
+        static long tokenOf(Changed changed) {
+            String content =
+                    changed instanceof Version version ? "" + version.outcome().receivedMillis() : changed.toString();
+            return RowFormat.hash(changed.key().pcsId() + content) | 1; // not 0
         }
 
         /** Returns whether the cursor was returned before anything was derived from a log. */
@@ -73,9 +76,8 @@ record RowChanges(
         }
     }
 
-    /** Reads at most {@code limit} changes after a cursor, or from the beginning, that a predicate selects. */
-    static RowChanges after(RowSearch search, @Nullable Cursor after, int limit, Predicate<StoredVersion> wanted)
-            throws RocksDBException {
+    /** Reads at most {@code limit} changes after a cursor, or from the beginning. */
+    static RowChanges after(RowSearch search, @Nullable Cursor after, int limit) throws RocksDBException {
         Meta meta = search.meta();
         boolean isBeforeAll = after != null && after.isOfNoLog() && meta.generation() <= RowFormat.FIRST_GENERATION;
         if (after != null && after.history() != meta.history() && !isBeforeAll) {
@@ -98,7 +100,7 @@ record RowChanges(
                 after == null ? 0 : after.row(),
                 after == null ? meta.removed() : after.removed(),
                 after == null ? 0 : after.token());
-        return new RowChanges(read(search, from, limit, wanted), null, null);
+        return new RowChanges(read(search, from, limit), null, null);
     }
 
     /** Returns why a cursor of a history that these rows do not have can't be used; null if they know its log. */
@@ -123,22 +125,18 @@ record RowChanges(
         }
         byte[] value = search.get(RowFormat.rowKey(after.row()));
         if (value != null) {
-            return Cursor.tokenOf(StoredVersion.decode(value)) != after.token();
+            return Cursor.tokenOf(RowFormat.decode(value)) != after.token();
         }
         byte[] last = search.lastBefore(new byte[] {'r' + 1});
         return last != null && last[0] == 'r' && RowFormat.rowAtEnd(last) > after.row();
     }
 
-    private static List<Change> read(RowSearch search, Cursor after, int limit, Predicate<StoredVersion> wanted)
-            throws RocksDBException {
+    private static List<Change> read(RowSearch search, Cursor after, int limit) throws RocksDBException {
         List<Change> changes = new ArrayList<>();
         long[] bytes = {0};
         search.scan(RowFormat.rowKey(after.row() + 1), new byte[] {'r' + 1}, (key, value) -> {
-            StoredVersion version = StoredVersion.decode(value);
-            if (!wanted.test(version)) {
-                return true;
-            }
-            changes.add(new Change(after.at(RowFormat.rowAtEnd(key), version).text(), version.version()));
+            Changed changed = RowFormat.decode(value);
+            changes.add(new Change(after.at(RowFormat.rowAtEnd(key), changed).text(), changed));
             bytes[0] += value.length;
             return changes.size() < limit && bytes[0] < MOST_BYTES;
         });
@@ -155,7 +153,7 @@ record RowChanges(
         }
         byte[] value = search.get(last);
         long row = RowFormat.rowAtEnd(last);
-        return (value == null ? beginning : beginning.at(row, StoredVersion.decode(value))).text();
+        return (value == null ? beginning : beginning.at(row, RowFormat.decode(value))).text();
     }
 
     /** Returns the id of the log of the newest generation; a hyphen if nothing was derived from a log. */

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,10 +25,14 @@ import java.util.List;
  *
  * <pre>
  * key                              value
- * r ROW                            a version: {@link StoredVersion}
+ * r ROW                            a version: {@link StoredVersion}; or a review: {@value #REVIEW}, then its JSON
  * i ID                             the ROWs of the current versions of the ids that begin with ID
  * e HASH EPOCH ID ROW              none: the current versions of a shard by epoch
- * t SCOPE CLOCK [HASH] KIND TIME ROW   none: the current versions by time, see {@link #times}
+ * t SCOPE CLOCK [HASH] KIND TIME ROW   none: the current versions by time, see {@link #times}. Of all versions that wait
+ *                                  for a review, by arrival: {@link OutcomeRows#waitingGroup}
+ * t a v DECISION TIME ROW          the shard: the newest review of each row, by the time of the decision
+ * v KEY                            the ROW of the newest review of the row with this key, see {@link #reviewKey(RowKey)}
+ * v KEY VERSION                    the ROW of each review of the row
  * s SHARD                          none: a shard that has rows
  * n NAME                           a note
  * p LOG_ID                         the position in a log: generation, sequence, digest
@@ -36,6 +46,9 @@ final class RowFormat {
     static final int ENDED = 0;
 
     static final byte[] META_KEY = {'m'};
+
+    /** The first byte of a review; that of a version is another one. */
+    static final byte REVIEW = 'r';
 
     private static final int ID_DIGITS = 2 * Long.BYTES;
 
@@ -60,7 +73,8 @@ final class RowFormat {
     /** The time by which versions are ordered. */
     enum Clock {
         RECEIVED('r'),
-        MEASURED('m');
+        MEASURED('m'),
+        REVIEWED('v');
 
         private final byte code;
 
@@ -82,7 +96,7 @@ final class RowFormat {
         static final Meta NONE = new Meta(0, 0, 0, 0, 0);
 
         /** The number of the format of all keys and values, the first byte of the encoded values. */
-        static final byte FORMAT = 1;
+        static final byte FORMAT = 2;
 
         private static final int BYTES = 1 + 4 * Long.BYTES + Integer.BYTES;
 
@@ -206,19 +220,63 @@ final class RowFormat {
                 .array();
     }
 
+    /** Returns the key of the newest review of an outcome, with which the keys of all its reviews begin. */
+    static byte[] reviewKey(RowKey key) {
+        return join(new byte[] {'v'}, Sha256.of(utf8(key.pcsId() + '/' + key.epoch() + '/' + key.shard())));
+    }
+
+    static byte[] reviewKey(RowKey key, long version) {
+        return join(reviewKey(key), bytes(version));
+    }
+
+    static byte[] bytes(long number) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(number).array();
+    }
+
+    /** Returns the key under which the newest review of an outcome is found by its time. */
+    static byte[] reviewedKey(Review review, long row) {
+        return join(times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(review.verdict())), place(millis(review), row));
+    }
+
+    /** Returns the time of a review; 0 for a text that is no time. */
+    static long millis(Review review) {
+        try {
+            return Instant.parse(review.at()).toEpochMilli();
+        } catch (DateTimeException | ArithmeticException e) {
+            return 0;
+        }
+    }
+
+    static byte[] encode(Reviewed reviewed) {
+        return join(new byte[] {REVIEW}, reviewed.logged().encode());
+    }
+
+    /**
+     * Returns the version or the review that a row contains.
+     *
+     * @throws IllegalArgumentException if the value is damaged, or of a format that this version does not know
+     */
+    static Changed decode(byte[] value) {
+        return value.length > 0 && value[0] == REVIEW
+                ? Reviewed.of(LoggedReview.decode(Arrays.copyOfRange(value, 1, value.length)))
+                : StoredVersion.decode(value).version();
+    }
+
     static long hash(String name) {
         return ByteBuffer.wrap(Sha256.of(utf8(name))).getLong();
     }
 
-    /** Returns all keys under which a current version is found, besides {@code i}. */
-    static List<byte[]> indexKeys(Version version, long row) {
+    /**
+     * Returns all keys under which a current version is found, besides {@code i}; the first one is that of all versions by
+     * arrival.
+     */
+    static List<byte[]> indexKeys(Version version, long row, int kind) {
         RecordedOutcome outcome = version.outcome();
-        int kind = RowKind.of(outcome);
         long shard = hash(version.key().shard());
         List<byte[]> keys = new ArrayList<>(6);
-        keys.add(epochKey(version.key(), row));
         byte[] received = place(outcome.receivedMillis(), row);
         keys.add(join(times(Scope.ALL, Clock.RECEIVED, 0, kind), received));
+        keys.add(epochKey(version.key(), row));
         keys.add(join(times(Scope.SHARD, Clock.RECEIVED, shard, kind), received));
         if (!outcome.keyId().isEmpty()) {
             keys.add(join(times(Scope.KEY, Clock.RECEIVED, hash(outcome.keyId()), kind), received));

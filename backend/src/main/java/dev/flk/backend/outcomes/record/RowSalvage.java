@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,6 +46,7 @@ final class RowSalvage {
     private final BooleanSupplier continues;
     private final Map<String, String> gaps = new LinkedHashMap<>();
     private final List<Placed> batch = new ArrayList<>();
+    private final List<PlacedReview> reviews = new ArrayList<>();
     private long copied;
 
     /**
@@ -78,7 +82,7 @@ final class RowSalvage {
         }
         apply();
         LOG.warn(
-                "{} versions of outcomes were copied from {} to the record; {}",
+                "{} versions of outcomes and reviews were copied from {} to the record; {}",
                 copied,
                 aside,
                 gaps.isEmpty() ? "all its tables could be read" : gaps.size() + " of its tables could not be read");
@@ -108,18 +112,20 @@ final class RowSalvage {
     }
 
     private void add(Table table) {
-        Version version;
+        Changed changed;
         try {
-            version = StoredVersion.decode(table.value()).version();
+            changed = RowFormat.decode(table.value());
         } catch (IllegalArgumentException e) {
             cantRead(table, e);
             return;
         }
-        if (version.outcome().receivedMillis() >= oldest.toEpochMilli()) {
+        if (changed instanceof Version version && version.outcome().receivedMillis() >= oldest.toEpochMilli()) {
             batch.add(new Placed(0, version));
-            if (batch.size() == COPIED_AT_ONCE) {
-                apply();
-            }
+        } else if (changed instanceof Reviewed review && RowFormat.millis(review.review()) >= oldest.toEpochMilli()) {
+            reviews.add(new PlacedReview(0, review));
+        }
+        if (batch.size() + reviews.size() == COPIED_AT_ONCE) {
+            apply();
         }
     }
 
@@ -128,9 +134,10 @@ final class RowSalvage {
             throw new RecordUnavailableException(
                     "the copy of what was set aside is interrupted, and will begin again", null);
         }
-        rows.apply(new Group(null, List.copyOf(batch), gaps));
-        copied += batch.size();
+        rows.apply(new Group(null, List.copyOf(batch), List.copyOf(reviews), gaps));
+        copied += batch.size() + reviews.size();
         batch.clear();
+        reviews.clear();
     }
 
     /** The versions in one table. A table of another family has none. */

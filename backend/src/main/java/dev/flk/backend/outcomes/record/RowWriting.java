@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
+import dev.flk.verification.Verdict.Kind;
 import dev.flk.view.OpenDatabase;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -37,6 +41,8 @@ final class RowWriting implements AutoCloseable {
     private final RandomGenerator random;
     private final WriteBatch batch;
     private final Map<RowKey, Current> changed = new HashMap<>();
+    private final Map<RowKey, CurrentReview> reviewed = new HashMap<>();
+    private final Map<ByteBuffer, Reviewed> addedReviews = new HashMap<>();
     private final Map<Long, StoredVersion> added = new HashMap<>();
     private final Map<ByteBuffer, List<Long>> ids = new HashMap<>();
     private final Set<String> newShards = new HashSet<>();
@@ -44,6 +50,13 @@ final class RowWriting implements AutoCloseable {
 
     /** A version that is current. */
     record Current(long row, StoredVersion version) {}
+
+    /** A review that is the newest of its row. */
+    private record CurrentReview(long row, Reviewed reviewed) {
+        Review review() {
+            return reviewed.review();
+        }
+    }
 
     /**
      * @param rows the family of the rows
@@ -75,7 +88,8 @@ final class RowWriting implements AutoCloseable {
         return length == RocksDB.NOT_FOUND ? null : Arrays.copyOf(value, length);
     }
 
-    void apply(Group group) throws RocksDBException {
+    /** Applies a group; returns the reviews whose versions their rows have with other content, and then applies nothing. */
+    List<PlacedReview> apply(Group group) throws RocksDBException {
         Position position = group.position();
         int generation = 0;
         if (position != null) {
@@ -89,6 +103,15 @@ final class RowWriting implements AutoCloseable {
         for (Placed placed : group.placed()) {
             put(placed, generation);
         }
+        List<PlacedReview> losers = new ArrayList<>();
+        for (PlacedReview placed : group.reviews()) {
+            if (!put(placed, generation)) {
+                losers.add(placed);
+            }
+        }
+        if (!losers.isEmpty()) {
+            return losers;
+        }
         for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
             batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
         }
@@ -100,6 +123,7 @@ final class RowWriting implements AutoCloseable {
             knownShards.clear();
         }
         knownShards.addAll(newShards);
+        return losers;
     }
 
     /**
@@ -108,11 +132,17 @@ final class RowWriting implements AutoCloseable {
      */
     private int nextGeneration(Group group, String logId) {
         int next = meta.generation() + 1;
-        long first = group.placed().isEmpty() ? 1 : group.placed().get(0).sequence();
+        long first = Math.min(
+                group.placed().isEmpty()
+                        ? Long.MAX_VALUE
+                        : group.placed().get(0).sequence(),
+                group.reviews().isEmpty()
+                        ? Long.MAX_VALUE
+                        : group.reviews().get(0).sequence());
         meta = new Meta(
                 next == RowFormat.FIRST_GENERATION ? RowFormat.hash(logId) : random.nextLong(),
                 next,
-                RowFormat.row(next, first - 1),
+                RowFormat.row(next, first == Long.MAX_VALUE ? 0 : first - 1),
                 meta.removed(),
                 meta.imported());
         return next;
@@ -155,11 +185,66 @@ final class RowWriting implements AutoCloseable {
         ofId.add(row);
         StoredVersion stored = new StoredVersion(before == null ? 0 : before.row(), version);
         batch.put(rows, RowFormat.rowKey(row), stored.encode());
-        for (byte[] each : RowFormat.indexKeys(version, row)) {
-            batch.put(rows, each, EMPTY);
-        }
-        changed.put(key, new Current(row, stored));
+        Current current = new Current(row, stored);
+        putIndex(current);
+        changed.put(key, current);
         added.put(row, stored);
+    }
+
+    /** Adds a review, unless the row has it already; returns false if it has another one of the same version. */
+    private boolean put(PlacedReview placed, int generation) throws RocksDBException {
+        RowKey key = placed.reviewed().key();
+        Review review = placed.reviewed().review();
+        ByteBuffer versionKey = ByteBuffer.wrap(RowFormat.reviewKey(key, review.version()));
+        Reviewed same = addedReviews.get(versionKey);
+        if (same == null) {
+            byte[] stored = get(versionKey.array());
+            same = stored == null ? null : review(stored);
+        }
+        if (same != null) {
+            return same.equals(placed.reviewed()) || placed.sequence() == 0;
+        }
+        long row = placed.sequence() == 0
+                ? RowFormat.row(0, nextImported())
+                : RowFormat.row(generation, placed.sequence());
+        batch.put(rows, RowFormat.rowKey(row), RowFormat.encode(placed.reviewed()));
+        batch.put(rows, versionKey.array(), RowFormat.bytes(row));
+        addedReviews.put(versionKey, placed.reviewed());
+        CurrentReview newest = newestReview(key);
+        if (newest == null || newest.review().version() < review.version()) {
+            Current current = current(key);
+            if (current != null) {
+                removeIndex(current);
+            }
+            if (newest != null) {
+                batch.delete(rows, RowFormat.reviewedKey(newest.review(), newest.row()));
+            }
+            batch.put(rows, RowFormat.reviewKey(key), RowFormat.bytes(row));
+            batch.put(rows, RowFormat.reviewedKey(review, row), RowFormat.utf8(key.shard()));
+            reviewed.put(key, new CurrentReview(row, placed.reviewed()));
+            if (current != null) {
+                putIndex(current);
+            }
+        }
+        return true;
+    }
+
+    private @Nullable CurrentReview newestReview(RowKey key) throws RocksDBException {
+        CurrentReview inBatch = reviewed.get(key);
+        if (inBatch != null) {
+            return inBatch;
+        }
+        byte[] row = get(RowFormat.reviewKey(key));
+        return row == null ? null : new CurrentReview(RowFormat.rowAtEnd(row), review(row));
+    }
+
+    /** Returns the review of a ROW. */
+    private Reviewed review(byte[] row) throws RocksDBException {
+        byte[] value = get(RowFormat.rowKey(RowFormat.rowAtEnd(row)));
+        if (value == null || !(RowFormat.decode(value) instanceof Reviewed found)) {
+            throw new IllegalArgumentException("a review is missing");
+        }
+        return found;
     }
 
     /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
@@ -190,10 +275,33 @@ final class RowWriting implements AutoCloseable {
         }
     }
 
+    private void putIndex(Current current) throws RocksDBException {
+        Version version = current.version().version();
+        int kind = kind(version);
+        List<byte[]> keys = RowFormat.indexKeys(version, current.row(), kind);
+        for (byte[] each : keys) {
+            batch.put(rows, each, EMPTY);
+        }
+        if (RowKind.waits(kind)) {
+            long group = OutcomeRows.waitingGroup(
+                    version.key().shard(), version.outcome().cause());
+            batch.put(rows, keys.get(0), RowFormat.bytes(group));
+        }
+    }
+
     private void removeIndex(Current current) throws RocksDBException {
-        for (byte[] each : RowFormat.indexKeys(current.version().version(), current.row())) {
+        Version version = current.version().version();
+        for (byte[] each : RowFormat.indexKeys(version, current.row(), kind(version))) {
             batch.delete(rows, each);
         }
+    }
+
+    private int kind(Version version) throws RocksDBException {
+        if (version.outcome().verdict().kind() == Kind.ACCEPTED) {
+            return RowKind.of(version.outcome());
+        }
+        CurrentReview newest = newestReview(version.key());
+        return RowKind.of(version.outcome(), newest == null ? null : newest.review());
     }
 
     private List<Long> ids(String pcsId) throws RocksDBException {
@@ -222,8 +330,8 @@ final class RowWriting implements AutoCloseable {
         return null;
     }
 
-    /** Removes rows with all their versions. */
-    void remove(List<Current> currents) throws RocksDBException {
+    /** Removes rows with all their versions and reviews, and reviews whose rows do not exist. */
+    void remove(List<Current> currents, List<RowKey> reviewsOnly) throws RocksDBException {
         Map<String, Integer> removedOf = new LinkedHashMap<>();
         for (Current current : currents) {
             removeIndex(current);
@@ -239,6 +347,12 @@ final class RowWriting implements AutoCloseable {
                 byte[] value = row == 0 ? null : get(RowFormat.rowKey(row));
                 version = value == null ? null : StoredVersion.decode(value);
             }
+            removeReviews(key);
+        }
+        for (RowKey key : reviewsOnly) {
+            if (current(key) == null) {
+                removeReviews(key);
+            }
         }
         for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
             if (each.getValue().isEmpty()) {
@@ -251,6 +365,23 @@ final class RowWriting implements AutoCloseable {
             removeShardUnlessMoreThan(each.getValue(), each.getKey());
         }
         write();
+    }
+
+    private void removeReviews(RowKey key) throws RocksDBException {
+        byte[] head = RowFormat.reviewKey(key);
+        CurrentReview newest = newestReview(key);
+        if (newest == null) {
+            return;
+        }
+        batch.delete(rows, RowFormat.reviewedKey(newest.review(), newest.row()));
+        try (RowSearch search = new RowSearch(opened.rocks(), rows)) {
+            search.scan(head, RowFormat.join(head, RowFormat.LAST), (each, row) -> {
+                batch.delete(rows, each);
+                batch.delete(rows, RowFormat.rowKey(RowFormat.rowAtEnd(row)));
+                meta = meta.withRemoved(RowFormat.rowAtEnd(row));
+                return true;
+            });
+        }
     }
 
     private void removeShardUnlessMoreThan(int removed, String shard) throws RocksDBException {

@@ -78,11 +78,6 @@ record StoredVersion(long before, Version version) {
         return version.outcome();
     }
 
-    /** Returns whether this version was not accepted, or replaces one that was not. */
-    boolean mayBeInDoubt() {
-        return before != 0 || outcome().verdict().kind() != Kind.ACCEPTED;
-    }
-
     /** @throws IllegalArgumentException if the value is damaged, or of a format that this version does not know */
     static StoredVersion decode(byte[] value) {
         try {

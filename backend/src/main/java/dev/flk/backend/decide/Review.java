@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.decide;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -9,11 +10,12 @@ import java.util.stream.Stream;
 /**
  * A person's decision about a certificate that was escalated or rejected, or that it is taken back.
  *
+ * @param version its number among the reviews of the certificate, from 1; 0 before it is numbered
  * @param note a remark; may be empty
  * @param author the name of the person, or of the login
  * @param at the time of the decision, in ISO 8601
  */
-public record Review(Verdict verdict, String note, String author, String at) {
+public record Review(long version, Verdict verdict, String note, String author, String at) {
     /** The maximum length of a note, in characters. */
     public static final int MAX_NOTE = 1_000;
 
@@ -49,6 +51,7 @@ public record Review(Verdict verdict, String note, String author, String at) {
         }
 
         /** Returns the name of this decision in lower case. */
+        @JsonValue
         public String text() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -64,5 +67,15 @@ public record Review(Verdict verdict, String note, String author, String at) {
         if (text.length() > most) {
             throw new IllegalArgumentException(name + " has " + text.length() + " characters; write at most " + most);
         }
+    }
+
+    /** Returns this review with a number. */
+    public Review numbered(long number) {
+        return new Review(number, verdict, note, author, at);
+    }
+
+    /** Returns whether the certificate waits for a review again. */
+    public boolean isWithdrawal() {
+        return verdict == Verdict.WITHDRAWN;
     }
 }
