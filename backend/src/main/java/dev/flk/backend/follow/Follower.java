@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -36,10 +37,11 @@ public final class Follower implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private final DecidedReader reader; // used by the follower's thread
     private final Thread thread;
-    private final Object rest = new Object();
+    private final Object progress = new Object();
+    /** Has a permit if the follower is not to rest now. */
+    private final Semaphore wakes = new Semaphore(0);
+
     private volatile boolean isOver;
-    /** Whether somebody waits for the next step; guarded by {@link #rest}. */
-    private boolean isAwaited;
 
     // written by the follower's thread
     private volatile long position;
@@ -194,14 +196,13 @@ public final class Follower implements AutoCloseable {
      */
     public boolean await(long sequence, Duration most) throws InterruptedException {
         long end = System.nanoTime() + most.toNanos();
-        synchronized (rest) {
+        synchronized (progress) {
             for (long left = end - System.nanoTime(); position() < sequence; left = end - System.nanoTime()) {
                 if (left <= 0 || isOver) {
                     return false;
                 }
-                isAwaited = true;
-                rest.notifyAll();
-                rest.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+                wakes.release();
+                progress.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
             }
         }
         return true;
@@ -228,16 +229,14 @@ public final class Follower implements AutoCloseable {
     }
 
     private void rest(long millis) {
-        synchronized (rest) {
-            rest.notifyAll();
-            try {
-                if (millis > 0 && !isAwaited && !isOver) {
-                    rest.wait(millis);
-                }
-            } catch (InterruptedException e) {
-                isOver = true; // close() interrupts
-            }
-            isAwaited = false;
+        synchronized (progress) {
+            progress.notifyAll();
+        }
+        try {
+            boolean unused = !isOver && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
+            wakes.drainPermits();
+        } catch (InterruptedException e) {
+            isOver = true; // close() interrupts
         }
     }
 
@@ -341,10 +340,8 @@ public final class Follower implements AutoCloseable {
     /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
     @Override
     public void close() {
-        synchronized (rest) {
-            isOver = true;
-            rest.notifyAll();
-        }
+        isOver = true;
+        wakes.release();
         try {
             thread.join(CLOSE_MILLIS);
             if (sink.mayInterrupt()) {

@@ -34,6 +34,10 @@ public final class SteppedFollower {
         follower = new Follower(sink, log, decided, metrics, () -> 0);
     }
 
+    public SteppedFollower(Follower follower) {
+        this.follower = follower;
+    }
+
     /** Takes one step; returns whether everything that is decided is in the record. */
     public boolean step() throws IOException {
         return !follower.step();
