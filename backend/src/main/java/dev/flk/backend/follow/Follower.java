@@ -7,8 +7,8 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -36,7 +36,10 @@ public final class Follower implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private final DecidedReader reader; // used by the follower's thread
     private final Thread thread;
-    private final CountDownLatch over = new CountDownLatch(1);
+    private final Object rest = new Object();
+    private volatile boolean isOver;
+    /** Whether somebody waits for the next step; guarded by {@link #rest}. */
+    private boolean isAwaited;
 
     // written by the follower's thread
     private volatile long position;
@@ -72,6 +75,11 @@ public final class Follower implements AutoCloseable {
          *     everything in the log is applied once more; null if it does
          */
         void begin(Position stored, @Nullable String problem);
+
+        /** Returns the sequence up to which each review that does not take effect is voided in the log. */
+        default long settledUpTo() {
+            return Long.MAX_VALUE;
+        }
 
         /** Applies a part together with its position, completely or not at all. */
         void apply(DecidedPart part);
@@ -121,7 +129,7 @@ public final class Follower implements AutoCloseable {
         this.follows = metrics.follows;
         this.nanoTicker = nanoTicker;
         this.logger = LoggerFactory.getLogger("dev.flk.backend." + follows.label);
-        this.reader = new DecidedReader(log, handedOver, this::isOpen);
+        this.reader = new DecidedReader(log, handedOver, this::isOpen, sink::settledUpTo);
         this.upToDateNanos = nanoTicker.getAsLong();
         this.thread = new Thread(this::run, follows.label + "-follower");
         thread.setDaemon(true);
@@ -176,7 +184,27 @@ public final class Follower implements AutoCloseable {
     }
 
     private boolean isOpen() {
-        return over.getCount() > 0;
+        return !isOver;
+    }
+
+    /**
+     * Waits until the sink has everything up to a sequence, and ends the follower's rest meanwhile.
+     *
+     * @return whether it has
+     */
+    public boolean await(long sequence, Duration most) throws InterruptedException {
+        long end = System.nanoTime() + most.toNanos();
+        synchronized (rest) {
+            for (long left = end - System.nanoTime(); position() < sequence; left = end - System.nanoTime()) {
+                if (left <= 0 || isOver) {
+                    return false;
+                }
+                isAwaited = true;
+                rest.notifyAll();
+                rest.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            }
+        }
+        return true;
     }
 
     private void run() {
@@ -200,10 +228,16 @@ public final class Follower implements AutoCloseable {
     }
 
     private void rest(long millis) {
-        try {
-            over.await(millis, TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            over.countDown(); // close() interrupts
+        synchronized (rest) {
+            rest.notifyAll();
+            try {
+                if (millis > 0 && !isAwaited && !isOver) {
+                    rest.wait(millis);
+                }
+            } catch (InterruptedException e) {
+                isOver = true; // close() interrupts
+            }
+            isAwaited = false;
         }
     }
 
@@ -307,7 +341,10 @@ public final class Follower implements AutoCloseable {
     /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
     @Override
     public void close() {
-        over.countDown();
+        synchronized (rest) {
+            isOver = true;
+            rest.notifyAll();
+        }
         try {
             thread.join(CLOSE_MILLIS);
             if (sink.mayInterrupt()) {
