@@ -40,17 +40,16 @@ final class RecordPlansTest {
                 PostgresStores.config(server, database, Duration.ofSeconds(10)), PoolMetrics.unobserved(Pool.RECORD)));
         server.execute(database, """
                 INSERT INTO flk_record_versions
-                SELECT n, n, 1, n % 50 > 0, n % 7, ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea),
+                SELECT n, n, 1, n % 50 > 0, n % 7 + 16 * (n % 20 / 19), ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea),
                     '{"verdict":"accepted"}', n, CASE WHEN n % 2 = 0 THEN n END, 'accepted', 'sticky', 'key-' || n % 3, '',
                     1, 1, 1, 1, 'log', n
                 FROM generate_series(1, 50000) AS n;
-                UPDATE flk_record_versions SET kind = kind | 16 WHERE is_current AND number % 7 > 3 AND number % 3 = 0;
                 INSERT INTO flk_record_reviews
                 SELECT n, 1, ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea), 1, n % 50 > 0,
                     CASE WHEN n % 30 = 1 THEN 'fault' WHEN n % 3 = 0 THEN 'withdrawn' ELSE 'expected' END, n, '{}', 'log', n
                 FROM generate_series(50001, 80000) AS n;
-                INSERT INTO flk_record_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n;
-                ANALYZE""");
+                INSERT INTO flk_record_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n""");
+        server.execute(database, "VACUUM ANALYZE");
         connection = server.connect(database);
     }
 
