@@ -9,9 +9,8 @@ import java.util.regex.Pattern;
  * @param logId the id of the log, 32 hex digits
  * @param sequence the sequence number of the log's last record whose event was committed, or that has none
  * @param digest what identifies that record: 1 to 128 printable ASCII characters without spaces
- * @param reviews what identifies the last review whose event was committed, in the same form; empty if there is none
  */
-public record FeedPosition(String logId, long sequence, String digest, String reviews) {
+public record FeedPosition(String logId, long sequence, String digest) {
     private static final Pattern LOG_ID = Pattern.compile("[0-9a-f]{32}");
     private static final Pattern DIGEST = Pattern.compile("[!-~]{1,128}");
 
@@ -24,10 +23,6 @@ public record FeedPosition(String logId, long sequence, String digest, String re
         }
         if (!DIGEST.matcher(digest).matches()) {
             throw new IllegalArgumentException("a digest has 1 to 128 printable characters, not " + digest);
-        }
-        if (!reviews.isEmpty() && !DIGEST.matcher(reviews).matches()) {
-            throw new IllegalArgumentException(
-                    "a position of reviews has 1 to 128 printable characters, not " + reviews);
         }
     }
 }

@@ -147,8 +147,7 @@ public record BackendConfig(
         Optional<CopyConfig> copy = CopyConfig.read(settings, logName, settings.isGiven(LogName.LOG_NAME));
         Optional<FeedConfig> feed = FeedConfig.read(settings, copy.isPresent());
         StoreConfig store = StoreConfig.read(settings);
-        RecordConfig record =
-                RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));
+        RecordConfig record = RecordConfig.read(settings, store, StateConfig.isInPostgres(settings));
         Optional<StateConfig> state = StateConfig.read(
                 settings,
                 http.bindAddress(),

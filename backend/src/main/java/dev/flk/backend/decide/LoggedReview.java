@@ -10,7 +10,6 @@ import dev.flk.program.json.Json;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Objects;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -67,17 +66,14 @@ public record LoggedReview(String shardId, long epoch, String pcsId, Review revi
      */
     public static LoggedReview decode(byte[] bytes) {
         Body body = body(bytes);
-        try {
-            LoggedReview review = new LoggedReview(
-                    Objects.requireNonNull(body.shardId()),
-                    Objects.requireNonNull(body.epoch()),
-                    Objects.requireNonNull(body.pcsId()),
-                    Objects.requireNonNull(body.review()));
-            PcsId.parse(review.pcsId()).orElseThrow();
-            return review;
-        } catch (RuntimeException e) {
-            throw new IllegalArgumentException("not a review: " + new String(bytes, StandardCharsets.UTF_8), e);
+        if (body.shardId() == null
+                || body.epoch() == null
+                || body.pcsId() == null
+                || PcsId.parse(body.pcsId()).isEmpty()
+                || body.review() == null) {
+            throw new IllegalArgumentException("not a review: " + new String(bytes, StandardCharsets.UTF_8));
         }
+        return new LoggedReview(body.shardId(), body.epoch(), body.pcsId(), body.review());
     }
 
     private static Body body(byte[] bytes) {

@@ -2,6 +2,7 @@
 package dev.flk.backend.decide;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -75,6 +76,7 @@ public record Review(long version, Verdict verdict, String note, String author, 
     }
 
     /** Returns whether the certificate waits for a review again. */
+    @JsonIgnore
     public boolean isWithdrawal() {
         return verdict == Verdict.WITHDRAWN;
     }

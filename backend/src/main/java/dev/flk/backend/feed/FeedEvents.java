@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.feed;
 
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.ReviewLine;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.feed.FeedEvent;
@@ -65,11 +65,11 @@ public final class FeedEvents {
     }
 
     /** Returns the event of a review, whose value is its line in {@code /v1/outcomes/changes} without the cursor. */
-    public FeedEvent review(ReviewLine review) {
+    public FeedEvent review(LoggedReview review) {
         return new FeedEvent(
                 review.pcsId(),
-                review.json().getBytes(StandardCharsets.UTF_8),
-                headers("review", review.review().verdict(), review.shardId()));
+                review.encode(),
+                headers("review", review.review().verdict().text(), review.shardId()));
     }
 
     private Map<String, String> headers(String type, String verdict, String shard) {

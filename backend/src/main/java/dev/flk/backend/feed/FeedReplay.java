@@ -2,6 +2,7 @@
 package dev.flk.backend.feed;
 
 import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.feed.FeedEvents.OutcomeEvent;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.copy.kafka.KafkaEvents;
@@ -14,8 +15,9 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
-/** Writes outcomes in a log to a topic, as the feed does, but without a position. One thread. */
+/** Writes outcomes and reviews in a log to a topic, as the feed does, but without a position. One thread. */
 public final class FeedReplay {
     private static final int EVENTS_AT_ONCE = 500;
     private static final long BYTES_AT_ONCE = 4 << 20;
@@ -50,8 +52,8 @@ public final class FeedReplay {
     }
 
     /**
-     * Writes the outcomes of a range of the log, both ends inclusive. An overruled record comes after the submission
-     * that it names, so the log is read twice.
+     * Writes the outcomes and reviews of a range of the log, both ends inclusive. A record that overrules or voids another
+     * one comes after it, so the log is read twice.
      *
      * @throws IOException if the log can't be read or decided, or the topic can't be written; some events may have been written
      */
@@ -64,8 +66,11 @@ public final class FeedReplay {
             }
             try (LogWalk walk = log.walk(from)) {
                 for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
-                    if (LoggedOutcomes.isSubmission(record) && !outcomes.isOverruled(record)) {
-                        add(record, topic);
+                    Optional<LoggedReview> review = outcomes.review(record);
+                    if (review.isPresent()) {
+                        add(record, new OutcomeEvent(events.review(review.get()), true), topic);
+                    } else if (LoggedOutcomes.isSubmission(record) && !outcomes.isOverruled(record)) {
+                        add(record, event(record, topic), topic);
                     }
                 }
                 send(topic);
@@ -76,14 +81,17 @@ public final class FeedReplay {
         }
     }
 
-    private void add(LogRecord submission, KafkaEvents topic) throws IOException {
-        OutcomeEvent event = events.outcome(
+    private OutcomeEvent event(LogRecord submission, KafkaEvents topic) throws IOException {
+        return events.outcome(
                 Outcome.of(submission.sequence(), submission, outcomes.compare(submission, null)),
                 topic.maxValueBytes());
+    }
+
+    private void add(LogRecord record, OutcomeEvent event, KafkaEvents topic) {
         collected.add(event.event());
         bytes += event.event().value().length;
         omitted += event.isWhole() ? 0 : 1;
-        last = submission.sequence();
+        last = record.sequence();
         if (collected.size() == EVENTS_AT_ONCE || bytes >= BYTES_AT_ONCE) {
             send(topic);
         }

@@ -7,20 +7,17 @@ import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
-import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.feed.FeedEvent;
 import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedPosition;
 import dev.flk.feed.FeedTopic;
 import dev.flk.feed.FeedUnavailableException;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
 import dev.flk.wal.files.LockLostException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -28,63 +25,44 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The feed, as its {@link Follower} writes it: commits an event for each submission whose outcome won, together with the
- * position. A submission that was overruled has no event. Reviews follow once the log is fed up to now. While the brokers
- * are away, nothing is read.
+ * The feed, as its {@link Follower} writes it: commits an event for each submission whose outcome won, and for each review
+ * that took effect, together with the position. A submission that was overruled and a review that was voided have no
+ * event. While the brokers are away, nothing is read.
  */
 public final class FeedSink implements Follower.Sink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.feed");
-    private static final int REVIEWS_AT_ONCE = 100;
     private static final long LOOK_EVERY_MILLIS = 100;
     /** The digest in a position of which no record is known. */
     private static final String NONE = "-";
 
     private final DecidedLog log;
     private final FeedTopic topic;
-    private final @Nullable Reviews reviews;
+    private final LongSupplier settledUpTo;
     private final FeedMetrics metrics;
     private final FeedEvents events;
 
-    // used by the follower's thread
-    /** The position that was committed last; its reviews may be older than {@link #examined}. */
-    private FeedPosition committed;
-    /** The position up to which reviews were looked for. */
-    private String examined = "";
-    /** Reviews that are not fed yet; null if they are not known. */
-    private @Nullable Fetched fetched;
-
-    private @Nullable String reportedReviews;
-
-    /**
-     * Reviews that were read.
-     *
-     * @param decidedUpTo how far the log was decided afterwards; a review follows its outcome, which is before that
-     */
-    private record Fetched(Reviews.Changes changes, List<FeedEvent> events, long decidedUpTo) {}
-
-    private FeedSink(DecidedLog log, FeedTopic topic, @Nullable Reviews reviews, FeedMetrics metrics) {
+    private FeedSink(DecidedLog log, FeedTopic topic, LongSupplier settledUpTo, FeedMetrics metrics) {
         this.log = log;
         this.topic = topic;
-        this.reviews = reviews;
+        this.settledUpTo = settledUpTo;
         this.metrics = metrics;
         this.events = new FeedEvents(log.logId());
-        this.committed = new FeedPosition(log.logId(), 0, NONE, "");
     }
 
     /**
      * Creates the follower that feeds a topic, and closes it in the end.
      *
-     * @param reviews null if there are none
+     * @param settledUpTo a supplier of the sequence up to which it is known which reviews take effect
      */
     public static Follower follower(
             DecidedLog log,
             DecidedQueue handedOver,
             FeedTopic topic,
-            @Nullable Reviews reviews,
+            LongSupplier settledUpTo,
             FeedMetrics metrics,
             LongSupplier nanoTicker) {
-        Follower follower =
-                new Follower(new FeedSink(log, topic, reviews, metrics), log, handedOver, metrics.follower, nanoTicker);
+        Follower follower = new Follower(
+                new FeedSink(log, topic, settledUpTo, metrics), log, handedOver, metrics.follower, nanoTicker);
         metrics.watch(follower);
         return follower;
     }
@@ -101,10 +79,7 @@ public final class FeedSink implements Follower.Sink {
 
     @Override
     public Position open() {
-        FeedPosition stored = topic.open(new FeedPosition(log.logId(), 0, NONE, ""));
-        committed = stored;
-        examined = stored.reviews();
-        fetched = null;
+        FeedPosition stored = topic.open(new FeedPosition(log.logId(), 0, NONE));
         return new Position(log.logId(), stored.sequence(), stored.digest().equals(NONE) ? "" : stored.digest());
     }
 
@@ -115,84 +90,38 @@ public final class FeedSink implements Follower.Sink {
                     "the log was fed up to sequence {}, but {}, so outcomes are fed once more",
                     stored.sequence(),
                     problem);
-            committed = new FeedPosition(log.logId(), 0, NONE, examined);
         }
     }
 
     @Override
     public void apply(DecidedPart part) {
-        List<FeedEvent> winners = new ArrayList<>();
+        TreeMap<Long, FeedEvent> winners = new TreeMap<>(); // by sequence
         int omitted = 0;
         for (Outcome outcome : part.outcomes()) {
             if (!outcome.isOverruled()) {
                 OutcomeEvent event = events.outcome(outcome, topic.maxValueBytes());
-                winners.add(event.event());
+                winners.put(outcome.placed().sequence(), event.event());
                 omitted += event.isWhole() ? 0 : 1;
             }
         }
-        commit(winners, part.last(), part.digest().isEmpty() ? NONE : part.digest());
+        for (PlacedReview each : part.reviews()) {
+            winners.put(each.sequence(), events.review(each.reviewed().logged()));
+        }
+        topic.commit(
+                List.copyOf(winners.values()),
+                new FeedPosition(log.logId(), part.last(), part.digest().isEmpty() ? NONE : part.digest()));
+        metrics.events.add(winners.size());
         metrics.omitted.add(omitted);
     }
 
-    private void commit(List<FeedEvent> all, long sequence, String digest) {
-        FeedPosition after = new FeedPosition(log.logId(), sequence, digest, examined);
-        topic.commit(all, after);
-        metrics.events.add(all.size());
-        committed = after;
+    @Override
+    public long settledUpTo() {
+        return settledUpTo.getAsLong();
     }
 
     @Override
     public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
-        fetchReviews();
-        return feedReviews(position);
-    }
-
-    /** Reads the next reviews, unless those that were read last are not fed yet. */
-    private void fetchReviews() {
-        Reviews known = reviews;
-        if (known == null || fetched != null) {
-            return;
-        }
-        try {
-            Reviews.Changes changes = known.changes(examined, REVIEWS_AT_ONCE);
-            List<FeedEvent> reviewed = changes.reviews().stream()
-                    .map(known::line)
-                    .map(events::review)
-                    .toList();
-            fetched = new Fetched(changes, reviewed, log.decidedUpTo());
-            reportReviews(null);
-        } catch (StateException e) {
-            boolean isLost = e.reason() == Reason.HISTORY_CHANGED || e.reason() == Reason.COMPACTED;
-            if (isLost && !examined.isEmpty()) {
-                LOG.error("reviews may be missing in the feed, and those that exist are fed again: {}", e.getMessage());
-                examined = "";
-            } else {
-                reportReviews(e.getMessage());
-            }
-        } catch (RecordUnavailableException e) {
-            reportReviews(e.getMessage());
-        }
-    }
-
-    /** Feeds the reviews that were read, if their outcomes are fed; returns whether more may follow now. */
-    private boolean feedReviews(long position) {
-        Fetched read = fetched;
-        if (read == null || position < read.decidedUpTo()) {
-            return false;
-        }
-        fetched = null;
-        examined = read.changes().position();
-        if (!read.events().isEmpty()) {
-            commit(read.events(), committed.sequence(), committed.digest());
-        }
-        return read.changes().hasMore();
-    }
-
-    private void reportReviews(@Nullable String failure) {
-        if (failure != null && !failure.equals(reportedReviews)) {
-            LOG.warn("the reviews in the feed wait: {}", failure);
-        }
-        reportedReviews = failure;
+        return false;
     }
 
     @Override

@@ -3,11 +3,14 @@ package dev.flk.backend.follow;
 
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.follow.DecidedPart.Missing;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue.Handed;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
@@ -19,13 +22,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and knows
- * the outcome of every submission in them. It takes submissions from {@link DecidedQueue}, if they are there; others it
- * reads from the log and decides again. Before that, it reads ahead for the records that overrule submissions. One thread;
+ * the outcome of every submission in them, and which reviews are voided. It takes submissions from {@link DecidedQueue}, if they are there; others it
+ * reads from the log and decides again. Before that, it reads ahead for the records that overrule submissions or void
+ * reviews. One thread;
  * after an exception, {@link #begin} comes first.
  */
 final class DecidedReader implements AutoCloseable {
@@ -39,6 +44,7 @@ final class DecidedReader implements AutoCloseable {
     private final DecidedLog log;
     private final DecidedQueue handedOver;
     private final BooleanSupplier mayGoOn;
+    private final LongSupplier settledUpTo;
     private final LogFollower reader;
     private final LogFollower ahead;
 
@@ -57,14 +63,21 @@ final class DecidedReader implements AutoCloseable {
     private long upTo;
     /** The sequence of the last log record that was on disk when {@link #upTo} was set. */
     private long lookUpTo;
+    /** The sequence up to which it was known, before {@link #lookUpTo} was set, which reviews are voided. */
+    private long settled;
 
     private boolean isUnfinished;
 
-    /** @param mayGoOn returns false once this reader is about to be closed */
-    DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayGoOn) {
+    /**
+     * @param mayGoOn returns false once this reader is about to be closed
+     * @param settledUpTo a supplier of the sequence up to which each review that does not take effect is voided in the log;
+     *     the reader does not pass a review after it
+     */
+    DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayGoOn, LongSupplier settledUpTo) {
         this.log = log;
         this.handedOver = handedOver;
         this.mayGoOn = mayGoOn;
+        this.settledUpTo = settledUpTo;
         this.reader = new LogFollower(log);
         this.ahead = new LogFollower(log);
     }
@@ -113,18 +126,21 @@ final class DecidedReader implements AutoCloseable {
         if (!handed.isEmpty()) {
             DecidedSubmission last = handed.get(handed.size() - 1).submission();
             List<Outcome> made = handed.stream().map(Handed::outcome).toList();
-            return Optional.of(new DecidedPart(position, last.sequence(), RecordDigest.of(last), made, List.of()));
+            return Optional.of(
+                    new DecidedPart(position, last.sequence(), RecordDigest.of(last), made, List.of(), List.of()));
         }
         Optional<DecidedPart> part = handedOver.left(position, decidedUpTo);
         if (part.isEmpty()) {
             part = read(position, decidedUpTo);
-            part.ifPresent(read -> handedOver.leave(read, decidedUpTo));
+            part.filter(read -> read.reviews().isEmpty()) // another follower may know more of these to be voided
+                    .ifPresent(read -> handedOver.leave(read, decidedUpTo));
         }
         return part;
     }
 
     private Optional<DecidedPart> read(long position, long decidedUpTo) throws IOException {
         if (position >= upTo || decidedUpTo < upTo) {
+            settled = settledUpTo.getAsLong();
             upTo = decidedUpTo;
             lookUpTo = log.last();
         }
@@ -140,6 +156,12 @@ final class DecidedReader implements AutoCloseable {
         if (chunk.isEmpty() && end < upTo) {
             chunk = records(position, upTo); // the log lacks the records before those that were handed over
         }
+        List<LogRecord> known = untilUnsettled(chunk);
+        if (known.isEmpty() && !chunk.isEmpty()) {
+            upTo = position; // the next call asks again
+            return Optional.empty();
+        }
+        chunk = known;
         boolean isLost = chunk.isEmpty() && log.areLost(position + 1, upTo);
         if (chunk.isEmpty() && !isLost) {
             upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
@@ -147,6 +169,11 @@ final class DecidedReader implements AutoCloseable {
         }
         chunk.forEach(outcomes::note);
         List<Outcome> decided = decided(chunk);
+        List<PlacedReview> reviews = new ArrayList<>();
+        for (LogRecord record : chunk) {
+            outcomes.review(record)
+                    .ifPresent(review -> reviews.add(new PlacedReview(record.sequence(), Reviewed.of(review))));
+        }
         if (!mayGoOn.getAsBoolean()) {
             isUnfinished = true;
             return Optional.empty();
@@ -154,7 +181,17 @@ final class DecidedReader implements AutoCloseable {
         LogRecord newest = isLost ? null : chunk.get(chunk.size() - 1);
         long last = newest == null ? upTo : newest.sequence();
         String digest = newest == null ? "" : RecordDigest.of(newest);
-        return Optional.of(new DecidedPart(position, last, digest, decided, missing(position, chunk, last)));
+        return Optional.of(new DecidedPart(position, last, digest, decided, reviews, missing(position, chunk, last)));
+    }
+
+    /** Returns the records before the first review of which it is not known whether it is voided. */
+    private List<LogRecord> untilUnsettled(List<LogRecord> chunk) {
+        for (int i = 0; i < chunk.size(); i++) {
+            if (chunk.get(i).kind() == RecordKind.REVIEW && chunk.get(i).sequence() > settled) {
+                return chunk.subList(0, i);
+            }
+        }
+        return chunk;
     }
 
     /** Returns whether the last call of {@link #next} ended before it had looked far enough ahead, or decided its part. */

@@ -7,8 +7,9 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -36,7 +37,11 @@ public final class Follower implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private final DecidedReader reader; // used by the follower's thread
     private final Thread thread;
-    private final CountDownLatch over = new CountDownLatch(1);
+    private final Object progress = new Object();
+    /** Has a permit if the follower is not to rest now. */
+    private final Semaphore wakes = new Semaphore(0);
+
+    private volatile boolean isOver;
 
     // written by the follower's thread
     private volatile long position;
@@ -72,6 +77,11 @@ public final class Follower implements AutoCloseable {
          *     everything in the log is applied once more; null if it does
          */
         void begin(Position stored, @Nullable String problem);
+
+        /** Returns the sequence up to which each review that does not take effect is voided in the log. */
+        default long settledUpTo() {
+            return Long.MAX_VALUE;
+        }
 
         /** Applies a part together with its position, completely or not at all. */
         void apply(DecidedPart part);
@@ -121,7 +131,7 @@ public final class Follower implements AutoCloseable {
         this.follows = metrics.follows;
         this.nanoTicker = nanoTicker;
         this.logger = LoggerFactory.getLogger("dev.flk.backend." + follows.label);
-        this.reader = new DecidedReader(log, handedOver, this::isOpen);
+        this.reader = new DecidedReader(log, handedOver, this::isOpen, sink::settledUpTo);
         this.upToDateNanos = nanoTicker.getAsLong();
         this.thread = new Thread(this::run, follows.label + "-follower");
         thread.setDaemon(true);
@@ -176,7 +186,26 @@ public final class Follower implements AutoCloseable {
     }
 
     private boolean isOpen() {
-        return over.getCount() > 0;
+        return !isOver;
+    }
+
+    /**
+     * Waits until the sink has everything up to a sequence, and ends the follower's rest meanwhile.
+     *
+     * @return whether it has
+     */
+    public boolean await(long sequence, Duration most) throws InterruptedException {
+        long end = System.nanoTime() + most.toNanos();
+        synchronized (progress) {
+            for (long left = end - System.nanoTime(); position() < sequence; left = end - System.nanoTime()) {
+                if (left <= 0 || isOver) {
+                    return false;
+                }
+                wakes.release();
+                progress.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            }
+        }
+        return true;
     }
 
     private void run() {
@@ -200,10 +229,14 @@ public final class Follower implements AutoCloseable {
     }
 
     private void rest(long millis) {
+        synchronized (progress) {
+            progress.notifyAll();
+        }
         try {
-            over.await(millis, TimeUnit.MILLISECONDS);
+            boolean unused = !isOver && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
+            wakes.drainPermits();
         } catch (InterruptedException e) {
-            over.countDown(); // close() interrupts
+            isOver = true; // close() interrupts
         }
     }
 
@@ -307,7 +340,8 @@ public final class Follower implements AutoCloseable {
     /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
     @Override
     public void close() {
-        over.countDown();
+        isOver = true;
+        wakes.release();
         try {
             thread.join(CLOSE_MILLIS);
             if (sink.mayInterrupt()) {

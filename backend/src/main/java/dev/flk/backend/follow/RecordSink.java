@@ -6,12 +6,15 @@ import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -44,6 +47,7 @@ public final class RecordSink implements Follower.Sink {
     private final InstantSource expiry;
     private final LongSupplier submissions;
     private final LongSupplier nanoTicker;
+    private final VoidedReviews voided;
     private final Instant began;
     private volatile boolean isIncomplete = true;
 
@@ -58,6 +62,7 @@ public final class RecordSink implements Follower.Sink {
      * @param kept how long an outcome is kept
      * @param expiry the clock by which outcomes are removed
      * @param submissions the number of submissions since the start
+     * @param voided what voids reviews in the log
      */
     public RecordSink(
             DecidedLog log,
@@ -65,7 +70,8 @@ public final class RecordSink implements Follower.Sink {
             Duration kept,
             InstantSource expiry,
             LongSupplier submissions,
-            LongSupplier nanoTicker) {
+            LongSupplier nanoTicker,
+            VoidedReviews voided) {
         this.log = log;
         this.rows = rows;
         this.kept = kept;
@@ -73,6 +79,7 @@ public final class RecordSink implements Follower.Sink {
         this.began = expiry.instant();
         this.submissions = submissions;
         this.nanoTicker = nanoTicker;
+        this.voided = voided;
         this.countedNanos = nanoTicker.getAsLong();
     }
 
@@ -127,10 +134,14 @@ public final class RecordSink implements Follower.Sink {
                     OutcomeRows.GAPS + log.logId() + "/" + String.format(Locale.ROOT, "%019d", gap.first()),
                     "log records " + gap.first() + " to " + gap.last());
         }
-        rows.apply(new Group(
-                new Position(log.logId(), part.last(), part.digest()),
-                part.outcomes().stream().map(Outcome::placed).toList(),
-                notes));
+        Position position = new Position(log.logId(), part.last(), part.digest());
+        List<Placed> outcomes = part.outcomes().stream().map(Outcome::placed).toList();
+        List<PlacedReview> losers;
+        do {
+            losers = rows.apply(new Group(position, outcomes, voided.without(part.reviews()), notes));
+            voided.add(losers);
+        } while (!losers.isEmpty());
+        voided.forget(part.last());
         if (isIncomplete && part.last() / REPORT_EVERY > part.after() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", part.last(), log.decidedUpTo());
         }

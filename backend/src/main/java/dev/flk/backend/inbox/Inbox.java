@@ -40,7 +40,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log with its low-water mark. It appends submissions, evidence and overruled records to the log, and tracks
+ * The inbox log with its low-water mark. It appends submissions, evidence, overruled records and reviews to the log, and tracks
  * which of these records are finished. It owns the directory of the log until it is closed.
  */
 public final class Inbox implements AutoCloseable {

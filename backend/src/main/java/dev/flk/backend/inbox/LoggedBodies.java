@@ -95,6 +95,7 @@ public final class LoggedBodies {
                 if (after >= -SLACK_MILLIS
                         && after <= LOOKED_AFTER_MILLIS
                         && record.kind() != RecordKind.OVERRULED
+                        && record.kind() != RecordKind.REVIEW
                         && contains(record.body(), text)
                         && LoggedId.of(record).equals(Optional.of(id))) {
                     left = found.isEmpty() ? MOST_AFTER : left;

@@ -279,7 +279,7 @@ final class CatchUp {
                     notes.add(store.noteAgain(undecided.id(), undecided.digest(), undecided.expiresAtMillis())
                             .toCompletableFuture());
                 }
-                case RecordKind.OVERRULED -> {}
+                case RecordKind.OVERRULED, RecordKind.REVIEW -> {}
                 default ->
                     throw new IOException("record " + record.sequence() + " of segment "
                             + record.position().segment() + " has a kind that this version does not know: "

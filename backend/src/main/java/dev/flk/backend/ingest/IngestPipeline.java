@@ -9,6 +9,8 @@ import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.Inbox.Loggable;
+import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
@@ -33,6 +35,7 @@ import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -40,6 +43,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -478,6 +482,46 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                         queue.later(cause -> fail(part, Refused.appendFailed(cause))))) {
             fail(part, Refused.OVERLOADED);
         }
+    }
+
+    /**
+     * Logs records that need no decision, in one append. Does not block.
+     *
+     * @return the sequence of the last one, once all are safe; or an {@link IOException} if none was logged
+     */
+    public CompletableFuture<Long> log(List<Entry> entries) {
+        CompletableFuture<Long> logged = new CompletableFuture<>();
+        List<LowWater.Group> groups = new ArrayList<>();
+        long[] last = {0};
+        List<Loggable> loggable = entries.stream()
+                .<Loggable>map(entry -> new Loggable() {
+                    @Override
+                    public Entry takeEntry() {
+                        return entry;
+                    }
+
+                    @Override
+                    public void logged(long sequence, LowWater.Group group) {
+                        groups.add(group);
+                        last[0] = sequence;
+                    }
+                })
+                .toList();
+        Consumer<Long> safelyLogged = queue.later(sequence -> {
+            groups.forEach(inbox.lowWater()::finished);
+            logged.complete(sequence);
+        });
+        boolean taken =
+                inbox.append(loggable, () -> safelyLogged.accept(last[0]), queue.later(logged::completeExceptionally));
+        if (!taken) {
+            logged.completeExceptionally(new IOException("the log does not accept records at the moment"));
+        }
+        return logged;
+    }
+
+    /** Returns why {@link #log} would fail, or last long; empty if it would not. */
+    public Optional<String> whyNotLogged() {
+        return problem().or(safe::problem).or(this::storeProblem);
     }
 
     private void fail(List<InFlight> part, Refused error) {

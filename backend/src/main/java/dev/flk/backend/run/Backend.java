@@ -151,7 +151,7 @@ public final class Backend implements AutoCloseable {
         this.state = config.state().isEmpty()
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
-        Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
+        Optional<RecordParts> record = RecordParts.open(common, store, certificates);
         this.feed = config.feed().map(topic -> FeedParts.start(common, topic, certificates, copied, record));
         others.start(certificates);
         certificates.care().start(); // after the record, which it waits for
@@ -166,7 +166,7 @@ public final class Backend implements AutoCloseable {
         servers.use(new Features(
                 true,
                 record.map(RecordParts::outcomes),
-                record.flatMap(RecordParts::reviews),
+                record.map(RecordParts::reviews),
                 record.map(RecordParts::bodies),
                 backup(common, store, certificates, record),
                 state.map(ServedState::engine),

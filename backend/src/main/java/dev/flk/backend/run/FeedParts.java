@@ -29,7 +29,7 @@ final class FeedParts {
                         log,
                         certificates.decided(),
                         feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()),
-                        record.flatMap(RecordParts::reviews).orElse(null),
+                        record.map(RecordParts::position).orElse(() -> Long.MAX_VALUE),
                         common.metrics().feed,
                         System::nanoTime))
                 .start();

@@ -3,6 +3,7 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.follow.RecordSink;
+import dev.flk.backend.follow.VoidedReviews;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.postgres.PostgresRows;
@@ -12,29 +13,26 @@ import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.wal.files.DiskFiles;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 
 /**
  * The record of outcomes, and what exists only with it.
  *
- * @param reviews empty if the state is off, which contains them
  * @param bodies the bodies in the log
  * @param position the sequence in the log up to which the record is complete
  */
-record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedBodies bodies, LongSupplier position) {
+record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodies, LongSupplier position) {
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+
     /** Opens the record; empty if this backend keeps none. */
-    static Optional<RecordParts> open(
-            Common common, ConfiguredStore store, CertificateParts certificates, Optional<ServedState> state) {
-        return common.config()
-                .record()
-                .store()
-                .map(place -> open(common, rows(common, place, store), certificates, state));
+    static Optional<RecordParts> open(Common common, ConfiguredStore store, CertificateParts certificates) {
+        return common.config().record().store().map(place -> open(common, rows(common, place, store), certificates));
     }
 
     private static OutcomeRows rows(Common common, Store place, ConfiguredStore store) {
@@ -50,8 +48,7 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
         throw new IllegalStateException("unknown place of the record: " + place);
     }
 
-    private static RecordParts open(
-            Common common, OutcomeRows rows, CertificateParts certificates, Optional<ServedState> state) {
+    private static RecordParts open(Common common, OutcomeRows rows, CertificateParts certificates) {
         RecordConfig config = common.config().record();
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
         common.parts().opened(rows);
@@ -61,21 +58,21 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
                 config.history(),
                 common.steady().expiry(),
                 common.metrics().ingest::admitted,
-                System::nanoTime);
+                System::nanoTime,
+                new VoidedReviews(certificates.ingest()::log, common.clock(), PATIENCE));
         Follower follower = common.parts()
                 .opened(new Follower(sink, log, certificates.decided(), common.metrics().record, System::nanoTime));
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
                 rows, rows.areShared() || !certificates.hasSharedStore(), sink::incompleteBefore, follower::isBehind);
-        Optional<Reviews> reviews = state.map(served -> common.parts()
+        Reviews reviews = common.parts()
                 .opened(new Reviews(
                         outcomes,
-                        served.engine(),
+                        new InboxReviews(certificates.ingest(), follower, common.clock()),
                         config.reviewAfter(),
-                        config.history(),
                         common.clock(),
                         common.metrics().review))
-                .start());
+                .start();
         return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start()::position);
     }
 }

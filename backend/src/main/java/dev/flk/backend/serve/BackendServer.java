@@ -279,8 +279,7 @@ public final class BackendServer implements AutoCloseable {
 
     private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {
         Supplier<Features> features = parts.features();
-        changes = new ChangesHandler(
-                () -> features.get().record(), () -> features.get().reviews(), guard, record);
+        changes = new ChangesHandler(() -> features.get().record(), guard, record);
         parts.metrics().http().watchers.watch(changes::watchers);
         return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
                 .addTo(logs.addTo(backup.addTo(changes.addTo(record.addTo(routes)))));

@@ -16,7 +16,7 @@ import java.util.Optional;
  *
  * @param areOpen whether the backend has opened them
  * @param record the record of outcomes
- * @param reviews the reviews, which exist if both the record and the state exist
+ * @param reviews the reviews, which exist if the record exists
  * @param bodies the log's bodies, which exist if the record exists
  * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
  * @param state the state of agents

@@ -401,7 +401,7 @@ final class PageHandler implements AutoCloseable {
                             200,
                             pages.html(CertificateView.of(
                                     recorded.get(0),
-                                    reviews.get().orElse(null),
+                                    reviews.get().orElseThrow(),
                                     token,
                                     bodies.get().orElse(null),
                                     policy,

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.OtherNumberException;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
+import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.page.Pages;
@@ -24,8 +25,6 @@ import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.program.config.Quantities;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -72,10 +71,7 @@ final class ReviewPages {
     private static final List<String> HIDDEN =
             List.of("id", "version", "shard", "reason", "from", "until", "reviewed_at", "count");
 
-    private static final String STATE_DOWN = "the state, which has the reviews, can't be ";
-
-    private final Supplier<Optional<RecordedOutcomes>> record;
-    private final Supplier<Optional<Reviews>> reviews;
+    private final Supplier<Features> features;
     private final Supplier<String> user;
     private final Policy policy;
     private final InstantSource clock;
@@ -84,8 +80,7 @@ final class ReviewPages {
 
     /** @param token the secret that each form must have */
     ReviewPages(BackendServer.Parts parts, Supplier<String> user, Pages pages, String token) {
-        this.record = () -> parts.features().get().record();
-        this.reviews = () -> parts.features().get().reviews();
+        this.features = parts.features();
         this.user = user;
         this.policy = parts.policy();
         this.clock = parts.clock();
@@ -93,54 +88,33 @@ final class ReviewPages {
         this.token = token;
     }
 
+    /** Returns what the view reads; empty if this backend has no record. */
+    private Optional<Source> source() {
+        Features open = features.get();
+        return open.record()
+                .flatMap(record -> open.reviews().map(reviews -> new Source(record, reviews, token, policy)));
+    }
+
     /** Answers with the queue or with the reviews that were made; empty if this backend has no record. */
     Optional<Answer> get(Map<String, String> query) {
-        Optional<RecordedOutcomes> outcomes = record.get();
-        if (outcomes.isEmpty()) {
-            return Optional.empty();
-        }
-        Optional<Reviews> found = reviews.get();
-        Source source = new Source(outcomes.get(), found.orElse(null), token, policy);
+        return source().map(source -> get(source, query));
+    }
+
+    private Answer get(Source source, Map<String, String> query) {
         String id = query.get("id");
-        Version chosen = id == null ? null : recorded(outcomes.get(), id);
+        Version chosen = id == null ? null : recorded(source.record(), id);
         if (id != null && chosen == null) {
-            return Optional.of(PageHandler.html(404, pages.html(new NotFound(id, true))));
+            return PageHandler.html(404, pages.html(new NotFound(id, true)));
         }
-        if (found.isEmpty()) {
-            return Optional.of(html(
-                    200,
-                    ReviewView.unknown(
-                            source,
-                            chosen,
-                            "Reviews unknown: this backend has no state, which has the reviews. It is still starting,"
-                                    + " or STATE_PORT is off. Reload the page in a minute.",
-                            clock.instant())));
-        }
-        try {
-            return Optional.of(
-                    "reviewed".equals(query.get("show"))
-                            ? reviewed(found.get(), query)
-                            : html(
-                                    200,
-                                    ReviewView.read(
-                                            source,
-                                            found.get(),
-                                            new Choice(query.get("shard"), query.get("reason"), chosen),
-                                            sent(query),
-                                            clock.instant())));
-        } catch (StateException e) {
-            return Optional.of(html(
-                    503,
-                    ReviewView.unknown(
-                            source,
-                            chosen,
-                            e.reason() == Reason.STARTING
-                                    ? "Reviews unknown: " + e.getMessage() + "."
-                                    : "Reviews unknown: " + STATE_DOWN + "read now: " + e.getMessage()
-                                            + ". Certificates are not affected. Run flk backend health on its host; it"
-                                            + " names the cause.",
-                            clock.instant())));
-        }
+        return "reviewed".equals(query.get("show"))
+                ? reviewed(source.reviews(), query)
+                : html(
+                        200,
+                        ReviewView.read(
+                                source,
+                                new Choice(query.get("shard"), query.get("reason"), chosen),
+                                sent(query),
+                                clock.instant()));
     }
 
     private Answer reviewed(Reviews found, Map<String, String> query) {
@@ -211,28 +185,22 @@ final class ReviewPages {
      * @return empty if this backend has no record
      */
     Optional<Answer> post(String body) {
-        Optional<RecordedOutcomes> outcomes = record.get();
-        if (outcomes.isEmpty()) {
-            return Optional.empty();
-        }
-        Map<String, String> form = BadRequest.fields(body, FORM);
-        Attempt attempt = new Attempt(form, outcomes.get(), reviews.get().orElse(null));
+        return source().map(source -> post(source, BadRequest.fields(body, FORM)));
+    }
+
+    private Answer post(Source source, Map<String, String> form) {
+        Attempt attempt = new Attempt(form, source);
         if (!MessageDigest.isEqual(bytes(token), bytes(form.getOrDefault("token", "")))) {
-            return Optional.of(attempt.failed(
+            return attempt.failed(
                     403,
-                    "this form is not valid any more, because the backend was restarted since the page was loaded"));
+                    "this form is not valid any more, because the backend was restarted since the page was loaded");
         }
         try {
-            return Optional.of(attempt.answer());
+            return attempt.answer();
         } catch (BadRequest e) {
-            return Optional.of(attempt.failed(400, e.text()));
-        } catch (StateException e) {
-            return Optional.of(
-                    e.reason() == Reason.INVALID
-                            ? attempt.failed(400, e.getMessage())
-                            : attempt.failed(503, STATE_DOWN + "read or written now: " + e.getMessage()));
+            return attempt.failed(400, e.text());
         } catch (RecordUnavailableException e) {
-            return Optional.of(attempt.failed(503, "the record can't be read now: " + e.getMessage()));
+            return attempt.failed(503, "the record can't be read now: " + e.getMessage());
         }
     }
 
@@ -243,24 +211,19 @@ final class ReviewPages {
     /** A form that was sent. */
     private final class Attempt {
         private final Map<String, String> form;
-        private final RecordedOutcomes outcomes;
-        private final @Nullable Reviews found;
+        private final Source source;
         private final @Nullable String id;
         private final boolean isWithdrawal;
         private final Instant now = clock.instant();
 
-        Attempt(Map<String, String> form, RecordedOutcomes outcomes, @Nullable Reviews found) {
+        Attempt(Map<String, String> form, Source source) {
             this.form = form;
-            this.outcomes = outcomes;
-            this.found = found;
+            this.source = source;
             this.id = form.get("id");
             this.isWithdrawal = Review.Verdict.WITHDRAWN.text().equals(form.get("verdict"));
         }
 
         Answer answer() {
-            if (found == null) {
-                return failed(503, "this backend has no state now: it is still starting, or STATE_PORT is off");
-            }
             String id = form.get("id");
             ReviewHandler.Body given = new ReviewHandler.Body(
                     id == null ? null : List.of(id),
@@ -282,20 +245,23 @@ final class ReviewPages {
             Recorded recorded;
             try {
                 recorded = ReviewHandler.review(
-                        found, given, shown, isWithdrawal ? null : number(form, "count"), user.get(), now);
+                        source.reviews(), given, shown, isWithdrawal ? null : number(form, "count"), user.get(), now);
             } catch (OtherNumberException e) {
                 return failed(412, String.valueOf(e.getMessage()));
+            } catch (ReviewUnavailableException e) {
+                String sentence = ReviewHandler.sentence(e, id != null);
+                return again(503, Character.toUpperCase(sentence.charAt(0)) + sentence.substring(1) + ".");
             }
             if (id != null && !recorded.leftOut().isEmpty()) {
                 return failed(
                         412, "the review is not the one that was shown: " + ReviewHandler.sentence(recorded.leftOut()));
             }
-            return seeOther(target(found, recorded));
+            return seeOther(target(recorded));
         }
 
         /** Returns the address of the next certificate, or of what waits again. */
-        private String target(Reviews found, Recorded recorded) {
-            String path = path(found);
+        private String target(Recorded recorded) {
+            String path = path();
             String start = path + (path.contains("?") ? "&" : "?");
             if (isWithdrawal) {
                 int count = BadRequest.parsed(
@@ -308,18 +274,18 @@ final class ReviewPages {
                     + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString()) + reviewed;
         }
 
-        private String path(Reviews found) {
+        private String path() {
             if (id == null) {
                 return isWithdrawal
                         ? ReviewView.path(form.getOrDefault("shard", ""), form.getOrDefault("reason", ""))
                         : ReviewView.PATH;
             }
             try {
-                Version chosen = recorded(outcomes, id);
+                Version chosen = recorded(source.record(), id);
                 return chosen == null
                         ? ReviewView.PATH
-                        : isWithdrawal ? ReviewView.path(chosen) : ReviewView.pathAfter(found, chosen);
-            } catch (StateException | RecordUnavailableException e) {
+                        : isWithdrawal ? ReviewView.path(chosen) : ReviewView.pathAfter(source.reviews(), chosen);
+            } catch (RecordUnavailableException e) {
                 return ReviewView.PATH; // the review was recorded
             }
         }
@@ -329,8 +295,15 @@ final class ReviewPages {
             return time == null ? "" : "&" + name + "=" + Pages.encoded(time);
         }
 
-        /** Answers that the form had no effect, with the form and as much of the view as can be read. */
+        /** Answers that the form had no effect. */
         Answer failed(int status, String why) {
+            String nothing =
+                    id == null && status == 503 ? "Nothing, or only a part of the group, was " : "Nothing was ";
+            return again(status, nothing + (isWithdrawal ? "withdrawn: " : "reviewed: ") + why + ".");
+        }
+
+        /** Answers with the form again, and as much of the view as can be read. */
+        private Answer again(int status, String problem) {
             Map<String, String> hidden = new LinkedHashMap<>();
             HIDDEN.stream().filter(form::containsKey).forEach(name -> hidden.put(name, form.getOrDefault(name, "")));
             Form again = new Form(
@@ -338,32 +311,15 @@ final class ReviewPages {
                     form.getOrDefault("verdict", ""),
                     form.getOrDefault("note", ""),
                     form.getOrDefault("author", ""));
-            String nothing =
-                    id == null && status == 503 ? "Nothing, or only a part of the group, was " : "Nothing was ";
-            return html(
-                    status,
-                    view().failed(
-                                    nothing + (isWithdrawal ? "withdrawn: " : "reviewed: ") + why + ".",
-                                    again,
-                                    status == 412));
+            return html(status, view().failed(problem, again, status == 412));
         }
 
         private ReviewView view() {
-            Source source = new Source(outcomes, found, token, policy);
-            Version chosen = null;
             try {
-                chosen = id != null && RecordedOutcomes.isId(id) ? recorded(outcomes, id) : null;
-                if (found != null) {
-                    return ReviewView.read(
-                            source, found, new Choice(form.get("shard"), form.get("reason"), chosen), null, now);
-                }
-            } catch (BadRequest | StateException | RecordUnavailableException e) {
-                // the view does without it
-            }
-            try {
-                return ReviewView.unknown(source, chosen, "", now);
-            } catch (RecordUnavailableException e) {
-                return ReviewView.unknown(source, null, "", now);
+                Version chosen = id != null && RecordedOutcomes.isId(id) ? recorded(source.record(), id) : null;
+                return ReviewView.read(source, new Choice(form.get("shard"), form.get("reason"), chosen), null, now);
+            } catch (BadRequest | RecordUnavailableException e) {
+                return ReviewView.unknown(token, now);
             }
         }
     }

@@ -73,7 +73,7 @@ class DecidedQueueTest {
 
     @Test
     void partThatWasLeft_isForTheOtherAtThisPosition_untilLessIsDecided() {
-        DecidedPart part = new DecidedPart(3, 5, "digest", List.of(), List.of());
+        DecidedPart part = new DecidedPart(3, 5, "digest", List.of(), List.of(), List.of());
         assertThat(after(RECORD, 3)).isEqualTo(after(FEED, 3)).isEmpty();
         queue.leave(part, 7);
 

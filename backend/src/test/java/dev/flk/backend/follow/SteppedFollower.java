@@ -3,9 +3,13 @@ package dev.flk.backend.follow;
 
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 
 /** A {@link Follower} of a record whose steps a simulation takes; nothing that it records becomes too old. */
 public final class SteppedFollower {
@@ -13,9 +17,25 @@ public final class SteppedFollower {
 
     private final Follower follower;
 
-    public SteppedFollower(DecidedLog log, OutcomeRows rows, DecidedQueue decided, FollowerMetrics metrics) {
-        RecordSink sink = new RecordSink(log, rows, FOR_EVER, () -> Instant.EPOCH, () -> 0, () -> 0);
+    public SteppedFollower(
+            DecidedLog log,
+            OutcomeRows rows,
+            DecidedQueue decided,
+            FollowerMetrics metrics,
+            Function<List<Entry>, CompletableFuture<Long>> append) {
+        RecordSink sink = new RecordSink(
+                log,
+                rows,
+                FOR_EVER,
+                () -> Instant.EPOCH,
+                () -> 0,
+                () -> 0,
+                new VoidedReviews(append, () -> Instant.EPOCH, Duration.ZERO));
         follower = new Follower(sink, log, decided, metrics, () -> 0);
+    }
+
+    public SteppedFollower(Follower follower) {
+        this.follower = follower;
     }
 
     /** Takes one step; returns whether everything that is decided is in the record. */

@@ -6,24 +6,25 @@ import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.decide.LoggedReview;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.feed.FeedMetrics;
 import dev.flk.backend.feed.FeedSink;
 import dev.flk.backend.feed.MemoryFeed;
 import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.Review;
-import dev.flk.backend.outcomes.record.Review.Verdict;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.program.json.Json;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,11 +34,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -58,7 +60,7 @@ final class FedLogTest {
     }
 
     private Follower follow(IngestHarness harness) {
-        return follow(harness, topic, null, handedBy(harness));
+        return follow(harness, topic, () -> Long.MAX_VALUE, handedBy(harness));
     }
 
     private static DecidedQueue handedBy(IngestHarness harness) {
@@ -67,8 +69,9 @@ final class FedLogTest {
         return handed;
     }
 
-    private Follower follow(IngestHarness harness, MemoryFeed topic, @Nullable Reviews reviews, DecidedQueue handed) {
-        return FeedSink.follower(harness.decidedLog(), handed, topic, reviews, feedMetrics, System::nanoTime)
+    private Follower follow(
+            IngestHarness harness, MemoryFeed topic, LongSupplier settledUpTo, DecidedQueue handed) {
+        return FeedSink.follower(harness.decidedLog(), handed, topic, settledUpTo, feedMetrics, System::nanoTime)
                 .start();
     }
 
@@ -150,14 +153,14 @@ final class FedLogTest {
                 TemporaryRows rows = new TemporaryRows();
                 TemporaryRows fromTheLog = new TemporaryRows()) {
             DecidedQueue handed = handedBy(harness);
-            try (Follower feed = follow(harness, topic, null, handed);
+            try (Follower feed = follow(harness, topic, () -> Long.MAX_VALUE, handed);
                     Follower record = FollowedLogTest.follow(harness, rows, handed)) {
                 submitAllKinds(harness);
                 awaitFed(harness, feed);
                 awaitFed(harness, record);
             }
             DecidedQueue nothing = new DecidedQueue();
-            try (Follower feed = follow(harness, fedFromTheLog, null, nothing);
+            try (Follower feed = follow(harness, fedFromTheLog, () -> Long.MAX_VALUE, nothing);
                     Follower record = FollowedLogTest.follow(harness, fromTheLog, nothing)) {
                 awaitFed(harness, feed);
                 awaitFed(harness, record);
@@ -316,63 +319,33 @@ final class FedLogTest {
     }
 
     @Test
-    void reviews_areFedOnce_andAgainIfTheStateWasLost() throws IOException {
-        Review review = new Review(Verdict.FAULT, "a note", "anna", NOW.toString());
-        int expected = 0;
-        for (int state = 0; state < 2; state++) {
-            try (MemoryRecord record = new MemoryRecord();
-                    Reviews reviews = record.reviews(new Metrics("test"), NOW)) {
-                String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
-                for (int start = 0; start < 2; start++) {
-                    try (IngestHarness harness = open();
-                            Follower follower = follow(harness, topic, reviews, handedBy(harness))) {
-                        submit(harness, 2 * state + start + 1, 2 * state + start + 1);
-                        reviews.review(new Reviewed.Ids(List.of(id), -1), review);
-                        expected += 2;
-                        awaitEvents(expected);
-                        awaitFed(harness, follower);
-                    }
-                }
-                assertThat(topic.headers("type")).containsExactlyInAnyOrderElementsOf(repeated(expected / 2));
-                assertThat(topic.values())
-                        .contains("{\"shard_id\":\"a\",\"epoch\":1,\"pcs_id\":\"" + id
-                                + "\",\"review\":{\"version\":2,\"verdict\":\"fault\",\"note\":\"a note\","
-                                + "\"author\":\"anna\",\"at\":\"2026-11-26T12:00:00Z\"}}");
-            }
-        }
-    }
-
-    /** A review is fed although certificates arrive all the time. */
-    @Test
-    void reviewUnderLoad_isFed() throws IOException {
-        try (MemoryRecord record = new MemoryRecord();
-                Reviews reviews = record.reviews(new Metrics("test"), NOW);
-                IngestHarness harness = open();
-                Follower follower = follow(harness, topic, reviews, handedBy(harness))) {
+    void review_isFedAfterItsOutcome_unlessItIsVoided_onceItIsKnown() throws IOException {
+        Review review = new Review(1, Verdict.FAULT, "a note", "anna", NOW.toString());
+        String id = Pcs.number(1).id().toString();
+        AtomicLong settledUpTo = new AtomicLong();
+        try (IngestHarness harness = open();
+                Follower follower = follow(harness, topic, settledUpTo::get, handedBy(harness))) {
             submit(harness, 1, 1);
+            log(harness, new LoggedReview("shard-1", 1, id, review).encode());
+            submit(harness, 2, 2);
+            log(harness, new LoggedReview("shard-1", 1, id, review).encode());
+            await().until(() -> topic.headers("type").equals(List.of("outcome")));
+
+            log(harness, LoggedReview.encodeVoid(4));
+            settledUpTo.set(4);
+            submit(harness, 3, 3);
             awaitFed(harness, follower);
-            String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
-            int next = 2;
-            reviews.review(
-                    new Reviewed.Ids(List.of(id), -1), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
-            while (!topic.headers("type").contains("review")) {
-                assertThat(next)
-                        .as("certificates during which no review was fed")
-                        .isLessThan(20_000);
-                submit(harness, next, next);
-                next++;
-            }
         }
+        assertThat(topic.headers("type")).containsExactly("outcome", "review", "outcome", "outcome");
+        assertThat(topic.values().get(1))
+                .isEqualTo("{\"shard_id\":\"shard-1\",\"epoch\":1,\"pcs_id\":\"" + id
+                        + "\",\"review\":{\"version\":1,\"verdict\":\"fault\",\"note\":\"a note\","
+                        + "\"author\":\"anna\",\"at\":\"2026-11-26T12:00:00Z\"}}");
     }
 
-    private void awaitEvents(int expected) {
-        await().until(() -> topic.events().size() == expected);
-    }
-
-    private static List<String> repeated(int times) {
-        return Stream.concat(
-                        Stream.generate(() -> "outcome").limit(times),
-                        Stream.generate(() -> "review").limit(times))
-                .toList();
+    private static void log(IngestHarness harness, byte[] body) {
+        long unused = harness.ingest
+                .log(List.of(new Entry(RecordKind.REVIEW, KeyId.NONE.text(), NOW.toEpochMilli(), body)))
+                .join();
     }
 }

@@ -8,6 +8,7 @@ import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.follow.RecordSink;
 import dev.flk.backend.follow.SteppedFollower;
+import dev.flk.backend.follow.VoidedReviews;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
@@ -21,11 +22,14 @@ import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict.Kind;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -64,8 +68,13 @@ class FollowedLogTest {
                 Duration.ofDays(90),
                 harness.clock::wall,
                 harness.ingestMetrics::admitted,
-                System::nanoTime);
+                System::nanoTime,
+                new VoidedReviews(FollowedLogTest::noReviews, Instant::now, Duration.ZERO));
         return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
+    }
+
+    private static CompletableFuture<Long> noReviews(List<Entry> entries) {
+        throw new AssertionError("there are no reviews");
     }
 
     private static void submit(IngestHarness harness, int from, int to) {
@@ -104,7 +113,12 @@ class FollowedLogTest {
             submit(harness, 1, 20);
             await().until(() -> harness.metric("flk_inbox_pending") == 0);
             SteppedFollower follower =
-                    new SteppedFollower(harness.decidedLog(), rows.rows(), new DecidedQueue(), harness.recordMetrics);
+                    new SteppedFollower(
+                            harness.decidedLog(),
+                            rows.rows(),
+                            new DecidedQueue(),
+                            harness.recordMetrics,
+                            FollowedLogTest::noReviews);
             assertThat(follower.isBehind()).isTrue();
 
             while (follower.isBehind()) {

@@ -30,6 +30,7 @@ import dev.flk.sample.Pcs;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.verification.Verdict.Recomputed;
+import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -45,6 +46,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -148,11 +150,15 @@ final class SimulatedRecord {
         isIdle = hasLogLostItsEnd && random.nextBoolean();
         hasLogLostItsEnd = false;
         log = new DecidedLog(opened, disk);
-        SteppedFollower started = new SteppedFollower(log, rows, queue, metrics);
+        SteppedFollower started = new SteppedFollower(log, rows, queue, metrics, SimulatedRecord::noReviews);
         follower = started;
         care.waitFor(started::position, rows::sync);
         setDiskLow(random.nextInt(8) == 0);
         rows.setMood(random.nextInt(5) == 0 ? Mood.DOWN : random.nextInt(3) == 0 ? Mood.FLAKY : Mood.UP);
+    }
+
+    private static CompletableFuture<Long> noReviews(List<Entry> entries) {
+        throw new AssertionError("there are no reviews");
     }
 
     private long firstInLog() {
@@ -369,7 +375,7 @@ final class SimulatedRecord {
             public void wentBack() {}
         });
         follower = new SteppedFollower(
-                new DecidedLog(Objects.requireNonNull(inbox), files.complete()), fresh, new DecidedQueue(), metrics());
+                new DecidedLog(Objects.requireNonNull(inbox), files.complete()), fresh, new DecidedQueue(), metrics(), SimulatedRecord::noReviews);
         catchUp();
         compare(fresh);
     }

@@ -10,6 +10,7 @@ import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.follow.DecidedQueue;
+import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.LogCare;
@@ -33,6 +34,7 @@ import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -50,6 +52,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -192,6 +195,15 @@ final class Simulation {
         if (record != null) {
             record.follow(inbox, queue, care);
         }
+    }
+
+    /** Logs records that need no decision. */
+    CompletableFuture<Long> log(List<Entry> entries) {
+        return running.ingest().log(entries);
+    }
+
+    DecidedLog decidedLog() {
+        return new DecidedLog(running.inbox(), disk);
     }
 
     private void perhapsStepRecord() {
@@ -729,7 +741,7 @@ final class Simulation {
     private List<String> sequencesSoFar() {
         return files.recordsSoFar().stream()
                 .map(record -> record.sequence() + " "
-                        + LoggedId.of(record).orElseThrow().toString().substring(0, 6))
+                        + LoggedId.of(record).map(PcsId::toString).orElse("-"))
                 .toList();
     }
 

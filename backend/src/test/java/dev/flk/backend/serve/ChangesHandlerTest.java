@@ -6,26 +6,21 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
-import dev.flk.backend.outcomes.record.Review;
-import dev.flk.backend.outcomes.record.Review.Verdict;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.backend.serve.record.ChangesHandler;
-import dev.flk.backend.state.MemoryEngine;
-import dev.flk.state.History.At;
-import dev.flk.state.StateEngine;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,16 +43,11 @@ final class ChangesHandlerTest {
     private final ServerFixture server = new ServerFixture();
 
     private final MemoryRecord record = new MemoryRecord();
-    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
     @BeforeEach
     void start() {
         server.record = record.outcomes();
-        server.reviews = reviews(record.engine());
-    }
-
-    private Reviews reviews(StateEngine engine) {
-        return new Reviews(record.outcomes(), engine, Duration.ofDays(1), Duration.ofDays(90), () -> NOW, metrics);
+        server.reviews = record.reviews(server.metrics, NOW);
     }
 
     @AfterEach
@@ -71,7 +61,7 @@ final class ChangesHandlerTest {
 
     private void review(Verdict verdict, String... ids) {
         var unused = server.reviews.review(
-                new Reviewed.Ids(List.of(ids), -1), new Review(verdict, "a note", "anna", NOW.toString()));
+                new Subject.Ids(List.of(ids), -1), new Review(0, verdict, "a note", "anna", NOW.toString()));
     }
 
     private HttpResponse<String> get(String query) throws IOException, InterruptedException {
@@ -113,7 +103,7 @@ final class ChangesHandlerTest {
     }
 
     @Test
-    void changes_fromTheBeginning_areOutcomesInTheirOrderThenReviews() throws Exception {
+    void changes_fromTheBeginning_areInTheOrderOfTheLog() throws Exception {
         add("a", 1, "accepted");
         String rejected = add("b <&>", 2, "rejected");
         review(Verdict.FAULT, rejected);
@@ -122,17 +112,16 @@ final class ChangesHandlerTest {
         HttpResponse<String> answer = get("");
 
         assertThat(events(answer))
-                .containsExactly("outcome 1 accepted", "outcome 2 rejected", "outcome 2 escalated", "review 2 fault");
+                .containsExactly("outcome 1 accepted", "outcome 2 rejected", "review 2 fault", "outcome 2 escalated");
         assertThat(answer.headers().firstValue("Content-Type")).contains("application/x-ndjson");
         assertThat(answer.headers().firstValue("X-Flk-Covers")).contains("all-backends");
         assertThat(answer.headers().firstValue("X-Flk-More")).isEmpty();
-        assertThat(answer.headers().firstValue("X-Flk-Reviews")).isEmpty();
         List<String> lines = answer.body().lines().toList();
         String current = getPath("/v1/outcomes?verdict=escalated").body().strip();
-        assertThat(lines.get(2).replaceFirst("\\{\"kind\":\"outcome\",\"cursor\":\"[^\"]+\",", "{"))
+        assertThat(lines.get(3).replaceFirst("\\{\"kind\":\"outcome\",\"cursor\":\"[^\"]+\",", "{"))
                 .as("an outcome is its line in /v1/outcomes, with kind and cursor")
                 .isEqualTo(current);
-        assertThat(lines.get(3).replaceFirst("\"cursor\":\"[^\"]+\"", "\"cursor\":\"…\""))
+        assertThat(lines.get(2).replaceFirst("\"cursor\":\"[^\"]+\"", "\"cursor\":\"…\""))
                 .isEqualTo("{\"kind\":\"review\",\"cursor\":\"…\",\"shard_id\":\"b <&>\",\"epoch\":2,\"pcs_id\":\""
                         + rejected + "\",\"review\":{\"version\":1,\"verdict\":\"fault\",\"note\":\"a note\","
                         + "\"author\":\"anna\",\"at\":\"" + NOW + "\"}}");
@@ -219,29 +208,6 @@ final class ChangesHandlerTest {
     }
 
     @Test
-    void stateIsOffOrDown_outcomesAreServed_reviewsAreUnknownAndFollowLater() throws Exception {
-        String id = add("a", 1, "rejected");
-        Reviews known = server.reviews;
-        StateEngine closed = MemoryEngine.started();
-        closed.close();
-        server.reviews = null;
-        HttpResponse<String> off = get("");
-        server.reviews = reviews(closed);
-        HttpResponse<String> down = get("");
-
-        for (HttpResponse<String> answer : List.of(off, down)) {
-            assertThat(events(answer)).containsExactly("outcome 1 rejected");
-            assertThat(answer.headers().firstValue("X-Flk-Reviews")).contains("unknown");
-        }
-        assertError(get("?cursor=now"), 503, "reviews unknown: the state is down");
-        server.reviews = known;
-        review(Verdict.FAULT, id);
-        for (HttpResponse<String> answer : List.of(off, down)) {
-            assertThat(events(get(next(answer)))).containsExactly("review 1 fault");
-        }
-    }
-
-    @Test
     void cursor_thatIsNotOne_is400() throws Exception {
         add("a", 1, "rejected");
         for (String cursor : List.of("x", "*", "bm8", "YQpiCmM", "YQo", "Cng")) {
@@ -256,14 +222,10 @@ final class ChangesHandlerTest {
     }
 
     private static void apply(MemoryRecord record, String logId, int epoch, String verdict) {
+        Version version = MemoryRecord.version("a", epoch, verdict, REASON, NOW, Map.of(), "%064d".formatted(epoch));
         record.rows()
                 .apply(new Group(
-                        new Position(logId, epoch, "d"),
-                        List.of(new Placed(
-                                epoch,
-                                MemoryRecord.version(
-                                        "a", epoch, verdict, REASON, NOW, Map.of(), "%064d".formatted(epoch)))),
-                        Map.of()));
+                        new Position(logId, epoch, "d"), List.of(new Placed(epoch, version)), List.of(), Map.of()));
     }
 
     @Test
@@ -288,23 +250,6 @@ final class ChangesHandlerTest {
             assertError(get(next(atSecond)), 503, "nothing has been read from the log yet");
             apply(other, "log-2", 1, "accepted");
             assertError(get(next(atSecond)), 400, "belongs to another backend");
-        }
-    }
-
-    @Test
-    void reviews_historyOfTheStateIsReplacedOrRemoved_is410() throws Exception {
-        String id = add("a", 1, "rejected");
-        HttpResponse<String> before = get("");
-        review(Verdict.FAULT, id);
-        review(Verdict.IGNORE, id);
-        record.engine().history().compact(new At.Revision(2));
-        assertError(get(next(before)), 410, "compacted: of the reviews");
-        assertThat(events(get(""))).containsExactly("outcome 1 rejected", "review 1 ignore");
-
-        HttpResponse<String> atTwo = get("");
-        try (StateEngine other = MemoryEngine.started()) {
-            server.reviews = reviews(other);
-            assertError(get(next(atTwo)), 410, "history changed: of the state");
         }
     }
 
@@ -337,15 +282,12 @@ final class ChangesHandlerTest {
             }
         }
 
-        /** Waits for an id without an event, after a comment that says that reviews are unknown. */
+        /** Waits for an id without an event. */
         String progress() throws IOException {
-            String comment = "";
             String line = lines.readLine();
             while (!line.startsWith("id: ")) {
-                comment = line;
                 line = lines.readLine();
             }
-            assertThat(comment).isEqualTo(": reviews unknown");
             assertThat(lines.readLine()).isEmpty();
             return line.substring(4);
         }
@@ -385,9 +327,8 @@ final class ChangesHandlerTest {
     }
 
     @Test
-    void follow_conditionsSelectNothingAndStateIsOff_sendsTheAdvancedCursorAndSaysSo() throws Exception {
+    void follow_conditionsSelectNothing_sendsTheAdvancedCursor() throws Exception {
         add("a", 1, "accepted");
-        server.reviews = null;
         try (Follower follower = new Follower("?follow=true&verdict=rejected")) {
             String progress = follower.progress();
             add("a", 2, "accepted");

@@ -13,12 +13,14 @@ import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
+import dev.flk.backend.state.MemoryEngine;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.state.StateEngine;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
@@ -58,6 +60,7 @@ final class OperatorPathsTest {
     private Path dir;
 
     private final MemoryRecord record = new MemoryRecord();
+    private final StateEngine engine = MemoryEngine.started();
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
     @BeforeEach
@@ -70,7 +73,7 @@ final class OperatorPathsTest {
                 (token, namespace, prefix, writes) -> token.equals("all") ? Optional.of(true) : Optional.empty(),
                 () -> ServerFixture.NOW);
         server.sessions = Sessions.start(
-                new StateSessions(record.engine(), CONFIG.ttl(), () -> ServerFixture.NOW),
+                new StateSessions(engine, CONFIG.ttl(), () -> ServerFixture.NOW),
                 access,
                 CONFIG,
                 server.sessionMetrics);
@@ -82,6 +85,7 @@ final class OperatorPathsTest {
         server.sessions.close();
         server.logs.close();
         record.close();
+        engine.close();
     }
 
     private static String authorization(String login) {

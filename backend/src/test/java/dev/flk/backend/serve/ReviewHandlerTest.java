@@ -4,25 +4,14 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
-import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.config.Secret;
-import dev.flk.state.StateEngine;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -42,17 +31,11 @@ final class ReviewHandlerTest {
     private final ServerFixture server = new ServerFixture();
 
     private final MemoryRecord record = new MemoryRecord();
-    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
     @BeforeEach
     void start() {
         server.record = record.outcomes();
-        server.reviews = reviews(record.engine());
-    }
-
-    private Reviews reviews(StateEngine engine) {
-        return new Reviews(
-                record.outcomes(), engine, Duration.ofDays(1), Duration.ofDays(90), () -> ServerFixture.NOW, metrics);
+        server.reviews = record.reviews(server.metrics, ServerFixture.NOW);
     }
 
     @AfterEach
@@ -94,8 +77,8 @@ final class ReviewHandlerTest {
         HttpResponse<String> reviewed = send("GET", "/v1/reviews?state=reviewed&limit=1", "");
         assertThat(reviewed.body())
                 .isEqualTo("{\"shard_id\":\"pump <7>\",\"pcs_id\":\"" + first
-                        + "\",\"version\":1,\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\",\"at\":\""
-                        + ServerFixture.NOW + "\"}\n");
+                        + "\",\"version\":1,\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\"," + AT
+                        + "}\n");
         String cursor = reviewed.headers().firstValue("X-Flk-Cursor").orElseThrow();
         HttpResponse<String> rest = send("GET", "/v1/reviews?state=reviewed&cursor=" + cursor, "");
         assertThat(rest.body()).isEmpty();
@@ -185,53 +168,6 @@ final class ReviewHandlerTest {
         assertThat(send("GET", "/ui/certificate?id=1234567", "").body()).contains("id is not 8 to 64");
     }
 
-    private void assertUnknown(String id, int status, String why, String ofQueue, String ofCertificate)
-            throws Exception {
-        String error = "{\"error\":\"reviews unknown: " + why;
-        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
-        assertThat(waiting.statusCode() + " " + waiting.body()).startsWith(status + " " + error);
-        assertThat(waiting.headers().firstValue("Retry-After").isPresent()).isEqualTo(status == 503);
-        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}")).startsWith(status + " " + error);
-        HttpResponse<String> view = send("GET", "/ui/review", "");
-        assertThat(view.statusCode()).isEqualTo(status == 404 ? 200 : status);
-        assertThat(view.body())
-                .contains("Reviews unknown: " + ofQueue)
-                .doesNotContain("No certificate waits for a review");
-        HttpResponse<String> certificate = send("GET", "/ui/certificate?id=" + id, "");
-        assertThat(certificate.statusCode()).isEqualTo(200);
-        assertThat(certificate.body())
-                .contains("rejected", "Reviews unknown: " + ofCertificate)
-                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
-    }
-
-    @Test
-    void reviews_withoutState_areUnknown() throws Exception {
-        String id = rejected(1);
-        server.reviews = null;
-        String off = "this backend has no state";
-        assertUnknown(
-                id,
-                404,
-                off + " because STATE_PORT is off",
-                off + ", which has the reviews. It is still starting, or STATE_PORT is off.",
-                "this backend is still starting, or STATE_PORT is off.");
-        assertThat(send("GET", "/v1/outcomes", "").body()).contains(id);
-        assertThat(server.sample("flk_review_waiting")).isEqualTo("NaN");
-        assertThat(server.sample("flk_review_overdue")).isEqualTo("NaN");
-
-        StateEngine engine = MemoryEngine.notStarted(() -> ServerFixture.NOW);
-        server.reviews = reviews(engine);
-        assertUnknown(id, 503, "the state engine is starting", "the state engine is starting", "the state");
-        engine.close();
-        assertUnknown(
-                id, 503, "the state is down", "the state, which has the reviews, can't be read now", "the state can");
-
-        server.reviews = null;
-        server.record = null;
-        assertThat(send("GET", "/v1/reviews", "").body()).contains("keeps no record of outcomes");
-        assertThat(send("GET", "/ui/review", "").body()).contains("This backend has no record of outcomes.");
-    }
-
     @Test
     void put_invalidCondition_isRefused() throws Exception {
         String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"fault\"}";
@@ -246,47 +182,37 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void reviews_whileTheyAreRead_areUnknown() throws Exception {
-        rejected(1);
-        CountDownLatch begun = new CountDownLatch(1);
-        CompletableFuture<Void> end = new CompletableFuture<>();
-        server.record = new RecordedOutcomes(
-                record.rows(),
-                true,
-                () -> {
-                    begun.countDown();
-                    end.join();
-                    return Optional.empty();
-                },
-                () -> false);
-        server.reviews = new Reviews(
-                server.record,
-                record.engine(),
-                Duration.ofDays(1),
-                Duration.ofDays(90),
-                () -> ServerFixture.NOW,
-                metrics);
-        CompletableFuture<AllWaiting> first = CompletableFuture.supplyAsync(() -> server.reviews.waiting(null));
-        begun.await();
+    void put_logOrRecordFails_is503_andSaysWhetherTheReviewMayTakeEffect() throws Exception {
+        String ids = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"fault\"}";
+        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + ServerFixture.NOW
+                + "\",\"verdict\":\"fault\"}";
+        record.problem("the disk is full");
 
-        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
-        HttpResponse<String> view = send("GET", "/ui/review", "");
+        HttpResponse<String> answer = send("PUT", "/v1/reviews", ids);
+        assertThat(answer.statusCode() + " " + answer.body())
+                .isEqualTo("503 {\"error\":\"nothing was recorded: the disk is full\"}");
+        assertThat(answer.headers().firstValue("Retry-After")).contains("1");
+        assertThat(put(group)).contains("nothing, or only a part of the group, was recorded: the disk is full");
 
-        assertThat(waiting.statusCode() + " " + waiting.body())
-                .isEqualTo("503 {\"error\":\"reviews unknown: they are being read; try again in a minute\"}");
-        assertThat(waiting.headers().firstValue("Retry-After")).contains("1");
-        assertThat(view.statusCode()).isEqualTo(503);
-        assertThat(view.body()).contains("Reviews unknown: they are being read; try again in a minute.");
-        end.complete(null);
-        assertThat(first.join().outcomes()).hasSize(1);
-        assertThat(send("GET", "/ui/review", "").body()).contains("1 certificate waits for a review.");
+        record.problem(null);
+        record.holdReviews(true);
+        assertThat(put(ids))
+                .isEqualTo("503 {\"error\":\"the review is in the log and may take effect: the record does not have it"
+                        + " yet; look at the certificate before you repeat it\"}");
+    }
+
+    @Test
+    void reviews_withoutRecord_is404() throws Exception {
+        server.record = null;
+        server.reviews = null;
+
+        assertThat(put("{}")).startsWith("404 ").contains("keeps no record of outcomes");
     }
 
     /** Checks that a certificate is not called unknown while the record is read from the log again. */
     @Test
     void put_recordIsBehind_is503_thenTheCertificateIsReviewed() throws Exception {
-        AtomicBoolean isBehind = new AtomicBoolean(true);
-        server.record = new RecordedOutcomes(record.rows(), true, Optional::empty, isBehind::get);
+        record.behind(true);
         String id = "0123456789abcdef".repeat(4);
         String body = "{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}";
 
@@ -299,7 +225,7 @@ final class ReviewHandlerTest {
         }
 
         record.add("pump", 1, "rejected", REASON, ServerFixture.NOW, id);
-        isBehind.set(false);
+        record.behind(false);
         assertThat(put(body)).startsWith("200 ");
         assertThat(put("{\"ids\":[\"fedcba98\"],\"verdict\":\"fault\"}")).startsWith("404 ");
     }
@@ -354,9 +280,9 @@ final class ReviewHandlerTest {
         assertThat(put(body)).startsWith("401 ");
         assertThat(send("GET", "/v1/reviews", "").statusCode()).isEqualTo(401);
         assertThat(put(body, "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0")).startsWith("200 ");
-        assertThat(record.engine().reads().values(Reviews.NAMESPACE, "", null))
-                .singleElement()
-                .satisfies(each -> assertThat(each.version().json()).contains("\"author\":\"operator\""));
+        assertThat(server.reviews.recent().reviews())
+                .extracting(each -> each.review().author())
+                .containsExactly("operator");
     }
 
     @Test
@@ -600,27 +526,30 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void page_stateFails_nothingIsReviewed_andTheNoteIsKept() throws Exception {
+    void page_logOrRecordFails_keepsTheNote_andSendingItAgainIsSafe() throws Exception {
         String id = rejected(1);
         String page = send("GET", "/ui/review", "").body();
-        StateEngine failed = MemoryEngine.started();
-        failed.close();
-        server.reviews = reviews(failed);
+        String form = "id=" + id + "&version=0&verdict=fault&note=worn&author=anna";
+        record.problem("the disk is full");
+        HttpResponse<String> before = post(page, form);
+        record.problem(null);
+        record.holdReviews(true);
+        HttpResponse<String> after = post(before.body(), form);
+        record.holdReviews(false);
 
-        HttpResponse<String> answer = post(page, "id=" + id + "&version=0&verdict=fault&note=worn&author=anna");
-
-        assertThat(answer.statusCode()).isEqualTo(503);
-        assertThat(answer.body())
-                .contains(
-                        "Nothing was reviewed: the state, which has the reviews, can",
-                        "name=\"note\" value=\"worn\"",
-                        "name=\"author\" value=\"anna\"",
-                        "D̂ is claimed as 1.4000");
-        assertThat(send("GET", "/ui/review?id=" + id, "").body())
-                .contains("Reviews unknown: the state, which has the reviews, can", "D̂ is claimed as 1.4000");
-        server.reviews = reviews(record.engine());
-        assertThat(sent(answer.body(), "id=" + id + "&version=0&verdict=fault&note=worn&author=anna"))
-                .contains("1 certificate was reviewed as fault.");
+        assertThat(before.body()).contains("Nothing was recorded: the disk is full.");
+        assertThat(after.body())
+                .contains("The review is in the log and may take effect: the record does not have it yet; look at the"
+                        + " certificate before you repeat it.");
+        for (HttpResponse<String> failed : List.of(before, after)) {
+            assertThat(failed.statusCode()).isEqualTo(503);
+            assertThat(failed.body())
+                    .contains(
+                            "name=\"note\" value=\"worn\"",
+                            "name=\"author\" value=\"anna\"",
+                            "D̂ is claimed as 1.4000");
+        }
+        assertThat(post(after.body(), form).body()).contains("anna reviewed it as fault");
     }
 
     @Test

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Records</caption>
  * <tr><th>key</th><th>value</th><th>meaning</th></tr>
- * <tr><td>the log's id</td><td>{@code flk-feed2 <term> <sequence> <digest> <reviews>}</td><td>the position after the events of
- * the same transaction, with {@code -} for no reviews; a record without a value removes it: the log is fed from its
+ * <tr><td>the log's id</td><td>{@code flk-feed2 <term> <sequence> <digest> -}</td><td>the position after the events of
+ * the same transaction (an earlier version wrote a position of reviews last); a record without a value removes it: the log is fed from its
  * beginning. The term is that of the claim with which the writer owns the log. A writer without a claim repeats the
  * term of the position before, 0 at first</td></tr>
  * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed2}</td><td>a process begins: what is committed before this
@@ -46,8 +46,7 @@ final class FeedPositions {
     private static final String VERSION = "flk-feed2";
     private static final String WRITER = "writer";
     private static final Pattern POSITION =
-            Pattern.compile(VERSION + " ([0-9]{1,18}) ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
-    private static final String NONE = "-";
+            Pattern.compile(VERSION + " ([0-9]{1,18}) ([0-9]{1,18}) ([!-~]{1,128}) [!-~]{1,128}");
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final int FETCH_BYTES = 1 << 20;
@@ -101,9 +100,7 @@ final class FeedPositions {
 
     /** Returns the record of a position. */
     ProducerRecord<byte[], byte[]> position(FeedPosition position, long term) {
-        String reviews = position.reviews().isEmpty() ? NONE : position.reviews();
-        return record(
-                logId, VERSION + " " + term + " " + position.sequence() + " " + position.digest() + " " + reviews);
+        return record(logId, VERSION + " " + term + " " + position.sequence() + " " + position.digest() + " -");
     }
 
     /** Returns the record of a beginning. */
@@ -177,11 +174,7 @@ final class FeedPositions {
                             + "; name another FEED_TOPIC"));
         }
         return new Newest(
-                Optional.of(new FeedPosition(
-                        logId,
-                        Long.parseLong(matched.group(2)),
-                        matched.group(3),
-                        matched.group(4).equals(NONE) ? "" : matched.group(4))),
+                Optional.of(new FeedPosition(logId, Long.parseLong(matched.group(2)), matched.group(3))),
                 writer(position),
                 Long.parseLong(matched.group(1)));
     }

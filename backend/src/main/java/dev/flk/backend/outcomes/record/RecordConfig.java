@@ -49,7 +49,7 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
     private static final Key<Duration> RECORD_HISTORY = Key.of(
                     "RECORD_HISTORY",
                     Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
-                    "How long the record keeps an outcome, and the state its review.")
+                    "How long the record keeps an outcome and its reviews.")
             .or("90d");
     private static final Key<Duration> REVIEW_AFTER = Key.of(
                     "REVIEW_AFTER",
@@ -67,19 +67,15 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
      * Reads the settings of the record.
      *
      * @param outcomes the dedup store
-     * @param hasState whether the state, which contains the reviews, is on
      * @param isStateInPostgres whether the state is in Postgres
      */
-    public static RecordConfig read(
-            Settings settings, StoreConfig outcomes, boolean hasState, boolean isStateInPostgres) {
+    public static RecordConfig read(Settings settings, StoreConfig outcomes, boolean isStateInPostgres) {
         boolean isOn = settings.get(RECORD);
         Optional<Kind> selected = settings.find(RECORD_STORE);
         Kind kind = selected.orElse(
                 outcomes instanceof StoreConfig.Postgres || isStateInPostgres ? Kind.POSTGRES : Kind.EMBEDDED);
         if (!isOn) {
             settings.unused("RECORD is off", List.of(RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER));
-        } else if (!hasState) {
-            settings.unused("STATE_PORT is off, so there are no reviews", List.of(REVIEW_AFTER));
         }
         return new RecordConfig(
                 isOn ? Optional.of(store(settings, kind, selected.isPresent())) : Optional.empty(),

@@ -5,16 +5,15 @@ import dev.flk.backend.decide.ExplainedStep;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordedOutcome.Boxes;
 import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Made;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.plot.BoxCountPlot;
-import dev.flk.state.StateException;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Recomputed;
@@ -39,7 +38,6 @@ import org.slf4j.LoggerFactory;
  * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty if there are no points or D̂
  *     could not be recomputed
  * @param reviews the versions of its review, the newest first
- * @param reviewsUnknown why the reviews are unknown; empty if they are known
  * @param token the secret of the form
  * @param logged the records of the certificate in the log; null if the log can't be read
  */
@@ -50,8 +48,7 @@ public record CertificateView(
         List<Compared> compared,
         List<Point> points,
         String plot,
-        List<Made> reviews,
-        String reviewsUnknown,
+        List<Review> reviews,
         String token,
         @Nullable Logged logged) {
     private static final Logger LOG = LoggerFactory.getLogger(CertificateView.class);
@@ -130,18 +127,9 @@ public record CertificateView(
         }
     }
 
-    /**
-     * Creates the view of a certificate from its outcome in the record, and reads the reviews and the log.
-     *
-     * @param reviews null if this backend has no state, which contains the reviews
-     */
+    /** Creates the view of a certificate from its outcome in the record, and reads the reviews and the log. */
     public static CertificateView of(
-            Version recorded,
-            @Nullable Reviews reviews,
-            String token,
-            @Nullable LoggedBodies log,
-            Policy policy,
-            Instant now) {
+            Version recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
         Outcome outcome = new Outcome(recorded);
         Verdict verdict = recorded.outcome().verdict();
         Recomputed recomputed = verdict.recomputed();
@@ -167,19 +155,6 @@ public record CertificateView(
                 new Compared("coh★", text(claims, Claims::cohStar), "–"),
                 new Compared("r", text(claims, Claims::r), "–"));
         List<Point> points = claims == null || claims.boxes() == null ? List.of() : points(claims.boxes());
-        List<Made> made = List.of();
-        String unknown = "this backend is still starting, or STATE_PORT is off";
-        if (reviews != null) {
-            try {
-                made = reviews.versions(
-                        outcome.key().shard(),
-                        outcome.key().epoch(),
-                        outcome.key().pcsId());
-                unknown = "";
-            } catch (StateException e) {
-                unknown = "the state can't be read now: " + e.getMessage();
-            }
-        }
         return new CertificateView(
                 now,
                 outcome,
@@ -187,8 +162,7 @@ public record CertificateView(
                 compared,
                 points,
                 plot(points, outcome.dHat().recomputed()),
-                made,
-                unknown,
+                reviews.versions(outcome.key()),
                 token,
                 Logged.of(outcome, verdict.policyHash(), log, policy));
     }

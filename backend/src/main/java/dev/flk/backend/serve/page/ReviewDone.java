@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import dev.flk.backend.outcomes.record.Review;
-import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Made;
-import dev.flk.backend.outcomes.record.Reviews.Recent;
 import dev.flk.backend.serve.page.ReviewView.Form;
+import dev.flk.backend.serve.page.ReviewView.Source;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,20 +46,18 @@ public record ReviewDone(
             @Nullable String from,
             @Nullable String until) {}
 
-    /**
-     * @param versions the versions of the review of the certificate that is shown, the newest first
-     * @param recent the newest reviews, the newest first
-     */
-    static ReviewDone of(Reviews reviews, Sent sent, List<Made> versions, List<Recent> recent, Instant now) {
+    /** @param versions the versions of the review of the certificate that is shown, the newest first */
+    static ReviewDone of(Source source, Sent sent, List<Review> versions, Instant now) {
+        Reviews reviews = source.reviews();
         Instant reviewedAt = sent.reviewedAt();
         if (reviewedAt == null) {
             String before = sent.id() == null ? "" : reviewBefore(versions);
             return new ReviewDone(withdrawn(sent) + before, sent.note(), null, 0);
         }
-        List<Recent> made = recent.stream()
-                .filter(each -> each.at().equals(reviewedAt))
-                .filter(each -> sent.id() == null || each.pcsId().equals(sent.id()))
-                .toList();
+        List<Reviewed> made = (sent.id() == null ? reviews.recent().reviews() : newest(source, sent.id()))
+                .stream()
+                        .filter(each -> each.review().at().equals(reviewedAt.toString()))
+                        .toList();
         long seconds = UNDO.minus(Duration.between(reviewedAt, now)).toSeconds();
         boolean isUndoable = !made.isEmpty() && seconds > 0 && seconds <= UNDO.toSeconds();
         return new ReviewDone(
@@ -68,18 +67,32 @@ public record ReviewDone(
                 seconds);
     }
 
-    private static String noteOfGroup(Reviews reviews, Recent made) {
-        return Form.noteName(
-                Map.of("shard", made.shard(), "reason", reviews.cause(made).orElse("")));
+    /** Returns the newest review of the certificate with an id, unless it was withdrawn. */
+    private static List<Reviewed> newest(Source source, String id) {
+        return source.record().withId(id, 1).stream()
+                .flatMap(version -> source.reviews().versions(version.key()).stream()
+                        .limit(1)
+                        .filter(review -> !review.isWithdrawal())
+                        .map(review -> new Reviewed(version.key(), review)))
+                .toList();
+    }
+
+    private static String noteOfGroup(Reviews reviews, Reviewed made) {
+        return Form.noteName(Map.of(
+                "shard", made.key().shard(), "reason", cause(reviews, made).orElse("")));
+    }
+
+    private static Optional<String> cause(Reviews reviews, Reviewed made) {
+        return reviews.outcome(made).map(version -> version.outcome().cause());
     }
 
     /** Returns a sentence about the review that the withdrawn one had replaced; empty if there was none. */
-    private static String reviewBefore(List<Made> versions) {
-        if (versions.size() < 3 || versions.get(0).review().verdict() != Verdict.WITHDRAWN) {
+    private static String reviewBefore(List<Review> versions) {
+        if (versions.size() < 3 || !versions.get(0).isWithdrawal()) {
             return "";
         }
-        Review before = versions.get(2).review();
-        return before.verdict() == Verdict.WITHDRAWN
+        Review before = versions.get(2);
+        return before.isWithdrawal()
                 ? ""
                 : " The review before it, " + before.verdict().text() + " by " + before.author()
                         + ", does not return: the certificate waits again.";
@@ -92,41 +105,35 @@ public record ReviewDone(
                         : " " + sent.leftOut() + " left out, which others changed or withdrew meanwhile.");
     }
 
-    private static String reviewed(Sent sent, List<Recent> made) {
+    private static String reviewed(Sent sent, List<Reviewed> made) {
         if (sent.count() == 0) {
             return "No certificate was reviewed: someone else may have reviewed them already.";
         }
         return (sent.count() == 1 ? "1 certificate was reviewed" : sent.count() + " certificates were reviewed")
-                + (made.isEmpty()
-                        ? ""
-                        : " as " + made.get(0).made().review().verdict().text())
+                + (made.isEmpty() ? "" : " as " + made.get(0).review().verdict().text())
                 + "."
                 + (sent.leftOut() == 0 ? "" : " " + sent.leftOut() + " left out, which others reviewed meanwhile.");
     }
 
     /** Returns the form that withdraws exactly the reviews that were made at a time; null if it can't be made. */
-    private static @Nullable Form undo(Reviews reviews, Sent sent, Instant reviewedAt, List<Recent> made) {
-        Recent first = made.get(0);
-        String author = first.made().review().author();
+    private static @Nullable Form undo(Reviews reviews, Sent sent, Instant reviewedAt, List<Reviewed> made) {
+        Reviewed first = made.get(0);
+        Review review = first.review();
+        String author = review.author();
         String until = sent.until();
         if (sent.id() != null) {
             return withdrawal(
-                    Form.fields(
-                            "id",
-                            first.pcsId(),
-                            "version",
-                            Long.toString(first.made().version())),
-                    author);
+                    Form.fields("id", first.key().pcsId(), "version", Long.toString(review.version())), author);
         }
         boolean isOneGroup = made.stream()
-                .allMatch(each -> each.shard().equals(first.shard())
-                        && each.made().review().equals(first.made().review()));
+                .allMatch(each -> each.key().shard().equals(first.key().shard())
+                        && each.review().numbered(0).equals(review.numbered(0)));
         if (until == null || !isOneGroup) {
             return null;
         }
         Map<String, String> fields = Form.fields(
                 "shard",
-                first.shard(),
+                first.key().shard(),
                 "until",
                 until,
                 "reviewed_at",
@@ -136,7 +143,7 @@ public record ReviewDone(
         if (sent.from() != null) {
             fields.put("from", sent.from());
         }
-        return reviews.cause(first)
+        return cause(reviews, first)
                 .map(cause -> {
                     fields.put("reason", cause);
                     return withdrawal(fields, author);

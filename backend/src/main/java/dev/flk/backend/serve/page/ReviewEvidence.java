@@ -8,7 +8,7 @@ import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.serve.page.ReviewView.Source;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
 import dev.flk.program.plot.Plot.Area;
@@ -52,21 +52,16 @@ public record ReviewEvidence(
     private static final int RIGHT = 110;
 
     /** @param recorded the outcome of the certificate in the record */
-    static ReviewEvidence of(
-            RecordedOutcomes record,
-            Version recorded,
-            @Nullable Reviews reviews,
-            String token,
-            Policy policy,
-            Instant now) {
-        CertificateView certificate = CertificateView.of(recorded, reviews, token, null, policy, now);
+    static ReviewEvidence of(Source source, Version recorded, Instant now) {
+        Policy policy = source.policy();
+        CertificateView certificate = CertificateView.of(recorded, source.reviews(), source.token(), null, policy, now);
         Outcome outcome = certificate.outcome();
         return new ReviewEvidence(
                 certificate,
                 measuredFrom(outcome.claims()),
                 outcome.measuredAt(),
                 dHat(outcome.dHat(), recorded.outcome().verdict().policyHash(), policy),
-                plot(around(record, outcome), outcome, policy));
+                plot(around(source.record(), outcome), outcome, policy));
     }
 
     private static @Nullable Instant measuredFrom(@Nullable Claims claims) {

@@ -2,7 +2,8 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
-import dev.flk.backend.outcomes.record.Reviews.Waiting;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.backend.serve.page.ReviewQueue.Group;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.program.plot.Plot;
@@ -11,7 +12,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,14 +62,15 @@ public record ReviewGroups(
             String meaning,
             String sparkline,
             @Nullable Chosen chosen) {
-        private static Tile of(Group group, @Nullable Chosen chosen, Instant oldest, Instant now) {
+        private static Tile of(Group group, Version first, @Nullable Chosen chosen, Instant oldest, Instant now) {
+            String cause = first.outcome().cause();
             return new Tile(
-                    group.shard(),
-                    group.cause(),
-                    group.outcomes().get(0).verdict().label(),
-                    group.outcomes().size(),
-                    ReviewView.path(group),
-                    ReasonKind.meaning(group.cause()),
+                    first.key().shard(),
+                    cause,
+                    first.outcome().verdict().kind().label(),
+                    group.places().size(),
+                    ReviewView.groupPath(first),
+                    ReasonKind.meaning(cause),
                     arrivals(group, oldest, now),
                     chosen);
         }
@@ -88,25 +93,27 @@ public record ReviewGroups(
             @Nullable String newer,
             @Nullable String older,
             Form form) {
-        private static Chosen of(Group group, Waiting shown) {
-            List<Waiting> all = group.outcomes();
-            int first = Math.max(0, all.indexOf(shown)) / MOST_OUTCOMES * MOST_OUTCOMES;
+        private static Chosen of(ReviewQueue queue, Group group, Version shown, Waiting place) {
+            List<Waiting> all = group.places();
+            int first = Math.max(0, all.indexOf(place)) / MOST_OUTCOMES * MOST_OUTCOMES;
             int last = Math.min(all.size(), first + MOST_OUTCOMES);
+            Map<Long, Version> versions = queue.at(all.subList(first, last).stream());
             return new Chosen(
                     all.subList(first, last).stream()
-                            .map(each -> new Entry(
-                                    Outcome.shortened(each.pcsId()),
-                                    each.receivedAt(),
-                                    ReviewView.path(each),
-                                    each.equals(shown)))
+                            .flatMap(each -> Stream.ofNullable(versions.get(each.number()))
+                                    .map(version -> new Entry(
+                                            Outcome.shortened(version.key().pcsId()),
+                                            version.outcome().receivedAt(),
+                                            ReviewView.path(version),
+                                            each.equals(place))))
                             .toList(),
-                    first == 0 ? null : ReviewView.path(all.get(first - MOST_OUTCOMES)),
-                    last == all.size() ? null : ReviewView.path(all.get(last)),
+                    first == 0 ? null : queue.path(Optional.of(all.get(first - MOST_OUTCOMES))),
+                    last == all.size() ? null : queue.path(Optional.of(all.get(last))),
                     Form.of(
                             "shard",
-                            group.shard(),
+                            shown.key().shard(),
                             "reason",
-                            group.cause(),
+                            shown.outcome().cause(),
                             "from",
                             group.from().toString(),
                             "until",
@@ -120,37 +127,46 @@ public record ReviewGroups(
     public record Entry(String shortId, Instant receivedAt, String path, boolean isShown) {}
 
     /**
-     * Returns the part of the groups that contains the chosen one.
+     * Returns the part of the groups that contains the one of a certificate. Reads only the certificates that are shown,
+     * and the first one of each group.
      *
-     * @param chosen the place of the chosen group; -1 if none was chosen
      * @param shown the certificate that is shown; null if none is shown
+     * @param place its place; null if none is shown
      */
-    static ReviewGroups of(ReviewQueue queue, boolean isCut, int chosen, @Nullable Waiting shown, Instant now) {
+    static ReviewGroups of(ReviewQueue queue, @Nullable Version shown, @Nullable Waiting place, Instant now) {
         List<Group> groups = queue.groups();
+        int chosen = place == null ? -1 : queue.indexOf(place.group());
         int first = Math.max(0, chosen) / MOST_GROUPS * MOST_GROUPS;
         int last = Math.min(groups.size(), first + MOST_GROUPS);
         Instant oldest = groups.isEmpty() ? now : groups.get(0).from();
+        Map<Long, Version> firsts =
+                queue.at(groups.subList(first, last).stream().map(Group::newest));
         List<Tile> tiles = new ArrayList<>();
         for (int i = first; i < last; i++) {
             Group group = groups.get(i);
-            tiles.add(Tile.of(group, i == chosen && shown != null ? Chosen.of(group, shown) : null, oldest, now));
+            Version version = firsts.get(group.newest().number());
+            if (version != null) {
+                Chosen entries =
+                        i == chosen && shown != null && place != null ? Chosen.of(queue, group, shown, place) : null;
+                tiles.add(Tile.of(group, version, entries, oldest, now));
+            }
         }
         return new ReviewGroups(
-                groups.stream().mapToInt(group -> group.outcomes().size()).sum(),
-                isCut,
+                groups.stream().mapToInt(group -> group.places().size()).sum(),
+                queue.isCut(),
                 groups.size(),
                 first,
                 tiles,
-                first == 0 ? null : ReviewView.path(groups.get(first - MOST_GROUPS)),
-                last == groups.size() ? null : ReviewView.path(groups.get(last)));
+                first == 0 ? null : queue.path(groups.get(first - MOST_GROUPS)),
+                last == groups.size() ? null : queue.path(groups.get(last)));
     }
 
     /** Draws the arrivals of a group from the arrival of the certificate that waits longest until now. */
     private static String arrivals(Group group, Instant oldest, Instant now) {
         double[] counts = new double[BINS];
         double span = Math.max(1, Duration.between(oldest, now).toMillis());
-        for (Waiting each : group.outcomes()) {
-            double share = Duration.between(oldest, each.receivedAt()).toMillis() / span;
+        for (Waiting each : group.places()) {
+            double share = (each.receivedMillis() - oldest.toEpochMilli()) / span;
             counts[(int) Math.max(0, Math.min(BINS - 1, share * BINS))]++;
         }
         return Plot.sparkline(

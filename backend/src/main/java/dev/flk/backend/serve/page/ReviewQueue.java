@@ -1,56 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import dev.flk.backend.outcomes.record.Reviews.Waiting;
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
+import dev.flk.backend.outcomes.record.Reviews;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates that wait for a review, in groups. The group with the longest waiting certificate comes first; in a
- * group, the newest certificate comes first. So the order remains the same while a person reviews one certificate after
- * the other.
+ * The places of the certificates that wait for a review, in groups. The group with the longest waiting certificate comes
+ * first; in a group, the newest certificate comes first. So the order remains the same while a person reviews one
+ * certificate after the other.
  */
-public final class ReviewQueue {
+final class ReviewQueue {
     private static final Comparator<Waiting> NEWEST_FIRST =
-            Comparator.comparing(Waiting::receivedAt).reversed().thenComparing(Waiting::pcsId);
+            Comparator.comparingLong(Waiting::receivedMillis).reversed().thenComparingLong(Waiting::number);
     private static final Comparator<Group> LONGEST_WAITING_FIRST =
-            Comparator.comparing(Group::from).thenComparing(Group::shard).thenComparing(Group::cause);
+            Comparator.comparing(Group::oldest, NEWEST_FIRST.reversed());
+    private static final int READ_AT_ONCE = 100;
 
+    private final Reviews reviews;
     private final List<Group> groups;
+    private final boolean isCut;
 
     /**
      * The certificates of a shard that wait for the same reason.
      *
-     * @param cause the reason without its numbers
-     * @param outcomes at least one certificate, the newest first
+     * @param places at least one place, the newest first
      */
-    public record Group(String shard, String cause, List<Waiting> outcomes) {
+    record Group(List<Waiting> places) {
+        Waiting newest() {
+            return places.get(0);
+        }
+
+        Waiting oldest() {
+            return places.get(places.size() - 1);
+        }
+
         /** Returns the arrival of the oldest certificate. */
-        public Instant from() {
-            return outcomes.get(outcomes.size() - 1).receivedAt();
+        Instant from() {
+            return Instant.ofEpochMilli(oldest().receivedMillis());
         }
 
         /** Returns the arrival of the newest certificate. */
-        public Instant until() {
-            return outcomes.get(0).receivedAt();
+        Instant until() {
+            return Instant.ofEpochMilli(newest().receivedMillis());
         }
     }
 
-    private record Key(String shard, String cause) {}
-
-    /** @param waiting the newest first */
-    ReviewQueue(List<Waiting> waiting) {
-        Map<Key, List<Waiting>> grouped = waiting.stream()
-                .collect(Collectors.groupingBy(
-                        each -> new Key(each.shard(), each.cause()), LinkedHashMap::new, Collectors.toList()));
-        groups = grouped.entrySet().stream()
-                .map(each -> new Group(each.getKey().shard(), each.getKey().cause(), each.getValue()))
+    /**
+     * Reads the places of the certificates that wait now.
+     *
+     * @throws OutcomeRows.RecordUnavailableException if the record can't be read
+     */
+    ReviewQueue(Reviews reviews) {
+        Reviews.AllWaiting<Waiting> all = reviews.queue();
+        this.reviews = reviews;
+        isCut = all.isCut();
+        Map<Long, List<Waiting>> grouped = all.outcomes().stream()
+                .sorted(NEWEST_FIRST)
+                .collect(Collectors.groupingBy(Waiting::group, LinkedHashMap::new, Collectors.toList()));
+        groups = grouped.values().stream()
+                .map(Group::new)
                 .sorted(LONGEST_WAITING_FIRST)
                 .toList();
     }
@@ -59,28 +80,106 @@ public final class ReviewQueue {
         return groups;
     }
 
-    /** Returns the place of a group among {@link #groups}; -1 if no certificate of the group waits. */
-    int indexOf(String shard, String cause) {
+    /** Returns whether more certificates wait, which have no place here. */
+    boolean isCut() {
+        return isCut;
+    }
+
+    /** Returns the certificates at some places; those that the record no longer has are left out. */
+    Map<Long, Version> at(Stream<Waiting> places) {
+        return reviews.at(places.map(Waiting::number).distinct().toList());
+    }
+
+    private Optional<Version> at(Waiting place) {
+        return at(Stream.of(place)).values().stream().findFirst();
+    }
+
+    /** Returns the path of the view of the certificate at a place; null if there is none. */
+    @Nullable
+    String path(Optional<Waiting> place) {
+        return place.flatMap(this::at).map(ReviewView::path).orElse(null);
+    }
+
+    /** Returns the path of the view of a group; null if its certificates were removed. */
+    @Nullable
+    String path(Group group) {
+        return at(group.newest()).map(ReviewView::groupPath).orElse(null);
+    }
+
+    /**
+     * Returns the first certificate of the first group of a shard and a cause; null if none waits.
+     *
+     * @param shard null for any shard
+     * @param cause null for any cause
+     */
+    @Nullable
+    Version first(@Nullable String shard, @Nullable String cause) {
+        Long group = shard == null || cause == null ? null : OutcomeRows.waitingGroup(shard, cause);
+        List<Waiting> firsts = groups.stream()
+                .map(Group::newest)
+                .filter(each -> group == null || group == each.group())
+                .toList();
+        return find(
+                        firsts,
+                        version -> (shard == null || shard.equals(version.key().shard()))
+                                && (cause == null
+                                        || cause.equals(version.outcome().cause())))
+                .flatMap(this::at)
+                .orElse(null);
+    }
+
+    /** Returns the first of some places at which there is a certificate that meets a condition. */
+    private Optional<Waiting> find(List<Waiting> places, Predicate<Version> condition) {
+        for (int from = 0; from < places.size(); from += READ_AT_ONCE) {
+            List<Waiting> part = places.subList(from, Math.min(places.size(), from + READ_AT_ONCE));
+            Map<Long, Version> versions = at(part.stream());
+            for (Waiting each : part) {
+                Version version = versions.get(each.number());
+                if (version != null && condition.test(version)) {
+                    return Optional.of(each);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /**
+     * Returns the place of a certificate. One that does not wait gets the place before those of its group that arrived in
+     * the same millisecond.
+     */
+    Waiting place(Version version) {
+        long group = OutcomeRows.waitingGroup(
+                version.key().shard(), version.outcome().cause());
+        long received = version.outcome().receivedMillis();
+        int index = indexOf(group);
+        List<Waiting> same = index < 0
+                ? List.of()
+                : groups.get(index).places().stream()
+                        .filter(each -> each.receivedMillis() == received)
+                        .toList();
+        return find(same, each -> each.key().equals(version.key()))
+                .orElseGet(() -> new Waiting(group, received, Long.MIN_VALUE));
+    }
+
+    /** Returns the index of a group in {@link #groups}; -1 if no certificate of the group waits. */
+    int indexOf(long group) {
         return IntStream.range(0, groups.size())
-                .filter(i -> groups.get(i).shard().equals(shard)
-                        && groups.get(i).cause().equals(cause))
+                .filter(i -> groups.get(i).newest().group() == group)
                 .findFirst()
                 .orElse(-1);
     }
 
-    /** Returns the place of a certificate in its group, as text; empty if it does not wait. */
-    String place(Waiting outcome) {
-        int group = indexOf(outcome.shard(), outcome.cause());
-        int place = group < 0 ? -1 : groups.get(group).outcomes().indexOf(outcome);
-        return place < 0
-                ? ""
-                : place + 1 + " of " + groups.get(group).outcomes().size();
+    /** Returns the number of a place in its group, as text; empty if no certificate waits there. */
+    String number(Waiting place) {
+        int group = indexOf(place.group());
+        int number = group < 0 ? 0 : groups.get(group).places().indexOf(place) + 1;
+        return number == 0 ? "" : number + " of " + groups.get(group).places().size();
     }
 
-    /** Returns the place of the group after the one of a certificate, even if no certificate of its group waits. */
-    private int placeAfterGroupOf(Waiting outcome) {
-        int group = indexOf(outcome.shard(), outcome.cause());
-        Group finished = new Group(outcome.shard(), outcome.cause(), List.of(outcome));
+    /** Returns the index of the group after the one of a place, even if no certificate of its group waits. */
+    private int indexAfterGroupOf(Waiting place) {
+        int group = indexOf(place.group());
+        Group finished = new Group(List.of(place));
         return group >= 0
                 ? group + 1
                 : (int) groups.stream()
@@ -88,39 +187,36 @@ public final class ReviewQueue {
                         .count();
     }
 
-    /** Returns the certificate after another one, which need not wait: of its group, else of the next group. */
-    Optional<Waiting> next(Waiting outcome) {
-        int group = indexOf(outcome.shard(), outcome.cause());
+    /** Returns the place after another one, at which no certificate need wait: of its group, else of the next group. */
+    Optional<Waiting> next(Waiting place) {
+        int group = indexOf(place.group());
         Optional<Waiting> after = group < 0
                 ? Optional.empty()
-                : groups.get(group).outcomes().stream()
-                        .filter(each -> NEWEST_FIRST.compare(each, outcome) > 0)
+                : groups.get(group).places().stream()
+                        .filter(each -> NEWEST_FIRST.compare(each, place) > 0)
                         .findFirst();
-        return after.or(() -> groups.stream()
-                .skip(placeAfterGroupOf(outcome))
-                .findFirst()
-                .map(next -> next.outcomes().get(0)));
+        return after.or(
+                () -> groups.stream().skip(indexAfterGroupOf(place)).findFirst().map(Group::newest));
     }
 
-    /** Returns the certificate before another one, which need not wait: of its group, else of the previous group. */
-    Optional<Waiting> previous(Waiting outcome) {
-        int group = indexOf(outcome.shard(), outcome.cause());
+    /** Returns the place before another one, at which no certificate need wait: of its group, else of the previous group. */
+    Optional<Waiting> previous(Waiting place) {
+        int group = indexOf(place.group());
         Optional<Waiting> before = group < 0
                 ? Optional.empty()
-                : groups.get(group).outcomes().stream()
-                        .filter(each -> NEWEST_FIRST.compare(each, outcome) < 0)
+                : groups.get(group).places().stream()
+                        .filter(each -> NEWEST_FIRST.compare(each, place) < 0)
                         .reduce((one, other) -> other);
-        int groupsBefore = group < 0 ? placeAfterGroupOf(outcome) : group;
+        int groupsBefore = group < 0 ? indexAfterGroupOf(place) : group;
         return before.or(() -> groupsBefore == 0
                 ? Optional.empty()
-                : groups.get(groupsBefore - 1).outcomes().stream().reduce((one, other) -> other));
+                : Optional.of(groups.get(groupsBefore - 1).oldest()));
     }
 
     /** Returns the certificate to review after another one was reviewed; empty if no certificate waits. */
-    Optional<Waiting> nextAfterReview(Waiting reviewed) {
-        return next(reviewed)
-                .or(() -> groups.stream()
-                        .findFirst()
-                        .map(group -> group.outcomes().get(0)));
+    Optional<Version> nextAfterReview(Version reviewed) {
+        return next(place(reviewed))
+                .or(() -> groups.stream().findFirst().map(Group::newest))
+                .flatMap(this::at);
     }
 }

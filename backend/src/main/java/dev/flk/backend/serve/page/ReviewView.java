@@ -2,20 +2,15 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Review;
-import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
-import dev.flk.backend.outcomes.record.Reviews.Recent;
-import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.backend.serve.page.ReviewDone.Sent;
-import dev.flk.backend.serve.page.ReviewQueue.Group;
 import dev.flk.verification.Policy;
-import java.time.DateTimeException;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,15 +40,15 @@ public record ReviewView(
     public static final String PATH = "/ui/review";
 
     private static final int MOST_LAST_REVIEWS = 5;
-    private static final int MOST_LOOK_UPS = 200;
+    /** The number of the newest reviews among which those for the same reason are looked for. */
+    private static final int LOOKED_AT = 200;
 
     /**
      * What the view reads.
      *
-     * @param reviews null if the reviews are unknown
      * @param token the secret of the forms
      */
-    public record Source(RecordedOutcomes record, @Nullable Reviews reviews, String token, Policy policy) {}
+    public record Source(RecordedOutcomes record, Reviews reviews, String token, Policy policy) {}
 
     /**
      * The part of the queue that a link has chosen. A null member chooses nothing.
@@ -64,11 +59,7 @@ public record ReviewView(
     public record Choice(
             @Nullable String shard,
             @Nullable String cause,
-            @Nullable Version recorded) {
-        private boolean contains(Group group) {
-            return (shard == null || shard.equals(group.shard())) && (cause == null || cause.equals(group.cause()));
-        }
-    }
+            @Nullable Version recorded) {}
 
     /**
      * A form of this view.
@@ -126,7 +117,7 @@ public record ReviewView(
      * @param path the address of this view of the certificate
      * @param previous the path of the certificate before it; null if none is before it
      * @param next the path of the certificate after it; null if none is after it
-     * @param form the form to review it; null if its reviews are unknown
+     * @param form the form to review it; null if it was accepted
      * @param lastReviews the newest reviews of others for the same reason
      */
     public record Shown(
@@ -138,14 +129,11 @@ public record ReviewView(
             @Nullable String previous,
             @Nullable String next,
             @Nullable Form form,
-            List<Recent> lastReviews) {}
+            List<Reviewed> lastReviews) {}
 
-    static String path(Group group) {
-        return path(group.shard(), group.cause());
-    }
-
-    static String path(Waiting outcome) {
-        return path(outcome.shard(), outcome.cause()) + "&id=" + outcome.pcsId();
+    /** Returns the path of the view of the group of a certificate. */
+    static String groupPath(Version recorded) {
+        return path(recorded.key().shard(), recorded.outcome().cause());
     }
 
     /** Returns the path of the view of a group. */
@@ -155,7 +143,7 @@ public record ReviewView(
 
     /** Returns the path of the view of a certificate in the record. */
     public static String path(Version recorded) {
-        return path(Waiting.of(recorded));
+        return groupPath(recorded) + "&id=" + recorded.key().pcsId();
     }
 
     /**
@@ -164,8 +152,8 @@ public record ReviewView(
      * @param recorded the reviewed certificate
      */
     public static String pathAfter(Reviews reviews, Version recorded) {
-        return new ReviewQueue(reviews.waiting(null).outcomes())
-                .nextAfterReview(Waiting.of(recorded))
+        return new ReviewQueue(reviews)
+                .nextAfterReview(recorded)
                 .map(ReviewView::path)
                 .orElse(PATH);
     }
@@ -175,45 +163,32 @@ public record ReviewView(
      *
      * @param sent the effect of the form that was sent just now; null if no form was sent
      */
-    public static ReviewView read(Source source, Reviews reviews, Choice choice, @Nullable Sent sent, Instant now) {
-        AllWaiting all = reviews.waiting(null);
-        ReviewQueue queue = new ReviewQueue(all.outcomes());
-        List<Recent> recent = reviews.recent().reviews();
-        Version chosen = choice.recorded() == null ? first(reviews, queue, choice) : choice.recorded();
-        Waiting outcome = chosen == null ? null : Waiting.of(chosen);
-        int group = outcome == null ? -1 : queue.indexOf(outcome.shard(), outcome.cause());
-        Shown shown = outcome == null || chosen == null
-                ? null
-                : shown(source, chosen, queue, outcome, lastReviews(reviews, recent, outcome), now);
+    public static ReviewView read(Source source, Choice choice, @Nullable Sent sent, Instant now) {
+        ReviewQueue queue = new ReviewQueue(source.reviews());
+        Version chosen = choice.recorded() == null ? queue.first(choice.shard(), choice.cause()) : choice.recorded();
+        Waiting place = chosen == null ? null : queue.place(chosen);
+        Shown shown = chosen == null || place == null ? null : shown(source, chosen, queue, place, now);
         return new ReviewView(
                 now,
                 chosen == null ? noneOf(choice) : "",
                 sent == null
                         ? null
                         : ReviewDone.of(
-                                reviews,
+                                source,
                                 sent,
                                 shown == null
                                         ? List.of()
                                         : shown.evidence().certificate().reviews(),
-                                recent,
                                 now),
                 null,
-                ReviewGroups.of(queue, all.isCut(), group, outcome, now),
+                ReviewGroups.of(queue, chosen, place, now),
                 shown,
                 source.token());
     }
 
-    /**
-     * Returns the view while it is unknown what waits, with the chosen certificate.
-     *
-     * @param chosen the chosen certificate; null if none was chosen
-     */
-    public static ReviewView unknown(Source source, @Nullable Version chosen, String problem, Instant now) {
-        Shown shown = chosen == null
-                ? null
-                : shown(source, chosen, new ReviewQueue(List.of()), Waiting.of(chosen), List.of(), now);
-        return new ReviewView(now, problem, null, null, null, shown, source.token());
+    /** Returns the view while it is unknown what waits. */
+    public static ReviewView unknown(String token, Instant now) {
+        return new ReviewView(now, "", null, null, null, null, token);
     }
 
     /**
@@ -239,15 +214,6 @@ public record ReviewView(
                         .orElse(null);
     }
 
-    /** Returns the time of a review to the second; as it is if another client has written a text that is not a time. */
-    public static String time(Review review) {
-        try {
-            return Pages.time(Instant.parse(review.at()));
-        } catch (DateTimeException e) {
-            return review.at();
-        }
-    }
-
     private static String noneOf(Choice choice) {
         return choice.shard() == null && choice.cause() == null
                 ? ""
@@ -257,53 +223,33 @@ public record ReviewView(
                         + (choice.cause() == null ? "." : " for the reason “" + choice.cause() + "”.");
     }
 
-    /** Returns the first certificate that waits in what is chosen; null if none waits. */
-    private static @Nullable Version first(Reviews reviews, ReviewQueue queue, Choice choice) {
-        return queue.groups().stream()
-                .filter(choice::contains)
-                .findFirst()
-                .flatMap(each -> reviews.recorded(List.of(each.outcomes().get(0))).stream()
-                        .findFirst())
-                .orElse(null);
-    }
-
-    private static Shown shown(
-            Source source,
-            Version recorded,
-            ReviewQueue queue,
-            Waiting outcome,
-            List<Recent> lastReviews,
-            Instant now) {
-        ReviewEvidence evidence =
-                ReviewEvidence.of(source.record(), recorded, source.reviews(), source.token(), source.policy(), now);
+    private static Shown shown(Source source, Version recorded, ReviewQueue queue, Waiting place, Instant now) {
+        ReviewEvidence evidence = ReviewEvidence.of(source, recorded, now);
         CertificateView certificate = evidence.certificate();
-        boolean isReviewable = !certificate.outcome().isAccepted()
-                && certificate.reviewsUnknown().isEmpty();
+        String cause = recorded.outcome().cause();
         return new Shown(
                 evidence,
-                outcome.cause(),
-                ReasonKind.meaning(outcome.cause()),
-                queue.place(outcome),
-                path(outcome),
-                queue.previous(outcome).map(ReviewView::path).orElse(null),
-                queue.next(outcome).map(ReviewView::path).orElse(null),
-                isReviewable ? Form.of("id", outcome.pcsId(), "version", Long.toString(certificate.version())) : null,
-                lastReviews);
+                cause,
+                ReasonKind.meaning(cause),
+                queue.number(place),
+                path(recorded),
+                queue.path(queue.previous(place)),
+                queue.path(queue.next(place)),
+                certificate.outcome().isAccepted()
+                        ? null
+                        : Form.of("id", recorded.key().pcsId(), "version", Long.toString(certificate.version())),
+                lastReviews(source.reviews(), recorded));
     }
 
-    /** Returns the newest reviews of other certificates for the same reason; looks up few causes that are not known. */
-    private static List<Recent> lastReviews(Reviews reviews, List<Recent> recent, Waiting outcome) {
-        List<Recent> found = new ArrayList<>();
-        int lookUps = 0;
-        for (Recent each : recent) {
-            if (found.size() == MOST_LAST_REVIEWS || (each.cause() == null && ++lookUps > MOST_LOOK_UPS)) {
-                break;
-            }
-            boolean isSame = reviews.cause(each).filter(outcome.cause()::equals).isPresent();
-            if (isSame && !each.pcsId().equals(outcome.pcsId())) {
-                found.add(each);
-            }
-        }
-        return found;
+    /** Returns the newest reviews of other certificates for the same reason. */
+    private static List<Reviewed> lastReviews(Reviews reviews, Version recorded) {
+        String cause = recorded.outcome().cause();
+        return reviews.reviewed(null, LOOKED_AT).reviews().stream()
+                .filter(each -> !each.key().equals(recorded.key()))
+                .filter(each -> reviews.outcome(each)
+                        .filter(outcome -> outcome.outcome().cause().equals(cause))
+                        .isPresent())
+                .limit(MOST_LAST_REVIEWS)
+                .toList();
     }
 }

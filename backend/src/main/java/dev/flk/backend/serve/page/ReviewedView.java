@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllRecent;
-import dev.flk.backend.outcomes.record.Reviews.Recent;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
@@ -41,11 +41,11 @@ public record ReviewedView(
 
     /** The conditions for reviews; an empty text is no condition. */
     public record Wish(String verdict, String author, String shard) {
-        private boolean isMetBy(Recent review) {
+        private boolean isMetBy(Reviewed reviewed) {
             return (verdict.isEmpty()
-                            || verdict.equals(review.made().review().verdict().text()))
-                    && (author.isEmpty() || author.equals(review.made().review().author()))
-                    && (shard.isEmpty() || shard.equals(review.shard()));
+                            || verdict.equals(reviewed.review().verdict().text()))
+                    && (author.isEmpty() || author.equals(reviewed.review().author()))
+                    && (shard.isEmpty() || shard.equals(reviewed.key().shard()));
         }
 
         private String path(int page) {
@@ -59,15 +59,23 @@ public record ReviewedView(
      *
      * @param cause the reason without its numbers; empty if the record no longer has the certificate
      */
-    public record Row(Recent review, String cause) {
+    public record Row(Reviewed reviewed, String cause) {
+        private static Row of(Reviews reviews, Reviewed reviewed) {
+            return new Row(
+                    reviewed,
+                    reviews.outcome(reviewed)
+                            .map(version -> version.outcome().cause())
+                            .orElse(""));
+        }
+
         /** Returns the beginning of the id. */
         public String shortId() {
-            return Outcome.shortened(review.pcsId());
+            return Outcome.shortened(reviewed.key().pcsId());
         }
 
         /** Returns the path of the view of the shard. */
         public String shardPath() {
-            return "/ui/shard?name=" + Pages.encoded(review.shard());
+            return "/ui/shard?name=" + Pages.encoded(reviewed.key().shard());
         }
     }
 
@@ -78,7 +86,7 @@ public record ReviewedView(
      */
     public static ReviewedView read(Reviews reviews, Wish wish, int page, Instant now) {
         AllRecent all = reviews.recent();
-        List<Recent> found = all.reviews().stream().filter(wish::isMetBy).toList();
+        List<Reviewed> found = all.reviews().stream().filter(wish::isMetBy).toList();
         int last = (Math.max(1, found.size()) - 1) / MOST_ROWS;
         int shown = Math.min(page, last);
         int first = shown * MOST_ROWS;
@@ -86,7 +94,7 @@ public record ReviewedView(
                 now,
                 wish,
                 found.subList(first, Math.min(found.size(), first + MOST_ROWS)).stream()
-                        .map(each -> new Row(each, reviews.cause(each).orElse("")))
+                        .map(each -> Row.of(reviews, each))
                         .toList(),
                 found.size(),
                 all.reviews().size(),

@@ -9,7 +9,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.http.Answer;
@@ -19,7 +18,6 @@ import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Printable;
-import dev.flk.state.StateException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -35,9 +33,6 @@ import org.slf4j.LoggerFactory;
  * after a cursor: as NDJSON, the next part; as server-sent events, all events until the client disconnects.
  */
 public final class ChangesHandler implements AutoCloseable {
-    /** The header that says that an answer lacks reviews, because the state, which has them, is off or down. */
-    static final String REVIEWS = "X-Flk-Reviews";
-
     private static final String PATH = "/v1/outcomes/changes";
     private static final String NOW = "now";
     private static final long MAX_CHARS = 2 << 20;
@@ -68,7 +63,6 @@ public final class ChangesHandler implements AutoCloseable {
     private static final long LOOK_EVERY_MILLIS = 250;
 
     private final Supplier<Optional<RecordedOutcomes>> outcomes;
-    private final Supplier<Optional<Reviews>> reviews;
     private final OperatorGuard guard;
     private final RecordHandler record;
     private final EventStreams streams;
@@ -79,16 +73,10 @@ public final class ChangesHandler implements AutoCloseable {
 
     /**
      * @param outcomes the record; empty if this backend keeps none or has not opened it yet
-     * @param reviews the reviews; empty if this backend has none or has not opened them yet
      * @param record the handler of the record, on whose threads this handler reads
      */
-    public ChangesHandler(
-            Supplier<Optional<RecordedOutcomes>> outcomes,
-            Supplier<Optional<Reviews>> reviews,
-            OperatorGuard guard,
-            RecordHandler record) {
+    public ChangesHandler(Supplier<Optional<RecordedOutcomes>> outcomes, OperatorGuard guard, RecordHandler record) {
         this.outcomes = outcomes;
-        this.reviews = reviews;
         this.guard = guard;
         this.record = record;
         this.streams = new EventStreams("outcome-changes", MOST_STREAMS, guard.memory());
@@ -109,7 +97,6 @@ public final class ChangesHandler implements AutoCloseable {
             return;
         }
         Optional<RecordedOutcomes> found = outcomes.get();
-        Optional<Reviews> reviewed = reviews.get();
         if (found.isEmpty()) {
             exchange.answer(RecordHandler.NO_RECORD);
             return;
@@ -129,9 +116,8 @@ public final class ChangesHandler implements AutoCloseable {
                     exchange,
                     0,
                     () -> answering(exchange, () -> {
-                        OutcomeChanges changes =
-                                changes(found.get(), reviewed, query, last == null ? cursor(query) : last);
-                        Followed followed = new Followed(found.get(), reviewed, changes);
+                        OutcomeChanges changes = changes(found.get(), query, last == null ? cursor(query) : last);
+                        Followed followed = new Followed(found.get(), changes);
                         EventStreams.Part first = followed.read(EventStreams.COMMENT);
                         streams.open(
                                 exchange,
@@ -145,7 +131,7 @@ public final class ChangesHandler implements AutoCloseable {
                     RecordHandler.MAX_ANSWER_BYTES,
                     () -> answering(exchange, () -> {
                         int limit = RecordHandler.limit(query);
-                        OutcomeChanges changes = changes(found.get(), reviewed, query, cursor(query));
+                        OutcomeChanges changes = changes(found.get(), query, cursor(query));
                         exchange.answer(part(found.get(), changes.next(limit, MAX_CHARS)));
                     }));
         }
@@ -167,13 +153,11 @@ public final class ChangesHandler implements AutoCloseable {
         return query.getOrDefault("cursor", "");
     }
 
-    private static OutcomeChanges changes(
-            RecordedOutcomes record, Optional<Reviews> reviews, Map<String, String> query, String cursor) {
+    private static OutcomeChanges changes(RecordedOutcomes record, Map<String, String> query, String cursor) {
         return new OutcomeChanges(
                 record,
-                reviews.orElse(null),
                 RecordHandler.wanted(query, query.get("shard"), Order.OLDEST, RecordedOutcomes.MAX_LIMIT, null),
-                cursor.equals(NOW) ? OutcomeChanges.newest(record, reviews.orElse(null)) : cursor);
+                cursor.equals(NOW) ? OutcomeChanges.newest(record) : cursor);
     }
 
     private static Answer part(RecordedOutcomes record, Part part) {
@@ -181,9 +165,6 @@ public final class ChangesHandler implements AutoCloseable {
         headers.add(new Header(RecordHandler.CURSOR, part.cursor()));
         if (part.hasMore()) {
             headers.add(new Header(ReviewHandler.MORE, "true"));
-        }
-        if (!part.knowsReviews()) {
-            headers.add(new Header(REVIEWS, "unknown"));
         }
         return RecordHandler.lines(part.events().stream().map(Event::line).toList(), headers);
     }
@@ -204,22 +185,18 @@ public final class ChangesHandler implements AutoCloseable {
             exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
         } catch (RecordUnavailableException e) {
             exchange.answer(RecordHandler.refusal(e));
-        } catch (StateException e) {
-            exchange.answer(ReviewHandler.unknown(e));
         }
     }
 
     /** The events of one stream, whose ids are their cursors. */
     private final class Followed implements EventStreams.Source {
         private final RecordedOutcomes record;
-        private final Optional<Reviews> reviews;
         private final OutcomeChanges changes;
         /** The value of {@link #newest} before the last read. */
         private volatile String before = "";
 
-        Followed(RecordedOutcomes record, Optional<Reviews> reviews, OutcomeChanges changes) {
+        Followed(RecordedOutcomes record, OutcomeChanges changes) {
             this.record = record;
-            this.reviews = reviews;
             this.changes = changes;
         }
 
@@ -234,8 +211,7 @@ public final class ChangesHandler implements AutoCloseable {
                 text.append("id: ").append(last).append("\nevent: ").append(event.kind());
                 text.append("\ndata: ").append(Printable.json(event.line())).append("\n\n");
             }
-            String comment = part.knowsReviews() ? "" : " reviews unknown";
-            return new EventStreams.Part(text.toString(), last, part.cursor(), comment, part.hasMore());
+            return new EventStreams.Part(text.toString(), last, part.cursor(), "", part.hasMore());
         }
 
         @Override
@@ -267,11 +243,10 @@ public final class ChangesHandler implements AutoCloseable {
         try {
             Optional<Followed> any = waiting.keySet().stream().findAny();
             if (any.isPresent()) {
-                newest = OutcomeChanges.newest(
-                        any.get().record, any.get().reviews.orElse(null));
+                newest = OutcomeChanges.newest(any.get().record);
                 waiting.keySet().forEach(each -> each.wakeIf(!each.before.equals(newest)));
             }
-        } catch (RecordUnavailableException | StateException e) {
+        } catch (RecordUnavailableException e) {
             waiting.keySet().forEach(each -> each.wakeIf(true)); // the streams find out what they can still read
         } catch (RuntimeException e) {
             LOG.error("looking for changes of outcomes failed and will be retried", e);

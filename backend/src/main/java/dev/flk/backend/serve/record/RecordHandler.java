@@ -350,11 +350,6 @@ public final class RecordHandler implements AutoCloseable {
         return starting.refuses(exchange);
     }
 
-    /** Returns whether this backend keeps a record and has opened it. */
-    boolean isKept() {
-        return record.get().isPresent();
-    }
-
     private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Body> asked) {
         boolean mayLack = found.mayLack();
         try {

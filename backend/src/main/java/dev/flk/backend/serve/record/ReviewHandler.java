@@ -9,17 +9,20 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
+import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Review;
-import dev.flk.backend.outcomes.record.Review.Verdict;
-import dev.flk.backend.outcomes.record.ReviewLine;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
 import dev.flk.backend.outcomes.record.Reviews.LeftOut;
-import dev.flk.backend.outcomes.record.Reviews.Listed;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
+import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
@@ -30,16 +33,12 @@ import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.json.Json;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
-import dev.flk.state.StateKey;
 import io.netty.handler.codec.http.HttpMethod;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -67,9 +66,6 @@ public final class ReviewHandler {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    private static final Answer NO_REVIEWS =
-            Answer.error(404, "reviews unknown: this backend has no state because STATE_PORT is off");
-
     private final Supplier<Optional<Reviews>> reviews;
     private final OperatorGuard guard;
     private final RecordHandler record;
@@ -96,7 +92,7 @@ public final class ReviewHandler {
             return Verdict.WITHDRAWN.text().equals(verdict);
         }
 
-        Reviewed reviewed(long ifVersion, @Nullable Integer shown) {
+        Subject subject(long ifVersion, @Nullable Integer shown) {
             List<String> given = ids;
             if (given != null
                     && shard == null
@@ -113,7 +109,7 @@ public final class ReviewHandler {
                 if (isWithdrawal() && ifVersion == Reviews.NO_REVIEW) {
                     throw new BadRequest("only a review can be withdrawn; leave out If-None-Match");
                 }
-                return new Reviewed.Ids(given, ifVersion);
+                return new Subject.Ids(given, ifVersion);
             }
             if (ifVersion != IfVersion.ANY) {
                 throw new BadRequest("If-Match and If-None-Match are for ids, not for a group");
@@ -123,7 +119,7 @@ public final class ReviewHandler {
                     throw new BadRequest("give reviewed_at to withdraw the reviews of a group, and only then");
                 }
                 try {
-                    return new Reviewed.Group(
+                    return new Subject.Group(
                             shard,
                             reason,
                             from == null ? Instant.MIN : Instant.parse(from),
@@ -141,6 +137,7 @@ public final class ReviewHandler {
             String name = author == null || author.isBlank() ? user : author.strip();
             try {
                 return new Review(
+                        0,
                         BadRequest.parsed("verdict", String.valueOf(verdict), Verdict::parse),
                         note == null ? "" : note.strip(),
                         name,
@@ -180,7 +177,7 @@ public final class ReviewHandler {
                             leftOut.size(),
                             leftOut.stream()
                                     .limit(MAX_IDS)
-                                    .map(each -> each.outcome().pcsId())
+                                    .map(each -> each.row().pcsId())
                                     .toList());
         }
     }
@@ -191,42 +188,51 @@ public final class ReviewHandler {
      * @param review the review of the certificate; missing if there is none, or if there are several certificates
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    private record Refused(String error, ReviewLine.@Nullable Made review) {
+    private record Refused(String error, @Nullable Review review) {
         static Answer answer(List<LeftOut> leftOut) {
-            Reviews.Made made = leftOut.size() == 1 ? leftOut.get(0).review() : null;
-            byte[] body = Json.bytes(new Refused(
-                    "nothing was recorded: " + sentence(leftOut), made == null ? null : ReviewLine.Made.of(made)));
+            Review review = leftOut.size() == 1 ? leftOut.get(0).review() : null;
+            byte[] body = Json.bytes(new Refused("nothing was recorded: " + sentence(leftOut), review));
             return leftOut.size() == 1
-                    ? Answer.json(412, body, IfVersion.etag(made == null ? Reviews.NO_REVIEW : made.version()))
+                    ? Answer.json(412, body, IfVersion.etag(review == null ? Reviews.NO_REVIEW : review.version()))
                     : Answer.json(412, body);
         }
     }
 
     /** Returns who reviewed certificates before, and when. */
     public static String sentence(List<LeftOut> leftOut) {
-        Reviews.Made made = leftOut.get(0).review();
-        String first = made == null ? "nobody has reviewed it" : sentence(made);
+        Review review = leftOut.get(0).review();
+        String first = review == null ? "nobody has reviewed it" : sentence(review);
         return first + (leftOut.size() == 1 ? "" : ", and " + (leftOut.size() - 1) + " more have other versions");
     }
 
-    private static String sentence(Reviews.Made made) {
-        Review review = made.review();
-        String what = review.verdict() == Verdict.WITHDRAWN
+    private static String sentence(Review review) {
+        String what = review.isWithdrawal()
                 ? " withdrew its review"
                 : " reviewed it as " + review.verdict().text();
-        return review.author() + what + " at " + review.at() + " (version " + made.version() + ")";
+        return review.author() + what + " at " + review.at() + " (version " + review.version() + ")";
+    }
+
+    /**
+     * Returns why a review was not recorded, or is not known to be.
+     *
+     * @param isOne whether it is about one certificate
+     */
+    public static String sentence(ReviewUnavailableException e, boolean isOne) {
+        return e.mayTakeEffect()
+                ? "the review is in the log and may take effect: " + e.getMessage()
+                        + "; look at the certificate before you repeat it"
+                : "nothing" + (isOne ? "" : ", or only a part of the group,") + " was recorded: " + e.getMessage();
     }
 
     /** A line of the list of reviews. */
     private record Line(
             String shardId, String pcsId, long version, String verdict, String note, String author, String at) {
-        static String of(Listed listed, Reviews.Made made) {
-            StateKey key = listed.key();
-            Review review = made.review();
+        static String of(Reviewed reviewed) {
+            Review review = reviewed.review();
             return Json.line(new Line(
-                            listed.shard(),
-                            key.name().substring(key.name().lastIndexOf('/') + 1),
-                            made.version(),
+                            reviewed.key().shard(),
+                            reviewed.key().pcsId(),
+                            review.version(),
                             review.verdict().text(),
                             review.note(),
                             review.author(),
@@ -260,39 +266,18 @@ public final class ReviewHandler {
     }
 
     private static Answer waiting(Reviews found, @Nullable String shard, int limit) {
-        AllWaiting all = found.waiting(shard);
-        List<String> lines = found
-                .recorded(
-                        all.outcomes().subList(0, Math.min(limit, all.outcomes().size())))
-                .stream()
-                .map(RecordedOutcomes::line)
-                .toList();
-        boolean hasMore = all.isCut() || all.outcomes().size() > limit;
-        return RecordHandler.lines(lines, hasMore ? List.of(new Header(MORE, "true")) : List.of());
+        AllWaiting<Version> all = found.waiting(shard, limit);
+        return RecordHandler.lines(
+                all.outcomes().stream().map(RecordedOutcomes::line).toList(),
+                all.isCut() ? List.of(new Header(MORE, "true")) : List.of());
     }
 
     private static Answer reviewed(Reviews found, @Nullable String cursor, int limit) {
-        StateKey after = null;
-        if (cursor != null) {
-            int end = cursor.indexOf('\n');
-            if (end < 0) {
-                throw new BadRequest("cursor was not returned in an answer's " + RecordHandler.CURSOR);
-            }
-            after = new StateKey(Reviews.NAMESPACE, cursor.substring(0, end), cursor.substring(end + 1));
-        }
-        List<Listed> page = found.reviewed(after);
-        List<Listed> shown = page.subList(0, Math.min(limit, page.size()));
-        List<String> lines = new ArrayList<>();
-        for (Listed each : shown) {
-            Reviews.Made made = each.made();
-            if (made != null && made.review().verdict() != Verdict.WITHDRAWN) {
-                lines.add(Line.of(each, made));
-            }
-        }
-        StateKey last = shown.isEmpty() ? null : shown.get(shown.size() - 1).key();
+        ReviewedPart part = found.reviewed(cursor, limit);
+        String next = part.cursor();
         return RecordHandler.lines(
-                lines,
-                last == null ? List.of() : List.of(RecordHandler.cursorHeader(last.agentId() + "\n" + last.name())));
+                part.reviews().stream().map(Line::of).toList(),
+                next == null ? List.of() : List.of(RecordHandler.cursorHeader(next)));
     }
 
     private void put(Request request, Exchange exchange) {
@@ -302,7 +287,13 @@ public final class ReviewHandler {
             boolean mayLack = record.mayLack();
             Instant now = clock.instant();
             long ifVersion = IfVersion.of(request, 0);
-            Recorded recorded = review(found, body, ifVersion, null, guard.user(), now);
+            Recorded recorded;
+            try {
+                recorded = review(found, body, ifVersion, null, guard.user(), now);
+            } catch (ReviewUnavailableException e) {
+                boolean isOne = body.ids() != null && body.ids().size() == 1;
+                return Answer.error(503, sentence(e, isOne), Header.retryAfter(1));
+            }
             boolean isNothing = recorded.reviewed() == 0
                     && (recorded.leftOut().isEmpty() || (body.isWithdrawal() && ifVersion == IfVersion.ANY));
             if (body.ids() != null && recorded.reviewed() == 0 && !isNothing) {
@@ -347,14 +338,14 @@ public final class ReviewHandler {
      * Records a review; see {@link Reviews#review}.
      *
      * @param ifVersion the condition for a review by id
-     * @param shown see {@link Reviewed.Group}
+     * @param shown see {@link Subject.Group}
      */
     public static Recorded review(
             Reviews reviews, Body body, long ifVersion, @Nullable Integer shown, String user, Instant now) {
-        Reviewed reviewed = body.reviewed(ifVersion, shown);
+        Subject subject = body.subject(ifVersion, shown);
         Review review = body.review(user, now);
         try {
-            return reviews.review(reviewed, review);
+            return reviews.review(subject, review);
         } catch (IllegalArgumentException e) {
             throw new BadRequest(String.valueOf(e.getMessage()));
         }
@@ -366,7 +357,7 @@ public final class ReviewHandler {
         }
         Optional<Reviews> found = reviews.get();
         if (found.isEmpty()) {
-            exchange.answer(record.isKept() ? NO_REVIEWS : RecordHandler.NO_RECORD);
+            exchange.answer(RecordHandler.NO_RECORD);
             return;
         }
         record.run(exchange, () -> exchange.answer(answer(found.get(), question)));
@@ -377,20 +368,10 @@ public final class ReviewHandler {
             return question.apply(found);
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
-        } catch (StateException e) {
-            return unknown(e);
+        } catch (InvalidCursorException e) {
+            return Answer.error(400, String.valueOf(e.getMessage()));
         } catch (RecordUnavailableException e) {
             return RecordHandler.refusal(e);
         }
-    }
-
-    /** Returns the answer while the state can't be read or written. */
-    static Answer unknown(StateException e) {
-        return e.reason() == Reason.INVALID
-                ? Answer.error(400, e.getMessage())
-                : Answer.error(
-                        503,
-                        "reviews unknown: " + (e.reason() == Reason.STARTING ? e.getMessage() : "the state is down"),
-                        Header.retryAfter(1));
     }
 }

@@ -1,53 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.state.MemoryEngine;
 import dev.flk.canonical.Sha256;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
-import dev.flk.state.StateEngine;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** A record of outcomes that ends with its test, and a state in memory for the reviews. */
+/** A record of outcomes, and a log of reviews, which end with their test. */
 public final class MemoryRecord implements AutoCloseable {
-    private final AtomicReference<@Nullable Runnable> beforeCommit = new AtomicReference<>();
-    private final StateEngine engine = MemoryEngine.started(this::now, Instant::now);
+    private static final String LOG_ID = "memory";
+
+    private final AtomicReference<@Nullable Runnable> beforeAppend = new AtomicReference<>();
     private final TemporaryRows rows = new TemporaryRows();
-    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> false);
+    private final RecordedOutcomes outcomes =
+            new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> this.isBehind);
+    private final List<LoggedReview> unrecorded = new ArrayList<>();
+    private volatile boolean isBehind;
+    private volatile @Nullable String problem;
+    private volatile boolean failsAppends;
+    private boolean holdsReviews;
+    private long last;
 
-    /** Returns the time of a commit; first does the work of {@link #beforeNextCommit}. */
-    private Instant now() {
-        Runnable work = Thread.currentThread().getName().equals("state-writer") ? beforeCommit.getAndSet(null) : null;
-        if (work != null) {
-            work.run();
+    /** The log of the reviews. */
+    private final class Log implements ReviewLog {
+        @Override
+        public Optional<String> problem() {
+            return Optional.ofNullable(problem);
         }
-        return Instant.now();
+
+        @Override
+        public CompletableFuture<Long> append(List<LoggedReview> reviews) {
+            Runnable work = beforeAppend.getAndSet(null);
+            if (work != null) {
+                work.run();
+            }
+            if (failsAppends) {
+                return CompletableFuture.failedFuture(new IOException("the disk is full"));
+            }
+            synchronized (MemoryRecord.this) {
+                unrecorded.addAll(reviews);
+                holdReviews(holdsReviews);
+                return CompletableFuture.completedFuture(last);
+            }
+        }
+
+        @Override
+        public boolean awaitRecorded(long sequence, Duration most) {
+            synchronized (MemoryRecord.this) {
+                return !holdsReviews;
+            }
+        }
     }
 
-    /** Sets work that the engine's writer does once, in its next commit, before it takes the commits after it. */
-    public void beforeNextCommit(Runnable work) {
-        beforeCommit.set(work);
+    /** Sets work that the next append does first, as when another reviewer is faster. */
+    public void beforeNextAppend(Runnable work) {
+        beforeAppend.set(work);
     }
 
-    public StateEngine engine() {
-        return engine;
+    /** Sets why nothing can be logged; null if reviews can be logged. */
+    public void problem(@Nullable String why) {
+        problem = why;
+    }
+
+    /** Sets whether appends fail. */
+    public void failAppends(boolean fails) {
+        failsAppends = fails;
+    }
+
+    /** Sets whether outcomes from before the start may still be missing. */
+    public void behind(boolean is) {
+        isBehind = is;
+    }
+
+    /** Sets whether reviews are only in the log; if not, the record gets all of them. */
+    public synchronized void holdReviews(boolean holds) {
+        holdsReviews = holds;
+        if (!holds) {
+            List<PlacedReview> placed = new ArrayList<>();
+            unrecorded.forEach(each -> placed.add(new PlacedReview(++last, Reviewed.of(each))));
+            unrecorded.clear();
+            List<PlacedReview> losers = apply(List.of(), placed);
+            if (!losers.isEmpty()) { // nothing was applied; a real log voids them
+                placed.removeAll(losers);
+                apply(List.of(), placed);
+            }
+        }
+    }
+
+    private synchronized List<PlacedReview> apply(List<Placed> versions, List<PlacedReview> reviews) {
+        return rows.rows().apply(new Group(new Position(LOG_ID, last, "d"), versions, reviews, Map.of()));
     }
 
     public OutcomeRows rows() {
@@ -58,15 +123,19 @@ public final class MemoryRecord implements AutoCloseable {
         return outcomes;
     }
 
-    /** Returns reviews of these outcomes that are made at a time, with metrics of two shards. */
-    public Reviews reviews(Metrics metrics, Instant at) {
-        return new Reviews(
-                outcomes, engine, Duration.ofDays(1), Duration.ofDays(90), () -> at, new ReviewMetrics(metrics, 2));
+    /** Returns reviews of these outcomes, with metrics of two shards. */
+    public Reviews reviews(Metrics metrics, Instant now) {
+        return new Reviews(outcomes, new Log(), Duration.ofDays(1), () -> now, new ReviewMetrics(metrics, 2));
+    }
+
+    /** Returns reviews of other people, without metrics. */
+    public Reviews reviewsOfOthers() {
+        return reviews(new Metrics("others"), Instant.EPOCH);
     }
 
     /** Notes that the record lacks something for good. */
     public void lack(String what) {
-        rows.rows().apply(new Group(null, List.of(), Map.of(OutcomeRows.GAPS + "test", what)));
+        rows.rows().apply(new Group(null, List.of(), List.of(), Map.of(OutcomeRows.GAPS + "test", what)));
     }
 
     /** Adds an outcome and returns its id. */
@@ -86,7 +155,7 @@ public final class MemoryRecord implements AutoCloseable {
         return add(shard, epoch, verdict, reason, received, members, id);
     }
 
-    private String add(
+    private synchronized String add(
             String shard,
             long epoch,
             String verdict,
@@ -95,7 +164,7 @@ public final class MemoryRecord implements AutoCloseable {
             Map<String, Object> members,
             String id) {
         Version version = version(shard, epoch, verdict, reason, received, members, id);
-        rows.rows().apply(new Group(null, List.of(new Placed(0, version)), Map.of()));
+        apply(List.of(new Placed(++last, version)), List.of());
         return id;
     }
 
@@ -133,6 +202,5 @@ public final class MemoryRecord implements AutoCloseable {
     @Override
     public void close() {
         rows.close();
-        engine.close();
     }
 }

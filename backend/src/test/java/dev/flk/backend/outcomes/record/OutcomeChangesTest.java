@@ -56,14 +56,14 @@ final class OutcomeChangesTest {
             record.add("a", epoch, "accepted", "", NOW.plusSeconds(epoch));
         }
 
-        Part part = new OutcomeChanges(removingAfterTheFirstRead(), null, ALL, "").next(1_000, Long.MAX_VALUE);
+        Part part = new OutcomeChanges(removingAfterTheFirstRead(), ALL, "").next(1_000, Long.MAX_VALUE);
 
         assertThat(part.events()).extracting(Event::kind).hasSize(100).containsOnly("outcome");
         assertThat(part.hasMore()).isTrue();
-        assertThatThrownBy(() -> new OutcomeChanges(record.outcomes(), null, ALL, part.cursor()).next(1, 1))
+        assertThatThrownBy(() -> new OutcomeChanges(record.outcomes(), ALL, part.cursor()).next(1, 1))
                 .isInstanceOf(ChangesLostException.class)
                 .hasMessageContaining("compacted");
-        assertThat(new OutcomeChanges(record.outcomes(), null, ALL, "")
+        assertThat(new OutcomeChanges(record.outcomes(), ALL, "")
                         .next(1_000, Long.MAX_VALUE)
                         .events())
                 .hasSize(1);

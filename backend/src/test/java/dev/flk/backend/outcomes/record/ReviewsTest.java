@@ -6,21 +6,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.record.Review.Verdict;
-import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.backend.decide.Review;
+import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.Reviewed;
-import dev.flk.backend.outcomes.record.Reviews.Waiting;
-import dev.flk.program.json.Json;
+import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
+import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.program.metrics.Metrics;
-import dev.flk.state.Operation;
-import dev.flk.state.StateKey;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import org.assertj.core.api.InstanceOfAssertFactories;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -39,210 +38,224 @@ final class ReviewsTest {
         record.close();
     }
 
-    private static Review review(Verdict verdict) {
-        return new Review(verdict, "a note", "anna", NOW.toString());
+    private String rejected(String shard, long epoch, int secondsAgo) {
+        return record.add(shard, epoch, "rejected", TOLERANCE, NOW.minusSeconds(secondsAgo));
     }
 
-    private static Reviewed ids(long ifVersion, String... ids) {
-        return new Reviewed.Ids(List.of(ids), ifVersion);
+    private static Review review(Verdict verdict) {
+        return new Review(0, verdict, "a note", "anna", NOW.toString());
+    }
+
+    private Recorded review(Verdict verdict, long ifVersion, String... ids) {
+        return reviews.review(new Subject.Ids(List.of(ids), ifVersion), review(verdict));
+    }
+
+    private Recorded reviewGroup(Verdict verdict, Instant from, Instant until) {
+        return reviews.review(new Subject.Group("a", "D_hat out of tolerance", from, until), review(verdict));
+    }
+
+    /** Lets another person replace any review of a certificate before the next append. */
+    private void otherIsFaster(Verdict verdict, String id) {
+        record.beforeNextAppend(() -> record.reviewsOfOthers()
+                .review(
+                        new Subject.Ids(List.of(id), Reviews.ANY_VERSION),
+                        new Review(0, verdict, "", "ben", NOW.toString())));
     }
 
     private List<String> waiting() {
-        return reviews.waiting(null).outcomes().stream().map(Waiting::pcsId).toList();
+        return reviews.waiting(null, 1_000).outcomes().stream()
+                .map(each -> each.key().pcsId())
+                .toList();
+    }
+
+    private List<Verdict> verdicts(long epoch, String id) {
+        return reviews.versions(new RowKey("a", epoch, id)).stream()
+                .map(Review::verdict)
+                .toList();
     }
 
     @Test
     void waiting_listsNotAccepted_newestFirst() {
         record.add("a", 1, "accepted", "", NOW);
         String escalated = record.add("a", 2, "escalated", "regime mismatch: claimed=sticky", NOW.minusSeconds(2));
-        String rejected = record.add("b", 3, "rejected", TOLERANCE, NOW.minusSeconds(1));
+        String rejected = rejected("b", 3, 1);
 
         assertThat(waiting()).containsExactly(rejected, escalated);
-        assertThat(reviews.waiting("a").outcomes())
-                .singleElement()
-                .satisfies(each -> assertThat(each.cause()).isEqualTo("regime mismatch"));
+        assertThat(reviews.waiting("a", 1).outcomes())
+                .extracting(each -> each.key().pcsId())
+                .containsExactly(escalated);
+        assertThat(reviews.waiting("a", 1).isCut()).isFalse();
+        assertThat(reviews.waiting(null, 1).isCut()).isTrue();
+        assertThat(reviews.queue().outcomes()).hasSize(2);
     }
 
     @Test
-    void review_singleId_isVersioned() {
-        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
+    void review_hasVersions_andOneOfAnotherVersionIsLeftOut_withTheReviewThatRemains() {
+        String id = rejected("a", 1, 0);
+        String other = rejected("a", 2, 0);
 
-        assertThat(reviews.review(ids(Operation.ANY_VERSION, id, id), review(Verdict.EXPECTED))
-                        .reviewed())
-                .isOne();
-        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.FAULT))
-                        .reviewed())
-                .isOne();
+        assertThat(review(Verdict.EXPECTED, Reviews.ANY_VERSION, id, id)).isEqualTo(new Recorded(1, 1, List.of()));
+        assertThat(review(Verdict.FAULT, Reviews.ANY_VERSION, id)).isEqualTo(new Recorded(1, 2, List.of()));
+        assertThat(reviews.versions(new RowKey("a", 1, id)))
+                .containsExactly(
+                        review(Verdict.FAULT).numbered(2),
+                        review(Verdict.EXPECTED).numbered(1));
+        assertThat(reviews.recent().reviews()).hasSize(1);
 
+        assertThat(review(Verdict.IGNORE, Reviews.NO_REVIEW, id, other).leftOut())
+                .extracting(each -> each.row().pcsId(), Reviews.LeftOut::review)
+                .containsExactly(tuple(id, review(Verdict.FAULT).numbered(2)));
+        assertThat(review(Verdict.IGNORE, 1, id).reviewed()).isZero();
+        assertThat(review(Verdict.IGNORE, 2, id).version()).isEqualTo(3);
         assertThat(waiting()).isEmpty();
-        assertThat(reviews.versions("a", 1, id))
-                .extracting(Made::version, made -> made.review().verdict())
-                .containsExactly(tuple(2L, Verdict.FAULT), tuple(1L, Verdict.EXPECTED));
-        assertThat(reviews.reviewed(null))
-                .singleElement()
-                .satisfies(each -> assertThat(each.made()).isEqualTo(new Made(2, review(Verdict.FAULT))));
     }
 
     @Test
-    void review_otherVersion_isLeftOut_withTheReviewThatRemains() {
-        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
-        String other = record.add("a", 2, "rejected", TOLERANCE, NOW);
+    void review_otherPersonIsFaster_countsOnlyIfAnyReviewMayBeReplaced() {
+        String id = rejected("a", 1, 0);
+        otherIsFaster(Verdict.FAULT, id);
+        assertThat(review(Verdict.IGNORE, Reviews.NO_REVIEW, id).leftOut())
+                .extracting(each -> each.review().author())
+                .containsExactly("ben");
+        assertThat(verdicts(1, id)).containsExactly(Verdict.FAULT);
 
-        assertThat(reviews.review(ids(0, id), review(Verdict.FAULT)).version()).isOne();
-        assertThat(reviews.review(ids(0, id, other), review(Verdict.IGNORE)).leftOut())
-                .singleElement()
-                .satisfies(each -> {
-                    assertThat(each.outcome().pcsId()).isEqualTo(id);
-                    assertThat(each.review()).isEqualTo(new Made(1, review(Verdict.FAULT)));
-                });
-        assertThat(reviews.review(ids(2, id), review(Verdict.IGNORE)).reviewed())
-                .isZero();
-        assertThat(reviews.review(ids(1, id), review(Verdict.IGNORE))).isEqualTo(new Recorded(1, 2, List.of()));
-        assertThat(reviews.versions("a", 1, id)).hasSize(2);
-        assertThat(reviews.versions("a", 2, other)).hasSize(1);
-    }
-
-    @Test
-    void review_ofTwoPeopleAtOnce_keepsTheFirst() {
-        for (int i = 0; i < 50; i++) {
-            String id = record.add("a", i, "rejected", TOLERANCE, NOW);
-            List<CompletableFuture<Recorded>> both = Stream.of(Verdict.FAULT, Verdict.IGNORE)
-                    .map(verdict -> CompletableFuture.supplyAsync(() -> reviews.review(ids(0, id), review(verdict))))
-                    .toList();
-
-            assertThat(both.stream().mapToInt(each -> each.join().reviewed()).sum())
-                    .isOne();
-            assertThat(reviews.versions("a", i, id)).hasSize(1);
-        }
+        otherIsFaster(Verdict.UNCLEAR, id);
+        assertThat(review(Verdict.IGNORE, Reviews.ANY_VERSION, id)).isEqualTo(new Recorded(1, 3, List.of()));
+        assertThat(verdicts(1, id)).containsExactly(Verdict.IGNORE, Verdict.UNCLEAR, Verdict.FAULT);
     }
 
     @Test
     void review_withdrawn_waitsAgain_andIsNoReviewToOverwrite() {
-        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
-        reviews.review(ids(0, id), review(Verdict.FAULT));
+        String id = rejected("a", 1, 0);
+        review(Verdict.FAULT, Reviews.NO_REVIEW, id);
 
-        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.WITHDRAWN))
-                        .reviewed())
+        assertThat(review(Verdict.WITHDRAWN, Reviews.ANY_VERSION, id).reviewed())
                 .isOne();
         assertThat(waiting()).containsExactly(id);
-        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.WITHDRAWN))
-                        .reviewed())
+        assertThat(review(Verdict.WITHDRAWN, Reviews.ANY_VERSION, id).reviewed())
                 .isZero();
-        assertThat(reviews.review(ids(1, id), review(Verdict.IGNORE)).leftOut())
-                .extracting(each -> each.review().review().verdict())
+        assertThat(review(Verdict.IGNORE, 1, id).leftOut())
+                .extracting(each -> each.review().verdict())
                 .containsExactly(Verdict.WITHDRAWN);
-        assertThat(reviews.review(ids(0, id), review(Verdict.UNCLEAR)).version())
-                .isEqualTo(3);
+        assertThat(review(Verdict.UNCLEAR, Reviews.NO_REVIEW, id).version()).isEqualTo(3);
         assertThat(waiting()).isEmpty();
     }
 
     @Test
     void review_groupWithdrawn_leavesOtherReviews() {
-        String first = record.add("a", 1, "rejected", TOLERANCE, NOW);
-        String second = record.add("a", 2, "rejected", TOLERANCE, NOW);
-        Review later = new Review(Verdict.FAULT, "", "ben", NOW.plusSeconds(1).toString());
-        reviews.review(new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.IGNORE));
-        reviews.review(ids(1, second), later);
+        String first = rejected("a", 1, 0);
+        String second = rejected("a", 2, 0);
+        reviewGroup(Verdict.IGNORE, Instant.MIN, NOW);
+        reviews.review(
+                new Subject.Ids(List.of(second), 1),
+                new Review(0, Verdict.FAULT, "", "ben", NOW.plusSeconds(1).toString()));
 
-        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW, NOW.toString(), null);
+        Subject group = new Subject.Group("a", "D_hat out of tolerance", Instant.MIN, NOW, NOW.toString(), null);
         assertThat(reviews.review(group, review(Verdict.WITHDRAWN))).isEqualTo(new Recorded(1, 2, List.of()));
         assertThat(waiting()).containsExactly(first);
     }
 
     @Test
     void review_beginningOfAnId_isUnderstood_unlessItIsThatOfSeveral() {
-        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
-        String twin = record.add("a", 2, "rejected", TOLERANCE, NOW, id.substring(0, 12) + "0".repeat(52));
+        String id = rejected("a", 1, 0);
+        String digits = id.substring(0, 12);
+        String twin = record.add("a", 2, "rejected", TOLERANCE, NOW, digits + "0".repeat(52));
 
-        assertThat(reviews.review(ids(0, id.substring(0, 20), id), review(Verdict.FAULT))
+        assertThat(review(Verdict.FAULT, Reviews.NO_REVIEW, id.substring(0, 20), id)
                         .reviewed())
                 .isOne();
-        assertThat(reviews.versions("a", 1, id)).hasSize(1);
         assertThat(waiting()).containsExactly(twin);
-        assertThatThrownBy(() -> reviews.review(ids(0, id.substring(0, 12)), review(Verdict.FAULT)))
-                .hasMessage(
-                        "several certificates have ids that begin with " + id.substring(0, 12) + "; give more digits");
+        assertThatThrownBy(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, digits))
+                .hasMessage("several certificates have ids that begin with " + digits + "; give more digits");
     }
 
     @Test
-    void review_group_excludesOtherReasonsShardsAndLaterCertificates() {
-        String tooOld = record.add("a", 9, "rejected", TOLERANCE, NOW.minusSeconds(10));
-        String older = record.add("a", 1, "rejected", TOLERANCE, NOW.minusSeconds(9));
-        String seen = record.add("a", 2, "rejected", TOLERANCE, NOW.minusSeconds(5));
-        String later = record.add("a", 3, "rejected", TOLERANCE, NOW);
+    void review_group_excludesOtherReasonsShardsAndTimes() {
+        String tooOld = rejected("a", 9, 10);
+        rejected("a", 1, 9);
+        rejected("a", 2, 5);
+        String later = rejected("a", 3, 0);
         String otherReason = record.add("a", 4, "rejected", "r out of bounds: 2", NOW.minusSeconds(6));
-        String otherShard = record.add("b", 5, "rejected", TOLERANCE, NOW.minusSeconds(7));
-        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", NOW.minusSeconds(9), NOW.minusSeconds(5));
+        String otherShard = rejected("b", 5, 7);
 
-        assertThat(reviews.review(group, review(Verdict.IGNORE)).reviewed()).isEqualTo(2);
+        assertThat(reviewGroup(Verdict.IGNORE, NOW.minusSeconds(9), NOW.minusSeconds(5))
+                        .reviewed())
+                .isEqualTo(2);
         assertThat(waiting()).containsExactly(later, otherReason, otherShard, tooOld);
-        assertThat(reviews.versions("a", 1, older)).hasSize(1);
-        assertThat(reviews.versions("a", 2, seen)).hasSize(1);
-        assertThat(reviews.review(group, review(Verdict.FAULT)).reviewed()).isZero();
+        assertThat(reviewGroup(Verdict.FAULT, NOW.minusSeconds(9), NOW.minusSeconds(5))
+                        .reviewed())
+                .isZero();
+    }
+
+    private List<String> largeGroup() {
+        List<String> ids = new ArrayList<>();
+        for (int i = 0; i < 1_100; i++) {
+            ids.add(rejected("a", i, i));
+        }
+        return ids;
     }
 
     @Test
-    void review_singleDecisionWhileAGroupIsReviewed_remainsAndIsReported() {
-        List<String> ids = new ArrayList<>();
-        for (int i = 0; i < 450; i++) {
-            ids.add(record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i)));
-        }
-        StateKey single = RecordedOutcomes.key(Reviews.NAMESPACE, "a", 420, ids.get(420));
-        Operation decision = record.engine().write(single, Json.line(review(Verdict.FAULT)), Operation.ANY_VERSION);
-        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
-        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW);
+    void review_otherPersonReviewsOneOfALargeGroupMeanwhile_remainsAndIsReported() {
+        List<String> ids = largeGroup();
+        otherIsFaster(Verdict.FAULT, ids.get(420));
 
-        Recorded recorded = reviews.review(group, review(Verdict.IGNORE));
+        Recorded recorded = reviewGroup(Verdict.IGNORE, Instant.MIN, NOW);
 
-        assertThat(reviews.versions("a", 420, ids.get(420)))
-                .extracting(made -> made.review().verdict())
-                .containsExactly(Verdict.FAULT);
-        assertThat(recorded.reviewed()).isEqualTo(449);
-        assertThat(recorded.leftOut())
-                .extracting(each -> each.outcome().pcsId())
-                .containsExactly(ids.get(420));
+        assertThat(recorded.reviewed()).isEqualTo(1_099);
+        assertThat(recorded.leftOut()).extracting(each -> each.row().pcsId()).containsExactly(ids.get(420));
+        assertThat(verdicts(420, ids.get(420))).containsExactly(Verdict.FAULT);
         assertThat(waiting()).isEmpty();
+    }
+
+    @Test
+    void review_laterPartOfALargeGroupFails_saysSo_andTheRestCanBeReviewed() {
+        largeGroup();
+        record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failAppends(true)));
+
+        assertUnavailable(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW), "the disk is full", false);
+        assertThat(waiting()).hasSize(600);
+        record.failAppends(false);
+        assertThat(reviewGroup(Verdict.FAULT, Instant.MIN, NOW).reviewed()).isEqualTo(600);
+    }
+
+    private static void assertUnavailable(ThrowingCallable review, String why, boolean mayTakeEffect) {
+        assertThatThrownBy(review)
+                .hasMessage(why)
+                .asInstanceOf(InstanceOfAssertFactories.type(ReviewUnavailableException.class))
+                .returns(mayTakeEffect, ReviewUnavailableException::mayTakeEffect);
+    }
+
+    @Test
+    void review_logHasAProblemOrTheRecordIsLate_saysWhetherItMayTakeEffect() {
+        String id = rejected("a", 1, 0);
+        record.problem("the disk is full");
+        assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the disk is full", false);
+        record.problem(null);
+        record.holdReviews(true);
+        assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the record does not have it yet", true);
+        assertThat(waiting()).containsExactly(id);
+
+        record.holdReviews(false);
+        assertThat(verdicts(1, id)).containsExactly(Verdict.FAULT);
     }
 
     @Test
     void review_ofAnAcceptedOrUnknownCertificate_changesNothing() {
         String accepted = record.add("a", 1, "accepted", "", NOW);
 
-        assertThatThrownBy(() -> reviews.review(ids(Operation.ANY_VERSION, accepted), review(Verdict.FAULT)))
+        assertThatThrownBy(() -> review(Verdict.FAULT, Reviews.ANY_VERSION, accepted))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
-        assertThat(reviews.review(ids(Operation.ANY_VERSION, "0".repeat(64)), review(Verdict.FAULT))
-                        .reviewed())
+        assertThat(review(Verdict.FAULT, Reviews.ANY_VERSION, "0".repeat(64)).reviewed())
                 .isZero();
-        assertThat(reviews.reviewed(null)).isEmpty();
+        assertThat(reviews.recent().reviews()).isEmpty();
     }
 
     @Test
     void review_withTooLongANote_isRefused() {
-        assertThatThrownBy(() -> new Review(Verdict.FAULT, "x".repeat(1_001), "anna", NOW.toString()))
+        assertThatThrownBy(() -> new Review(0, Verdict.FAULT, "x".repeat(1_001), "anna", NOW.toString()))
                 .hasMessage("note has 1001 characters; write at most 1000");
-    }
-
-    @Test
-    void review_groupBehindManyOthers_isFound_andALargeGroupIsReviewedWhole() {
-        String older = record.add("a", 0, "rejected", TOLERANCE, NOW.minusSeconds(9_000));
-        for (int i = 1; i <= 2_300; i++) {
-            record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i));
-        }
-        Instant until = NOW.minusSeconds(8_000);
-
-        assertThat(reviews.review(
-                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until),
-                                review(Verdict.FAULT))
-                        .reviewed())
-                .isOne();
-        assertThat(reviews.versions("a", 0, older)).hasSize(1);
-        assertThat(reviews.review(
-                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW),
-                                review(Verdict.FAULT))
-                        .reviewed())
-                .isEqualTo(2_300);
-        assertThat(waiting()).isEmpty();
     }
 
     private List<Double> faults(String... shards) {
@@ -255,29 +268,28 @@ final class ReviewsTest {
     @Test
     void metrics_countFaultsByShard_untilTheyAreWithdrawn() {
         String[] shown = {"a\\n", "b", "c", "(others)"};
-        List<String> ids = new ArrayList<>();
-        for (String shard : List.of("a\n", "b", "c", "d")) {
-            ids.add(record.add(shard, 1, "rejected", TOLERANCE, NOW));
-        }
-        reviews.review(ids(0, ids.get(0)), review(Verdict.FAULT));
-        reviews.review(ids(0, ids.get(1)), review(Verdict.UNCLEAR));
+        List<String> ids = Stream.of("a\n", "b", "c", "d")
+                .map(shard -> rejected(shard, 1, 0))
+                .toList();
+        review(Verdict.FAULT, 0, ids.get(0));
+        review(Verdict.UNCLEAR, 0, ids.get(1));
         assertThat(faults(shown)).containsExactly(1.0, 0.0, 0.0, 0.0);
-        reviews.review(ids(0, ids.get(2), ids.get(3)), review(Verdict.FAULT));
+        review(Verdict.FAULT, 0, ids.get(2), ids.get(3));
         assertThat(faults(shown)).containsExactly(1.0, 0.0, 1.0, 1.0);
-        reviews.review(ids(1, ids.get(0)), review(Verdict.WITHDRAWN));
+        review(Verdict.WITHDRAWN, 1, ids.get(0));
         assertThat(faults(shown)).containsExactly(0.0, 0.0, 1.0, 1.0);
-        reviews.review(ids(1, ids.get(2), ids.get(3)), review(Verdict.IGNORE));
+        review(Verdict.IGNORE, 1, ids.get(2), ids.get(3));
         assertThat(faults(shown)).containsExactly(0.0, 0.0, 0.0, 0.0);
 
-        record.engine().close();
+        record.behind(true);
         assertThat(faults(shown)).containsExactly(Double.NaN, 0.0, Double.NaN, Double.NaN);
         assertThat(metrics.read().sum("flk_review_waiting")).isNaN();
     }
 
     @Test
     void metrics_countWaitingAndOverdue() {
-        record.add("a", 1, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(25)));
-        record.add("a", 2, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(23)));
+        rejected("a", 1, 25 * 3_600);
+        rejected("a", 2, 23 * 3_600);
         reviews.start();
 
         await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {

@@ -4,14 +4,17 @@ package dev.flk.backend.outcomes.record;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.Review;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -62,6 +65,7 @@ public final class SimulatedRows implements OutcomeRows {
         final Map<String, Position> positions = new HashMap<>();
         final Map<RowKey, List<Placed>> rows = new LinkedHashMap<>();
         final Map<String, String> notes = new TreeMap<>();
+        final Map<RowKey, NavigableMap<Long, Review>> reviews = new HashMap<>();
 
         /** For each log, the sequence before the first record that was read. */
         final Map<String, Long> unread = new HashMap<>();
@@ -71,6 +75,7 @@ public final class SimulatedRows implements OutcomeRows {
             copy.positions.putAll(positions);
             rows.forEach((key, versions) -> copy.rows.put(key, new ArrayList<>(versions)));
             copy.notes.putAll(notes);
+            reviews.forEach((key, versions) -> copy.reviews.put(key, new TreeMap<>(versions)));
             copy.unread.putAll(unread);
             return copy;
         }
@@ -164,6 +169,14 @@ public final class SimulatedRows implements OutcomeRows {
         return versions.get(versions.size() - 1).version().outcome();
     }
 
+    /** Returns all reviews, the newest first. */
+    public Map<RowKey, List<Review>> allReviews() {
+        Map<RowKey, List<Review>> all = new HashMap<>();
+        live.reviews.forEach(
+                (key, versions) -> all.put(key, List.copyOf(versions.descendingMap().values())));
+        return all;
+    }
+
     private interface Edit {
         void of(Content content);
     }
@@ -195,9 +208,20 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public void apply(Group group) {
+    public List<PlacedReview> apply(Group group) {
         listener.applies(group);
-        change(content -> apply(group, content));
+        List<PlacedReview> losers = group.reviews().stream()
+                .filter(each -> {
+                    Review same = live.reviews
+                            .getOrDefault(each.reviewed().key(), new TreeMap<>())
+                            .get(each.reviewed().review().version());
+                    return same != null && !same.equals(each.reviewed().review());
+                })
+                .toList();
+        if (losers.isEmpty()) {
+            change(content -> apply(group, content));
+        }
+        return losers;
     }
 
     private void apply(Group group, Content content) {
@@ -222,6 +246,12 @@ public final class SimulatedRows implements OutcomeRows {
             if (placed.version().outcome().isChangedFrom(versions.isEmpty() ? null : newest(versions))) {
                 versions.add(placed);
             }
+        }
+        for (PlacedReview each : group.reviews()) {
+            Review review = each.reviewed().review();
+            content.reviews
+                    .computeIfAbsent(each.reviewed().key(), key -> new TreeMap<>())
+                    .put(review.version(), review);
         }
         content.notes.putAll(group.notes());
     }
@@ -287,6 +317,45 @@ public final class SimulatedRows implements OutcomeRows {
 
     @Override
     public List<Version> withId(String prefix, int limit) {
+        requireUp();
+        return live.rows.entrySet().stream()
+                .filter(row -> row.getKey().pcsId().startsWith(prefix))
+                .map(row -> new Version(row.getKey(), newest(row.getValue())))
+                .toList();
+    }
+
+    @Override
+    public List<Review> reviews(RowKey key, int limit) {
+        requireUp();
+        return allReviews().getOrDefault(key, List.of());
+    }
+
+    @Override
+    public Map<RowKey, Review> newestReviews(Collection<RowKey> keys) {
+        requireUp();
+        Map<RowKey, Review> newest = new HashMap<>();
+        allReviews().forEach((key, reviews) -> newest.put(key, reviews.get(0)));
+        newest.keySet().retainAll(keys);
+        return newest;
+    }
+
+    @Override
+    public ReviewedPart reviewed(String cursor, int limit) {
+        throw notSimulated();
+    }
+
+    @Override
+    public Map<String, Long> faults(int most) {
+        throw notSimulated();
+    }
+
+    @Override
+    public List<Waiting> waiting(int most) {
+        throw notSimulated();
+    }
+
+    @Override
+    public Map<Long, Version> at(Collection<Long> numbers) {
         throw notSimulated();
     }
 
@@ -297,11 +366,6 @@ public final class SimulatedRows implements OutcomeRows {
 
     @Override
     public List<Change> changes(String cursor, int limit) {
-        throw notSimulated();
-    }
-
-    @Override
-    public List<Change> unacceptedChanges(String cursor, int limit) {
         throw notSimulated();
     }
 

@@ -4,10 +4,10 @@ package dev.flk.backend.serve.page;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.backend.serve.page.ReviewGroups.Tile;
 import dev.flk.backend.serve.page.ReviewView.Choice;
 import dev.flk.backend.serve.page.ReviewView.Source;
@@ -40,7 +40,7 @@ final class ReviewViewTest {
 
     private ReviewView read(Choice choice) {
         Source source = new Source(record.outcomes(), reviews, "secret", Policy.defaults());
-        return ReviewView.read(source, reviews, choice, null, NOW);
+        return ReviewView.read(source, choice, null, NOW);
     }
 
     private ReviewView read(@Nullable String path) {
@@ -136,8 +136,8 @@ final class ReviewViewTest {
 
     private void review(String id) {
         reviews.review(
-                new Reviewed.Ids(List.of(id), Reviews.NO_REVIEW),
-                new Review(Review.Verdict.IGNORE, "", "anna", NOW.toString()));
+                new Subject.Ids(List.of(id), Reviews.NO_REVIEW),
+                new Review(0, Review.Verdict.IGNORE, "", "anna", NOW.toString()));
     }
 
     private String pathAfter(String id) {

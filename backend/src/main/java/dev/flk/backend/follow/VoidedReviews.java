@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.follow;
+
+import dev.flk.backend.decide.LoggedReview;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.wal.segment.Entry;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The reviews in the log that took no effect, because their rows had others of the same versions: each is voided by a
+ * later record before the follower passes it, so that whoever reads the log knows it. One thread.
+ */
+public final class VoidedReviews {
+    private final Function<List<Entry>, CompletableFuture<Long>> log;
+    private final InstantSource clock;
+    private final Duration patience;
+    private final TreeSet<Long> voided = new TreeSet<>();
+    private List<Long> asked = List.of();
+    private @Nullable CompletableFuture<Long> voiding;
+
+    /**
+     * @param log appends records to the log; completes once they are safe
+     * @param patience how long to wait for that
+     */
+    public VoidedReviews(Function<List<Entry>, CompletableFuture<Long>> log, InstantSource clock, Duration patience) {
+        this.log = log;
+        this.clock = clock;
+        this.patience = patience;
+    }
+
+    /** Returns these reviews without those that are voided. */
+    List<PlacedReview> without(List<PlacedReview> reviews) {
+        return reviews.stream()
+                .filter(each -> !voided.contains(each.sequence()))
+                .toList();
+    }
+
+    /**
+     * Voids reviews in the log.
+     *
+     * @throws RecordUnavailableException if that fails or lasts too long; to be called again with these reviews
+     */
+    void add(List<PlacedReview> losers) {
+        if (losers.isEmpty()) {
+            return;
+        }
+        CompletableFuture<Long> logged = voiding;
+        if (logged == null) {
+            asked = losers.stream().map(PlacedReview::sequence).toList();
+            logged = log.apply(asked.stream()
+                    .map(sequence -> new Entry(
+                            RecordKind.REVIEW, KeyId.NONE.text(), clock.millis(), LoggedReview.encodeVoid(sequence)))
+                    .toList());
+            voiding = logged;
+        }
+        try {
+            logged.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+            voided.addAll(asked);
+            voiding = null;
+        } catch (ExecutionException e) {
+            voiding = null;
+            throw unavailable(
+                    String.valueOf(e.getCause() == null ? e : e.getCause().getMessage()));
+        } catch (TimeoutException e) {
+            throw unavailable("the log does not answer");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw unavailable("this backend is stopping");
+        }
+    }
+
+    private static RecordUnavailableException unavailable(String why) {
+        return new RecordUnavailableException("a review that came second can't be voided in the log yet: " + why, null);
+    }
+
+    /** Notes that the reviews up to a sequence are applied or voided. */
+    void forget(long upTo) {
+        voided.headSet(upTo, true).clear();
+    }
+}

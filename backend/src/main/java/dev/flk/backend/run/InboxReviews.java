@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.run;
+
+import dev.flk.backend.decide.LoggedReview;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.follow.Follower;
+import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.outcomes.record.ReviewLog;
+import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.wal.segment.Entry;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The inbox log as the log of reviews.
+ *
+ * @param record the follower that applies the log to the record
+ */
+record InboxReviews(IngestPipeline ingest, Follower record, InstantSource clock) implements ReviewLog {
+    @Override
+    public Optional<String> problem() {
+        return ingest.whyNotLogged().or(() -> record.problem().map(why -> "the record of outcomes " + why));
+    }
+
+    @Override
+    public CompletableFuture<Long> append(List<LoggedReview> reviews) {
+        return ingest.log(reviews.stream()
+                .map(each -> new Entry(RecordKind.REVIEW, KeyId.NONE.text(), clock.millis(), each.encode()))
+                .toList());
+    }
+
+    @Override
+    public boolean awaitRecorded(long sequence, Duration most) throws InterruptedException {
+        return record.await(sequence, most);
+    }
+}
