@@ -8,12 +8,12 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The place of a follower among the versions. Its text is {@code recordId.generation.number.token.from}.
+ * The place of a follower among the versions and reviews. Its text is {@code recordId.generation.number.token.from}.
  *
- * @param number the number of the last version that the follower has; 0 before the first
- * @param token the token of this version, which differs if the database was restored and has another version under this
- *     number; 0 if the version was removed
- * @param from the number up to which versions may have been removed before the follower began; these it does not miss
+ * @param number the number of the last version or review that the follower has; 0 before the first
+ * @param token the token of this number, which differs if the database was restored and has something else under this
+ *     number; 0 if it was removed
+ * @param from the number up to which changes may have been removed before the follower began; these it does not miss
  */
 record ChangeCursor(String recordId, long generation, long number, long token, long from) {
     private static final Pattern TEXT =
@@ -51,9 +51,9 @@ record ChangeCursor(String recordId, long generation, long number, long token, l
     }
 
     /**
-     * Throws an exception unless the record still has all versions after this place.
+     * Throws an exception unless the record still has all changes after this place.
      *
-     * @param present the token of the version with this number; null if there is no such version
+     * @param present the token of this number; null if nothing has it
      */
     void require(Head head, @Nullable Long present) throws ChangesLostException {
         if (!recordId.equals(head.recordId())) {

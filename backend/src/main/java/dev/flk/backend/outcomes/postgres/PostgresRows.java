@@ -29,8 +29,8 @@ import org.flywaydb.core.api.FlywayException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of the record in PostgreSQL, which several backends may share. Each version has a number, which is the order
- * of {@link #changes}. A transaction that adds or removes versions locks the row of {@code flk_record}, so transactions
+ * The rows of the record in PostgreSQL, which several backends may share. Each version and each review
+ * has a number, which is the order of {@link #changes}. A transaction that adds or removes any of them locks the row of {@code flk_record}, so transactions
  * become visible in the order of their numbers, and no version is based on a version that is not current. What was
  * applied is as durable as the server's {@code synchronous_commit} promises.
  *
@@ -40,7 +40,7 @@ import org.jspecify.annotations.Nullable;
 public final class PostgresRows implements OutcomeRows {
     private static final int REMOVED_AT_ONCE = 500;
 
-    /** The maximum number of versions in one answer of {@link #changes}. */
+    /** The maximum number of changes in one answer of {@link #changes}. */
     private static final int MOST_CHANGES = 200;
 
     /** SQL states of tables and columns that are missing, as after a restore of a dump of an earlier version. */
@@ -93,27 +93,48 @@ public final class PostgresRows implements OutcomeRows {
         List<RowKey> keys =
                 given.stream().map(each -> each.version().key()).distinct().toList();
         Position position = group.position();
-        write(connection -> {
+        String logId = position == null ? null : position.logId();
+        List<PlacedReview> losers = write(connection -> {
             Head head = RecordStatements.lock(connection);
             if (position != null) {
                 requireKnown(connection, position.logId());
+            }
+            GroupReviews reviews = GroupReviews.of(connection, group);
+            if (!reviews.losers().isEmpty()) {
+                return reviews.losers(); // nothing was written
+            }
+            if (position != null) {
                 RecordStatements.move(connection, position);
             }
+            long token = random.nextLong() | 1; // not 0
+            long last = head.lastNumber();
             if (!given.isEmpty()) {
-                add(connection, head, given, keys, position == null ? null : position.logId());
+                last = add(connection, last, given, keys, reviews, token, logId);
+            }
+            last = reviews.insert(connection, last, token, logId);
+            if (last > head.lastNumber()) {
+                RecordStatements.setLastNumber(connection, last);
             }
             if (!group.notes().isEmpty()) {
                 RecordStatements.note(connection, group.notes());
             }
-            return head;
+            return List.of();
         });
-        if (position != null) {
+        if (position != null && losers.isEmpty()) {
             known.put(position.logId(), Optional.of(position));
         }
-        return List.of();
+        return losers;
     }
 
-    private void add(Connection connection, Head head, List<Placed> given, List<RowKey> keys, @Nullable String logId)
+    /** Adds versions; returns the last number. */
+    private static long add(
+            Connection connection,
+            long lastNumber,
+            List<Placed> given,
+            List<RowKey> keys,
+            GroupReviews reviews,
+            long token,
+            @Nullable String logId)
             throws SQLException {
         Map<RowKey, Current> current = RecordStatements.current(connection, keys);
         List<Inserted> inserted = new ArrayList<>();
@@ -125,10 +146,10 @@ public final class PostgresRows implements OutcomeRows {
             if (!isOlder
                     && placed.outcome().isChangedFrom(before == null ? null : before.outcome())
                     && !(row.sequence() == 0 && before != null && hasVersion(connection, inserted, placed))) {
-                if (before != null && before.number() <= head.lastNumber()) {
+                if (before != null && before.number() <= lastNumber) {
                     superseded.add(before.number());
                 }
-                long number = head.lastNumber() + inserted.size() + 1;
+                long number = lastNumber + inserted.size() + 1;
                 int version = before == null ? 1 : before.version() + 1;
                 inserted.add(new Inserted(number, version, row));
                 current.put(placed.key(), new Current(number, version, placed.outcome(), row.sequence()));
@@ -138,8 +159,9 @@ public final class PostgresRows implements OutcomeRows {
             RecordStatements.supersede(connection, superseded);
         }
         if (!inserted.isEmpty()) {
-            RecordStatements.insert(connection, inserted, current, token(), logId);
+            RecordStatements.insert(connection, inserted, current, reviews, token, logId);
         }
+        return lastNumber + inserted.size();
     }
 
     /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
@@ -147,10 +169,6 @@ public final class PostgresRows implements OutcomeRows {
             throws SQLException {
         return inserted.stream().anyMatch(each -> each.row().version().equals(wanted))
                 || RecordStatements.hasVersion(connection, wanted);
-    }
-
-    private long token() {
-        return random.nextLong() | 1; // not 0
     }
 
     /**
@@ -190,7 +208,9 @@ public final class PostgresRows implements OutcomeRows {
     public boolean sweep(Instant before) {
         return write(connection -> {
             RecordStatements.lock(connection);
-            return RecordStatements.remove(connection, before.toEpochMilli(), REMOVED_AT_ONCE) == REMOVED_AT_ONCE;
+            return RecordStatements.remove(connection, before.toEpochMilli(), REMOVED_AT_ONCE) == REMOVED_AT_ONCE
+                    || RecordStatements.removeReviews(connection, before.toEpochMilli(), REMOVED_AT_ONCE)
+                            == REMOVED_AT_ONCE;
         });
     }
 
@@ -225,57 +245,48 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
-    public List<Change> changes(String cursor, int limit) throws ChangesLostException {
-        return changes(RecordStatements.CHANGES, cursor, limit);
-    }
-
-    private static UnsupportedOperationException missing() {
-        return new UnsupportedOperationException("reviews in Postgres");
-    }
-
-    @Override
     public List<Review> reviews(RowKey key, int limit) {
-        throw missing();
+        return read(connection -> RecordReviews.ofRow(connection, key, limit));
     }
 
     @Override
     public Map<RowKey, Review> newestReviews(Collection<RowKey> keys) {
-        throw missing();
+        return read(connection -> RecordReviews.newest(connection, keys));
     }
 
     @Override
     public ReviewedPart reviewed(@Nullable String cursor, int limit) {
-        throw missing();
+        return read(connection -> RecordReviews.reviewed(connection, cursor, limit));
     }
 
     @Override
     public Map<String, Long> faults(int most) {
-        throw missing();
+        return read(connection -> RecordReviews.faults(connection, most));
     }
 
     @Override
     public List<Waiting> waiting(int most) {
-        throw missing();
+        return read(connection -> RecordReviews.waiting(connection, most));
     }
 
     @Override
     public Map<Long, Version> at(Collection<Long> numbers) {
-        throw missing();
+        return read(connection -> RecordSearch.byNumber(connection, numbers.toArray(Long[]::new)));
     }
 
-    private List<Change> changes(String query, String cursor, int limit) throws ChangesLostException {
+    @Override
+    public List<Change> changes(String cursor, int limit) throws ChangesLostException {
         ChangeCursor after = cursor.isEmpty() ? null : ChangeCursor.parse(cursor);
         long number = after == null ? 0 : after.number();
-        Changes found =
-                read(connection -> RecordStatements.changes(connection, query, number, Math.min(limit, MOST_CHANGES)));
+        Changes found = read(connection -> RecordStatements.changes(connection, number, Math.min(limit, MOST_CHANGES)));
         ChangeCursor begin = found.head().oldest();
         if (after != null) {
             after.require(found.head(), found.present());
             begin = after;
         }
         List<Change> changes = new ArrayList<>();
-        for (Numbered each : found.versions()) {
-            changes.add(new Change(begin.after(each.number(), each.token()).toString(), each.version()));
+        for (Numbered each : found.changes()) {
+            changes.add(new Change(begin.after(each.number(), each.token()).toString(), each.changed()));
         }
         return changes;
     }

@@ -362,7 +362,7 @@ final class RecordSearch {
         }
     }
 
-    private static Matcher matched(Pattern pattern, String cursor) {
+    static Matcher matched(Pattern pattern, String cursor) {
         Matcher matcher = pattern.matcher(cursor);
         if (!matcher.matches()) {
             throw noCursor();
@@ -370,7 +370,7 @@ final class RecordSearch {
         return matcher;
     }
 
-    private static long number(String digits) {
+    static long number(String digits) {
         try {
             return Long.parseLong(digits);
         } catch (NumberFormatException e) {
@@ -382,7 +382,7 @@ final class RecordSearch {
         return new InvalidCursorException("cursor belongs to another query");
     }
 
-    private static Map<Long, Version> byNumber(Connection connection, Long[] numbers) throws SQLException {
+    static Map<Long, Version> byNumber(Connection connection, Long[] numbers) throws SQLException {
         Map<Long, Version> versions = new HashMap<>();
         if (numbers.length == 0) {
             return versions;

@@ -4,6 +4,7 @@ package dev.flk.backend.outcomes.postgres;
 import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
@@ -63,7 +64,7 @@ final class RecordStatements {
             INSERT INTO flk_record_notes (name, text) SELECT * FROM unnest(?::text[], ?::text[])
             ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text""";
 
-    /** A statement that removes the rows that were received first, with all their versions. */
+    /** A statement that removes the rows that were received first, with all their versions and reviews. */
     static final String REMOVE = """
             WITH old AS (
                 SELECT row.shard, row.epoch, row.pcs_id FROM unnest(?::smallint[]) AS kinds (kind)
@@ -71,28 +72,43 @@ final class RecordStatements {
                     SELECT shard, epoch, pcs_id, received_millis FROM flk_record_versions
                     WHERE is_current AND kind = kinds.kind AND received_millis < ?
                     ORDER BY received_millis, number LIMIT ?) AS row
-                ORDER BY row.received_millis LIMIT ?)
-            DELETE FROM flk_record_versions AS removed USING old
+                ORDER BY row.received_millis LIMIT ?),
+            reviews AS (
+                DELETE FROM flk_record_reviews AS removed USING old
+                WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
+                RETURNING removed.number),
+            versions AS (
+                DELETE FROM flk_record_versions AS removed USING old
+                WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
+                RETURNING removed.number, removed.is_current)
+            SELECT number, is_current FROM versions UNION ALL SELECT number, false FROM reviews""";
+
+    /** A statement that removes the reviews of rows that do not exist. */
+    static final String REMOVE_REVIEWS = """
+            WITH old AS (
+                SELECT shard, epoch, pcs_id FROM flk_record_reviews AS review
+                WHERE is_current AND at_millis < ? AND NOT EXISTS (
+                    SELECT 1 FROM flk_record_versions AS row
+                    WHERE row.is_current AND row.shard = review.shard AND row.epoch = review.epoch
+                        AND row.pcs_id = review.pcs_id)
+                ORDER BY at_millis, number LIMIT ?)
+            DELETE FROM flk_record_reviews AS removed USING old
             WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
             RETURNING removed.number, removed.is_current""";
 
-    /** A query that reads {@code flk_record} and versions in one snapshot. */
+    /** A query that reads {@code flk_record}, versions and reviews in one snapshot. */
     static final String CHANGES = """
             SELECT record_id, generation, last_number, removed_up_to,
-                (SELECT token FROM flk_record_versions WHERE number = ?) AS present,
-                row.shard, row.epoch, row.pcs_id, row.json, row.number, row.token
+                (SELECT token FROM flk_record_changes WHERE number = ?) AS present,
+                row.shard, row.epoch, row.pcs_id, row.json, row.number, row.token, row.is_review
             FROM flk_record LEFT JOIN LATERAL (
-                SELECT number, token, shard, epoch, pcs_id, json FROM flk_record_versions
+                SELECT * FROM flk_record_changes
                 WHERE number > ? ORDER BY number LIMIT ?) AS row ON true
             ORDER BY row.number""";
 
-    /** As {@link #CHANGES}, without the first versions of rows that were accepted. */
-    static final String UNACCEPTED_CHANGES = CHANGES.replace(
-            "WHERE number > ? ORDER", "WHERE number > ? AND (verdict <> 'accepted' OR version > 1) ORDER");
-
     private static final String NEWEST = """
             SELECT record_id, generation, last_number, removed_up_to,
-                coalesce((SELECT token FROM flk_record_versions WHERE number = last_number), 0)
+                coalesce((SELECT token FROM flk_record_changes WHERE number = last_number), 0)
             FROM flk_record""";
 
     /** The maximum number of rows in one statement. */
@@ -200,14 +216,16 @@ final class RecordStatements {
     }
 
     /**
-     * Inserts versions with increasing numbers, and sets the last number.
+     * Inserts versions with increasing numbers.
      *
      * @param newest the newest of these versions of each row
+     * @param reviews decide which rows wait for a review
      */
     static void insert(
             Connection connection,
             List<Inserted> versions,
             Map<RowKey, Current> newest,
+            GroupReviews reviews,
             long token,
             @Nullable String logId)
             throws SQLException {
@@ -220,7 +238,7 @@ final class RecordStatements {
                 columns.set("int8", Inserted::number, new Long[0]);
                 columns.set("int4", Inserted::version, new Integer[0]);
                 columns.set("bool", each -> isNewest(each, newest), new Boolean[0]);
-                columns.set("int2", each -> (short) RowKind.of(each.outcome()), new Short[0]);
+                columns.set("int2", each -> (short) reviews.kind(each.row().version()), new Short[0]);
                 columns.set("bytea", each -> RecordRow.shard(each.key()), new byte[0][]);
                 columns.set("int8", each -> each.key().epoch(), new Long[0]);
                 columns.set("bytea", each -> RecordRow.id(each.key()), new byte[0][]);
@@ -243,7 +261,10 @@ final class RecordStatements {
                 statement.executeUpdate();
             }
         }
-        update(connection, SET_LAST_NUMBER, versions.get(versions.size() - 1).number());
+    }
+
+    static void setLastNumber(Connection connection, long number) throws SQLException {
+        update(connection, SET_LAST_NUMBER, number);
     }
 
     private static @Nullable Double budget(RecordedOutcome outcome) {
@@ -321,14 +342,24 @@ final class RecordStatements {
      * @return the number of removed rows
      */
     static int remove(Connection connection, long beforeMillis, int most) throws SQLException {
+        Object kinds = connection.createArrayOf("int2", RowKind.all(null, null).toArray());
+        return remove(connection, REMOVE, kinds, beforeMillis, most, most);
+    }
+
+    /**
+     * Removes all reviews of at most {@code most} rows that do not exist, whose newest one is from before a time.
+     *
+     * @return the number of rows
+     */
+    static int removeReviews(Connection connection, long beforeMillis, int most) throws SQLException {
+        return remove(connection, REMOVE_REVIEWS, beforeMillis, most);
+    }
+
+    private static int remove(Connection connection, String sql, Object... parameters) throws SQLException {
         int rows = 0;
         long last = 0;
-        try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
-            statement.setArray(
-                    1, connection.createArrayOf("int2", RowKind.all(null, null).toArray()));
-            statement.setLong(2, beforeMillis);
-            statement.setInt(3, most);
-            statement.setInt(4, most);
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            set(statement, parameters);
             try (ResultSet removed = statement.executeQuery()) {
                 while (removed.next()) {
                     last = Math.max(last, removed.getLong(1));
@@ -342,33 +373,32 @@ final class RecordStatements {
         return rows;
     }
 
-    /** A version with its number and token. */
-    record Numbered(long number, long token, Version version) {}
+    /** A version or a review with its number and token. */
+    record Numbered(long number, long token, Changed changed) {}
 
     /**
-     * Versions in the order of their numbers.
+     * Versions and reviews in the order of their numbers.
      *
-     * @param present the token of the version with the number before them; null if there is no such version
+     * @param present the token of the change with the number before them; null if there is no such change
      */
-    record Changes(Head head, @Nullable Long present, List<Numbered> versions) {}
+    record Changes(Head head, @Nullable Long present, List<Numbered> changes) {}
 
-    /** @param query {@link #CHANGES} or {@link #UNACCEPTED_CHANGES} */
-    static Changes changes(Connection connection, String query, long afterNumber, int limit) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(query)) {
-            statement.setLong(1, afterNumber);
-            statement.setLong(2, afterNumber);
-            statement.setInt(3, limit);
+    static Changes changes(Connection connection, long afterNumber, int limit) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
+            set(statement, afterNumber, afterNumber, limit);
             try (ResultSet rows = statement.executeQuery()) {
                 requireHead(rows);
                 Head head = head(rows);
                 Long present = rows.getObject(5, Long.class);
-                List<Numbered> versions = new ArrayList<>();
+                List<Numbered> changes = new ArrayList<>();
                 do {
                     if (rows.getBytes(6) != null) {
-                        versions.add(new Numbered(rows.getLong(10), rows.getLong(11), version(rows, 6)));
+                        Changed changed =
+                                rows.getBoolean(12) ? RecordReviews.review(rows.getString(9)) : version(rows, 6);
+                        changes.add(new Numbered(rows.getLong(10), rows.getLong(11), changed));
                     }
                 } while (rows.next());
-                return new Changes(head, present, versions);
+                return new Changes(head, present, changes);
             }
         }
     }
@@ -384,10 +414,14 @@ final class RecordStatements {
 
     private static void update(Connection connection, String sql, Object... parameters) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
+            set(statement, parameters);
             statement.executeUpdate();
+        }
+    }
+
+    static void set(PreparedStatement statement, Object... parameters) throws SQLException {
+        for (int i = 0; i < parameters.length; i++) {
+            statement.setObject(i + 1, parameters[i]);
         }
     }
 

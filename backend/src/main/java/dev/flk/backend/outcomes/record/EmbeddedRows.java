@@ -242,7 +242,7 @@ public final class EmbeddedRows implements OutcomeRows {
         return use(opened -> {
             view.requireOpening(opening, opened);
             List<Current> old = new ArrayList<>();
-            List<RowKey> reviews = new ArrayList<>();
+            List<RowKey> reviewedOnly = new ArrayList<>();
             try (RowSearch search = new RowSearch(opened.rocks(), opened.family(FAMILY))) {
                 Range oldest = new Range(
                         Scope.ALL,
@@ -258,19 +258,24 @@ public final class EmbeddedRows implements OutcomeRows {
                     old.add(new Current(row, version(search, row)));
                     return old.size() < SWEPT_AT_ONCE;
                 });
-                Range oldestReviews =
-                        reviewed(Arrays.asList(Review.Verdict.values()), before.toEpochMilli(), false, null);
-                search.byTime(oldestReviews, place -> {
-                    reviews.add(review(search, RowFormat.rowAtEnd(place)).key());
-                    return reviews.size() < SWEPT_AT_ONCE;
-                });
-            }
-            if (!old.isEmpty() || !reviews.isEmpty()) {
-                try (RowWriting writing = writing(opened)) {
-                    writing.remove(old, reviews);
+                if (old.size() < SWEPT_AT_ONCE) { // otherwise, most of these reviews go with their rows
+                    Range oldestReviews =
+                            reviewed(EnumSet.allOf(Review.Verdict.class), before.toEpochMilli(), false, null);
+                    search.byTime(oldestReviews, place -> {
+                        RowKey key = review(search, RowFormat.rowAtEnd(place)).key();
+                        if (current(search, key) == null) {
+                            reviewedOnly.add(key);
+                        }
+                        return reviewedOnly.size() < SWEPT_AT_ONCE;
+                    });
                 }
             }
-            return old.size() == SWEPT_AT_ONCE;
+            if (!old.isEmpty() || !reviewedOnly.isEmpty()) {
+                try (RowWriting writing = writing(opened)) {
+                    writing.remove(old, reviewedOnly);
+                }
+            }
+            return old.size() == SWEPT_AT_ONCE || reviewedOnly.size() == SWEPT_AT_ONCE;
         });
     }
 
@@ -519,36 +524,40 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public List<Version> versions(RowKey key, int limit) {
         return read(search -> {
-            byte[] value = search.get(RowFormat.idKey(key.pcsId()));
             List<Version> versions = new ArrayList<>();
-            for (long current : value == null ? List.<Long>of() : RowFormat.rows(value)) {
-                StoredVersion version = version(search, current);
-                while (version.key().equals(key) && versions.size() < limit) {
-                    versions.add(version.version());
-                    if (version.before() == 0) {
-                        break;
-                    }
-                    version = version(search, version.before());
-                }
+            StoredVersion version = current(search, key);
+            while (version != null && versions.size() < limit) {
+                versions.add(version.version());
+                version = version.before() == 0 ? null : version(search, version.before());
             }
             return versions;
         });
+    }
+
+    private static @Nullable StoredVersion current(RowSearch search, RowKey key) throws RocksDBException {
+        byte[] value = search.get(RowFormat.idKey(key.pcsId()));
+        for (long row : value == null ? List.<Long>of() : RowFormat.rows(value)) {
+            StoredVersion version = version(search, row);
+            if (version.key().equals(key)) {
+                return version;
+            }
+        }
+        return null;
     }
 
     @Override
     public List<Review> reviews(RowKey key, int limit) {
         byte[] head = RowFormat.reviewKey(key);
         return read(search -> {
+            List<Long> places = new ArrayList<>();
+            search.scan(RowFormat.reviewKey(key, 0), RowFormat.join(head, RowFormat.LAST), (each, row) -> {
+                places.add(RowFormat.rowAtEnd(row));
+                return true;
+            });
+            Collections.reverse(places);
             List<Review> reviews = new ArrayList<>();
-            byte[] newest = search.get(head);
-            if (newest != null) {
-                long last = review(search, RowFormat.rowAtEnd(newest)).review().version();
-                byte[] first = RowFormat.reviewKey(key, Math.max(0, last - limit + 1));
-                search.scan(first, RowFormat.join(head, RowFormat.LAST), (each, row) -> {
-                    reviews.add(review(search, RowFormat.rowAtEnd(row)).review());
-                    return true;
-                });
-                Collections.reverse(reviews);
+            for (long row : places.subList(0, Math.min(places.size(), limit))) {
+                reviews.add(review(search, row).review());
             }
             return reviews;
         });
@@ -594,13 +603,17 @@ public final class EmbeddedRows implements OutcomeRows {
                 EnumSet.complementOf(EnumSet.of(Review.Verdict.WITHDRAWN)), Long.MAX_VALUE, true, place(cursor, PLACE));
         return read(search -> {
             List<Reviewed> reviews = new ArrayList<>();
-            String[] last = {null};
+            byte[][] last = {{}};
+            boolean[] isMore = {false};
             search.byTime(newestFirst, place -> {
-                reviews.add(review(search, RowFormat.rowAtEnd(place)));
-                last[0] = reviews.size() < limit ? null : HexFormat.of().formatHex(place);
-                return reviews.size() < limit;
+                isMore[0] = reviews.size() == limit;
+                if (!isMore[0]) {
+                    reviews.add(review(search, RowFormat.rowAtEnd(place)));
+                    last[0] = place;
+                }
+                return !isMore[0];
             });
-            return new ReviewedPart(reviews, last[0]);
+            return new ReviewedPart(reviews, isMore[0] ? HexFormat.of().formatHex(last[0]) : null);
         });
     }
 

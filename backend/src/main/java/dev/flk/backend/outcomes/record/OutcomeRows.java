@@ -11,6 +11,7 @@ import dev.flk.certificate.Certificate;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.wal.segment.LogRecord;
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Collection;
@@ -54,6 +55,15 @@ public interface OutcomeRows extends AutoCloseable {
         /** Returns the review that a log record has made. */
         public static Reviewed of(LoggedReview logged) {
             return new Reviewed(new RowKey(logged.shardId(), logged.epoch(), logged.pcsId()), logged.review());
+        }
+
+        /** Returns the time of the decision, in milliseconds since the epoch; 0 if the review has no valid time. */
+        public long atMillis() {
+            try {
+                return Instant.parse(review.at()).toEpochMilli();
+            } catch (DateTimeException | ArithmeticException e) {
+                return 0;
+            }
         }
 
         /** Returns this review as it is logged. */

@@ -3,7 +3,6 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.RecordedOutcome;
-import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
@@ -12,8 +11,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -234,17 +231,10 @@ final class RowFormat {
     }
 
     /** Returns the key under which the newest review of an outcome is found by its time. */
-    static byte[] reviewedKey(Review review, long row) {
-        return join(times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(review.verdict())), place(millis(review), row));
-    }
-
-    /** Returns the time of a review; 0 for a text that is no time. */
-    static long millis(Review review) {
-        try {
-            return Instant.parse(review.at()).toEpochMilli();
-        } catch (DateTimeException | ArithmeticException e) {
-            return 0;
-        }
+    static byte[] reviewedKey(Reviewed newest, long row) {
+        byte[] head =
+                times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(newest.review().verdict()));
+        return join(head, place(newest.atMillis(), row));
     }
 
     static byte[] encode(Reviewed reviewed) {

@@ -121,7 +121,7 @@ final class RowSalvage {
         }
         if (changed instanceof Version version && version.outcome().receivedMillis() >= oldest.toEpochMilli()) {
             batch.add(new Placed(0, version));
-        } else if (changed instanceof Reviewed review && RowFormat.millis(review.review()) >= oldest.toEpochMilli()) {
+        } else if (changed instanceof Reviewed review && review.atMillis() >= oldest.toEpochMilli()) {
             reviews.add(new PlacedReview(0, review));
         }
         if (batch.size() + reviews.size() == COPIED_AT_ONCE) {

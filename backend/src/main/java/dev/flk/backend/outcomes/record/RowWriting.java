@@ -217,10 +217,10 @@ final class RowWriting implements AutoCloseable {
                 removeIndex(current);
             }
             if (newest != null) {
-                batch.delete(rows, RowFormat.reviewedKey(newest.review(), newest.row()));
+                batch.delete(rows, RowFormat.reviewedKey(newest.reviewed(), newest.row()));
             }
             batch.put(rows, RowFormat.reviewKey(key), RowFormat.bytes(row));
-            batch.put(rows, RowFormat.reviewedKey(review, row), RowFormat.utf8(key.shard()));
+            batch.put(rows, RowFormat.reviewedKey(placed.reviewed(), row), RowFormat.utf8(key.shard()));
             reviewed.put(key, new CurrentReview(row, placed.reviewed()));
             if (current != null) {
                 putIndex(current);
@@ -330,8 +330,12 @@ final class RowWriting implements AutoCloseable {
         return null;
     }
 
-    /** Removes rows with all their versions and reviews, and reviews whose rows do not exist. */
-    void remove(List<Current> currents, List<RowKey> reviewsOnly) throws RocksDBException {
+    /**
+     * Removes rows with all their versions and reviews.
+     *
+     * @param reviewedOnly rows that do not exist, whose reviews are removed
+     */
+    void remove(List<Current> currents, List<RowKey> reviewedOnly) throws RocksDBException {
         Map<String, Integer> removedOf = new LinkedHashMap<>();
         for (Current current : currents) {
             removeIndex(current);
@@ -349,10 +353,8 @@ final class RowWriting implements AutoCloseable {
             }
             removeReviews(key);
         }
-        for (RowKey key : reviewsOnly) {
-            if (current(key) == null) {
-                removeReviews(key);
-            }
+        for (RowKey key : reviewedOnly) {
+            removeReviews(key);
         }
         for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
             if (each.getValue().isEmpty()) {
@@ -373,7 +375,7 @@ final class RowWriting implements AutoCloseable {
         if (newest == null) {
             return;
         }
-        batch.delete(rows, RowFormat.reviewedKey(newest.review(), newest.row()));
+        batch.delete(rows, RowFormat.reviewedKey(newest.reviewed(), newest.row()));
         try (RowSearch search = new RowSearch(opened.rocks(), rows)) {
             search.scan(head, RowFormat.join(head, RowFormat.LAST), (each, row) -> {
                 batch.delete(rows, each);

@@ -60,6 +60,11 @@ final class TablePoints {
             "flk_record_versions_measured",
             "flk_record_versions_shard_measured",
             "flk_record_versions_key_measured",
+            "flk_record_versions_waiting",
+            "flk_record_reviews_pkey",
+            "flk_record_reviews_row",
+            "flk_record_reviews_newest",
+            "flk_record_reviews_faults",
             "flk_record_positions_pkey",
             "flk_record_notes_pkey");
 

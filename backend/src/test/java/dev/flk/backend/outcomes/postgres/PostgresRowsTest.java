@@ -79,7 +79,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     /** Empties the tables that most tests share, because creating them takes longer. */
     private void emptyTables() {
         server.execute(emptied, """
-                TRUNCATE flk_record_versions, flk_record_positions, flk_record_notes;
+                TRUNCATE flk_record_versions, flk_record_reviews, flk_record_positions, flk_record_notes;
                 UPDATE flk_record SET record_id = replace(gen_random_uuid()::text, '-', ''), generation = 1, last_number = 0,
                     removed_up_to = 0""");
         databases.put("rows", emptied);
@@ -148,8 +148,10 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         assertThat(one.position("log-1")).contains(new Position("log-1", GROUPS, "d"));
         assertThat(one.position("log-2")).contains(new Position("log-2", GROUPS, "d"));
         Map<RowKey, List<RecordedOutcome>> versions = new HashMap<>();
-        followed.forEach(change -> versions.computeIfAbsent(change.version().key(), key -> new ArrayList<>())
-                .add(change.version().outcome()));
+        for (Change change : followed) {
+            Version version = (Version) change.changed();
+            versions.computeIfAbsent(version.key(), key -> new ArrayList<>()).add(version.outcome());
+        }
         assertThat(versions).hasSize(SHARED_ROWS + 2 * GROUPS * 5);
         versions.forEach((key, values) -> {
             for (int i = 0; i < values.size(); i++) {
@@ -303,6 +305,20 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                 .hasMessageContaining("flk_record is empty");
     }
 
+    @Test
+    void migrate_rowsOfTheVersionBefore_wait() {
+        useOwnDatabase();
+        one.apply(group(null, Map.of(), outcome("shard", 1).with("escalated"), outcome("shard", 2)));
+        execute("""
+                DROP VIEW flk_record_changes;
+                DROP TABLE flk_record_reviews;
+                DROP INDEX flk_record_versions_waiting;
+                UPDATE flk_record_versions SET kind = kind & 15;
+                DELETE FROM flk_record_schema_history WHERE version = '2'""");
+
+        assertThat(two.waiting(10)).hasSize(1);
+    }
+
     // failures
 
     @Test
@@ -436,7 +452,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                 ReasonKind.reason("D_hat recomputation failed: \u0000"),
                 "p");
         Version version = new Version(outcome.key(), new RecordedOutcome(verdict, 1_000, null));
-        one.apply(new OutcomeRows.Group(null, List.of(new Placed(0, version)), Map.of()));
+        one.apply(new OutcomeRows.Group(null, List.of(new Placed(0, version)), List.of(), Map.of()));
 
         assertThat(row()).isEqualTo("1 1 t 73 1 rejected   D_hat recomputation failed 1.5 - - - - 0 1000");
         assertThat(one.versions(version.key(), 10)).containsExactly(version);

@@ -40,12 +40,16 @@ final class RecordPlansTest {
                 PostgresStores.config(server, database, Duration.ofSeconds(10)), PoolMetrics.unobserved(Pool.RECORD)));
         server.execute(database, """
                 INSERT INTO flk_record_versions
-                SELECT n, n, 1, n % 50 > 0, n % 7, ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea),
+                SELECT n, n, 1, n % 50 > 0, n % 7 + 16 * (n % 20 / 19), ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea),
                     '{"verdict":"accepted"}', n, CASE WHEN n % 2 = 0 THEN n END, 'accepted', 'sticky', 'key-' || n % 3, '',
                     1, 1, 1, 1, 'log', n
                 FROM generate_series(1, 50000) AS n;
-                INSERT INTO flk_record_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n;
-                ANALYZE""");
+                INSERT INTO flk_record_reviews
+                SELECT n, 1, ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea), 1, n % 50 > 0,
+                    CASE WHEN n % 30 = 1 THEN 'fault' WHEN n % 3 = 0 THEN 'withdrawn' ELSE 'expected' END, n, '{}', 'log', n
+                FROM generate_series(50001, 80000) AS n;
+                INSERT INTO flk_record_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n""");
+        server.execute(database, "VACUUM ANALYZE");
         connection = server.connect(database);
     }
 
@@ -65,7 +69,8 @@ final class RecordPlansTest {
                     plan.append(lines.getString(1)).append('\n');
                 }
             }
-            assertThat(plan.toString()).doesNotContain("Seq Scan on flk_record_versions");
+            assertThat(plan.toString())
+                    .doesNotContain("Seq Scan on flk_record_versions", "Seq Scan on flk_record_reviews");
             return plan.toString();
         }
     }
@@ -177,7 +182,29 @@ final class RecordPlansTest {
     }
 
     @Test
-    void changes_useThePrimaryKey() throws SQLException {
-        assertThat(plan(RecordStatements.CHANGES, 40_000L, 40_000L, 200)).contains("flk_record_versions_pkey");
+    void changes_useThePrimaryKeys() throws SQLException {
+        assertThat(plan(RecordStatements.CHANGES, 40_000L, 40_000L, 200))
+                .contains("Merge Append", "flk_record_versions_pkey", "flk_record_reviews_pkey");
+    }
+
+    @Test
+    void reviews_useTheirIndexes() throws SQLException {
+        Object shards = many("bytea", "shard-1".getBytes(StandardCharsets.UTF_8), new byte[0][]);
+        Object epochs = many("int8", 7L, new Long[0]);
+        Object ids = many("bytea", ID, new byte[0][]);
+        assertThat(plan(GroupReviews.EXISTING, shards, epochs, ids, epochs)).contains("flk_record_reviews_row");
+        assertThat(plan(GroupReviews.SUPERSEDE, epochs)).contains("flk_record_reviews_pkey");
+        assertThat(plan(GroupReviews.WAIT, shards, epochs, ids, many("bool", true, new Boolean[0])))
+                .contains("flk_record_versions_current");
+        assertThat(plan(RecordReviews.OF_ROW, ID, "shard-1".getBytes(StandardCharsets.UTF_8), 7L, 100))
+                .contains("flk_record_reviews_row");
+        assertThat(plan(RecordReviews.NEWEST_OF_ROWS, shards, epochs, ids)).contains("flk_record_reviews_row");
+        assertThat(plan(RecordReviews.NEWEST, 60_000L, 0L, 100))
+                .contains("flk_record_reviews_newest")
+                .doesNotContain("Sort");
+        assertThat(plan(RecordReviews.FAULTS, 1_000)).contains("flk_record_reviews_faults");
+        assertThat(plan(RecordReviews.WAITING, 1_000)).contains("Index Only Scan using flk_record_versions_waiting");
+        assertThat(plan(RecordStatements.REMOVE_REVIEWS, 51_000L, 50))
+                .contains("flk_record_reviews_newest", "flk_record_reviews_row", "flk_record_versions_current");
     }
 }

@@ -4,11 +4,13 @@ package dev.flk.backend.outcomes.record;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.view.RocksView;
@@ -20,6 +22,8 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.rocksdb.WriteBatch;
 
 /** Tests of {@link EmbeddedRows}. */
@@ -47,7 +51,7 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         return true;
     }
 
-    /** Returns rows of which each outcome has the next sequence in the log, beginning at 1. */
+    /** Returns rows of which each outcome has the next sequence in the log, beginning at 1; -1 is a review of outcome 1. */
     private OutcomeRows derived(String name, int... numbers) {
         OutcomeRows derived = open(name);
         add(derived, 1, numbers);
@@ -57,29 +61,33 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
     private static void add(OutcomeRows rows, long sequence, int... numbers) {
         for (int i = 0; i < numbers.length; i++) {
             long each = sequence + i;
+            Outcome outcome = outcome("shard", Math.abs(numbers[i]));
             rows.apply(new Group(
                     new Position("log", each, ""),
-                    List.of(new Placed(each, outcome("shard", numbers[i]).version())),
+                    numbers[i] < 0 ? List.of() : List.of(new Placed(each, outcome.version())),
+                    numbers[i] < 0
+                            ? List.of(new PlacedReview(each, review(outcome.row(), each, Review.Verdict.FAULT)))
+                            : List.of(),
                     Map.of()));
         }
         rows.sync();
     }
 
     private static List<Long> epochs(List<Change> changes) {
-        return changes.stream().map(change -> change.version().key().epoch()).toList();
+        return changes.stream().map(change -> change.changed().key().epoch()).toList();
     }
 
     /** Log and rows of a machine are put back to an earlier day, and the same sequences get other certificates. */
     @Test
     void changes_logAndRowsAreOlderCopies_refuseTheCursorOfALostVersion() throws Exception {
-        String third = derived("lost", 1, 2, 3).newest();
-        List<Change> all = derived("lost-too", 1, 2, 3).changes("", 10);
+        String third = derived("lost", 1, 2, -2).newest();
+        List<Change> all = derived("lost-too", 1, 2, -2).changes("", 10);
         OutcomeRows older = derived("older", 1, 2);
 
         for (String cursor : List.of(third, all.get(2).cursor())) {
             assertThat(older.changes(cursor, 10)).isEmpty();
         }
-        add(older, 3, 4, 5);
+        add(older, 3, -1, 5);
         OutcomeRows hole = derived("hole", 1, 2);
         add(hole, 4, 4); // the third record of the log led to no version
         for (String cursor : List.of(third, all.get(2).cursor())) {
@@ -89,13 +97,13 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
                         .hasMessageContaining("history changed");
             }
         }
-        assertThat(epochs(older.changes(all.get(1).cursor(), 10))).containsExactly(4L, 5L);
+        assertThat(epochs(older.changes(all.get(1).cursor(), 10))).containsExactly(1L, 5L);
     }
 
     /** After a loss of DEDUP_DIR, a cursor stays valid; a follower only has to wait until the log is read. */
     @Test
     void changes_rowsAreLost_cursorWaitsForTheLog() throws Exception {
-        String second = derived("before", 1, 2).newest();
+        String second = derived("before", 1, -1).newest();
         OutcomeRows empty = open("after");
 
         assertThatThrownBy(() -> empty.changes(second, 10))
@@ -103,16 +111,19 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
                 .hasMessageContaining("nothing has been read from the log yet");
         add(empty, 1, 1);
         assertThat(empty.changes(second, 10)).isEmpty();
-        add(empty, 2, 2, 3);
+        add(empty, 2, -1, 3);
         assertThat(epochs(empty.changes(second, 10))).containsExactly(3L);
     }
 
     /** Rows of an earlier format are derived from the log again; what shares the database with them stays. */
-    @Test
-    void reopen_rowsOfAnEarlierFormat_areRemoved_andTheIdsStay() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1})
+    void reopen_rowsOfAnEarlierFormat_areRemoved_andTheIdsStay(int format) throws Exception {
         byte[] id = new byte[32];
         derived("earlier", 1, 2);
-        overwriteMeta(views.get("earlier"), new byte[36], id);
+        byte[] meta = new byte[36 + format];
+        meta[0] = (byte) format;
+        overwriteMeta(views.get("earlier"), meta, id);
         OutcomeRows before = open("earlier");
 
         assertThat(before.position("log")).isEmpty();
@@ -127,13 +138,13 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
     void rowsOfALaterFormat_areRefused_andNothingIsSetAside() throws Exception {
         derived("later", 1);
         byte[] meta = new byte[37];
-        meta[0] = 2;
+        meta[0] = 3;
         overwriteMeta(views.get("later"), meta, new byte[32]);
         OutcomeRows later = open("later");
 
         assertThatThrownBy(() -> later.position("log"))
                 .isInstanceOf(RecordUnavailableException.class)
-                .hasMessageContaining("format 2, not 1: a later version has written them; start that version");
+                .hasMessageContaining("format 3, not 2: a later version has written them; start that version");
         assertThat(views.get("later").isSpoiled()).isFalse();
     }
 

@@ -9,17 +9,23 @@ import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.decide.RecordedOutcome.Boxes;
 import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
+import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.canonical.Sha256;
 import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
@@ -34,6 +40,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,11 +53,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The contract of {@link OutcomeRows}. */
@@ -64,8 +73,8 @@ public abstract class OutcomeRowsContract {
     private static final int OUTCOMES = 500;
 
     private final Random random = new Random(70);
-    /** The versions that took effect, in their order. */
-    private final List<Version> applied = new ArrayList<>();
+    /** The versions and reviews that took effect, in their order. */
+    private final List<Changed> applied = new ArrayList<>();
 
     private OutcomeRows rows;
     private final AtomicLong sequence = new AtomicLong();
@@ -157,7 +166,8 @@ public abstract class OutcomeRowsContract {
         for (Outcome each : outcomes) {
             placed.add(new Placed(sequence.incrementAndGet(), each.version()));
         }
-        return new Group(position == null ? new Position("log-0", sequence.get(), "") : position, placed, notes);
+        return new Group(
+                position == null ? new Position("log-0", sequence.get(), "") : position, placed, List.of(), notes);
     }
 
     private void apply(Outcome... outcomes) {
@@ -174,11 +184,50 @@ public abstract class OutcomeRowsContract {
     /** Returns the newest versions that were applied, in the order of their application. */
     private Map<RowKey, Version> current() {
         Map<RowKey, Version> current = new LinkedHashMap<>();
-        for (Version version : applied) {
-            current.remove(version.key());
-            current.put(version.key(), version);
+        for (Changed changed : applied) {
+            if (changed instanceof Version version) {
+                current.remove(version.key());
+                current.put(version.key(), version);
+            }
         }
         return current;
+    }
+
+    protected static Reviewed review(RowKey row, long version, Review.Verdict verdict) {
+        return review(row, version, verdict, START.plusMillis(version));
+    }
+
+    private static Reviewed review(RowKey row, long version, Review.Verdict verdict, Instant at) {
+        return new Reviewed(row, new Review(version, verdict, "ü\u0000", "author", at.toString()));
+    }
+
+    private List<PlacedReview> placed(Reviewed... reviews) {
+        return Stream.of(reviews)
+                .map(each -> new PlacedReview(sequence.incrementAndGet(), each))
+                .toList();
+    }
+
+    private List<PlacedReview> apply(Reviewed... reviews) {
+        List<PlacedReview> placed = placed(reviews);
+        return rows.apply(new Group(new Position("log-0", sequence.get(), ""), List.of(), placed, Map.of()));
+    }
+
+    /** Returns the newest reviews that were applied. */
+    private Map<RowKey, Review> newestReviews() {
+        Map<RowKey, Review> newest = new HashMap<>();
+        for (Changed changed : applied) {
+            if (changed instanceof Reviewed reviewed) {
+                newest.merge(
+                        reviewed.key(), reviewed.review(), (one, two) -> one.version() > two.version() ? one : two);
+            }
+        }
+        return newest;
+    }
+
+    private boolean waits(Version version) {
+        Review newest = newestReviews().get(version.key());
+        return version.outcome().verdict().kind() != Kind.ACCEPTED
+                && (newest == null || newest.verdict() == Review.Verdict.WITHDRAWN);
     }
 
     // versions
@@ -221,10 +270,10 @@ public abstract class OutcomeRowsContract {
                 new Placed(0, first.version()),
                 new Placed(0, first.with("rejected").version()),
                 new Placed(0, second.version()));
-        rows.apply(new Group(null, imported, Map.of()));
-        rows.apply(new Group(null, imported, Map.of())); // repeated, as after a kill
+        rows.apply(new Group(null, imported, List.of(), Map.of()));
+        rows.apply(new Group(null, imported, List.of(), Map.of())); // repeated, as after a kill
         rows.apply(group(null, Map.of(), second.with("escalated")));
-        rows.apply(new Group(null, imported.subList(2, 3), Map.of()));
+        rows.apply(new Group(null, imported.subList(2, 3), List.of(), Map.of()));
 
         assertThat(rows.versions(first.row(), 10))
                 .containsExactly(first.with("rejected").version(), first.version());
@@ -260,7 +309,7 @@ public abstract class OutcomeRowsContract {
                 .toArray(Outcome[]::new);
         apply(many);
 
-        assertThat(everything()).containsExactlyElementsOf(applied);
+        assertThat(everything()).containsExactlyElementsOf(current().values());
     }
 
     @Test
@@ -275,7 +324,7 @@ public abstract class OutcomeRowsContract {
                 null,
                 "ü\ud83d\ude00".repeat(50_000));
         Version version = new Version(first.row(), new RecordedOutcome(verdict, 1, outcome.claims()));
-        rows.apply(new Group(null, List.of(new Placed(1, version)), Map.of()));
+        rows.apply(new Group(null, List.of(new Placed(1, version)), List.of(), Map.of()));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(version);
     }
@@ -319,6 +368,7 @@ public abstract class OutcomeRowsContract {
                     wanted.verdict(),
                     wanted.regime(),
                     wanted.reason(),
+                    wanted.waits(),
                     isMeasured ? EVER : all,
                     isMeasured ? all : EVER,
                     Order.NEWEST,
@@ -465,6 +515,185 @@ public abstract class OutcomeRowsContract {
                 .containsExactly(first.with("rejected").version(), first.version());
     }
 
+    // reviews
+
+    @Test
+    void apply_reviews_areVersionsOfTheirRow_andTheHighestIsCurrent() throws Exception {
+        RowKey row = outcome("shard", 1).row();
+        RowKey other = new RowKey("other", 1, row.pcsId());
+        Reviewed first = review(row, 1, Review.Verdict.FAULT);
+        Reviewed late = review(row, 2, Review.Verdict.FAULT);
+        Reviewed highest = review(row, 10, Review.Verdict.EXPECTED);
+        Reviewed ofOther = review(other, 1, Review.Verdict.IGNORE);
+        apply(first, highest);
+        apply(late, ofOther);
+        reopen();
+
+        assertThat(rows.reviews(row, 10)).containsExactly(highest.review(), late.review(), first.review());
+        assertThat(rows.reviews(row, 2)).containsExactly(highest.review(), late.review());
+        assertThat(rows.newestReviews(List.of(row, other, outcome("shard", 2).row())))
+                .isEqualTo(Map.of(row, highest.review(), other, ofOther.review()));
+        assertThat(rows.faults(10)).isEmpty();
+        assertThat(rows.reviews(outcome("shard", 2).row(), 10)).isEmpty();
+    }
+
+    @Test
+    void apply_sameReviewAgain_changesNothing() throws Exception {
+        Outcome outcome = outcome("shard", 1).with("escalated");
+        Reviewed first = review(outcome.row(), 1, Review.Verdict.FAULT);
+        Reviewed second = review(outcome.row(), 2, Review.Verdict.WITHDRAWN);
+        apply(outcome);
+
+        assertThat(apply(first, second, first)).isEmpty();
+        assertThat(apply(first)).isEmpty();
+        rows.sync();
+
+        assertThat(changesAfter("", 10)).containsExactly(outcome.version(), first, second);
+        assertThat(rows.waiting(10)).hasSize(1);
+    }
+
+    /** A review loses against one with its version that was applied before, also in the same group. */
+    @Test
+    void apply_otherReviewOfAVersion_isReturned_andNothingIsApplied() throws Exception {
+        Outcome outcome = outcome("shard", 1).with("escalated");
+        Reviewed winner = review(outcome.row(), 1, Review.Verdict.FAULT);
+        Reviewed loser = review(outcome.row(), 1, Review.Verdict.EXPECTED);
+        Reviewed next = review(outcome.row(), 2, Review.Verdict.IGNORE);
+        Reviewed againstNext = review(outcome.row(), 2, Review.Verdict.UNCLEAR);
+        Position before = new Position(LOG, sequence.get(), "a");
+        rows.apply(group(before, Map.of(), outcome));
+        apply(winner);
+        List<PlacedReview> placed = placed(next, loser, againstNext);
+
+        List<PlacedReview> losers = rows.apply(new Group(
+                new Position(LOG, sequence.get(), "b"),
+                List.of(new Placed(
+                        sequence.incrementAndGet(), outcome.with("rejected").version())),
+                placed,
+                Map.of("note", "text")));
+        rows.apply(new Group(null, List.of(), List.of(new PlacedReview(0, loser)), Map.of())); // salvaged
+        rows.sync();
+
+        assertThat(losers).isEqualTo(placed.subList(1, 3));
+        assertThat(changesAfter("", 10)).containsExactly(outcome.version(), winner);
+        assertThat(rows.position(LOG)).contains(before);
+        assertThat(rows.notes("")).isEmpty();
+        assertThat(rows.newestReviews(List.of(outcome.row()))).containsValue(winner.review());
+        rows.apply(group(new Position(LOG, 90, "c"), Map.of(), outcome("shard", 2)));
+        assertThat(rows.position(LOG)).contains(new Position(LOG, 90, "c"));
+    }
+
+    /** Each step is a verdict of the backend, an imported one, or the decision of a review. */
+    @ParameterizedTest
+    @CsvSource({
+        "true, escalated",
+        "false, accepted",
+        "true, accepted rejected",
+        "false, escalated accepted",
+        "false, escalated expected",
+        "false, expected escalated",
+        "false, expected imported",
+        "true, imported",
+        "true, escalated expected withdrawn",
+        "true, withdrawn rejected",
+        "false, withdrawn accepted",
+        "false, escalated withdrawn fault",
+        "false, escalated unclear rejected",
+    })
+    void find_waits_selectsRowsWithoutAReview(boolean waits, String steps) throws Exception {
+        for (boolean isOneGroup : List.of(false, true)) {
+            Outcome outcome = outcome("shard-" + isOneGroup, 1);
+            List<Placed> versions = new ArrayList<>();
+            List<PlacedReview> reviews = new ArrayList<>();
+            List<Group> groups = new ArrayList<>();
+            for (String step : List.of(steps.split(" "))) {
+                List<Placed> version = new ArrayList<>();
+                List<PlacedReview> review = new ArrayList<>();
+                if (List.of("accepted", "escalated", "rejected").contains(step)) {
+                    version.add(new Placed(
+                            sequence.incrementAndGet(), outcome.with(step).version()));
+                } else if (step.equals("imported")) {
+                    version.add(new Placed(0, outcome.with("escalated").version()));
+                } else {
+                    review.addAll(placed(review(outcome.row(), reviews.size() + 1, Review.Verdict.parse(step))));
+                }
+                groups.add(new Group(new Position(LOG, sequence.get(), ""), version, review, Map.of()));
+                versions.addAll(version);
+                reviews.addAll(review);
+            }
+            (isOneGroup
+                            ? List.of(new Group(new Position(LOG, sequence.get(), ""), versions, reviews, Map.of()))
+                            : groups)
+                    .forEach(rows::apply);
+            reopen();
+
+            Version current =
+                    Objects.requireNonNull(versions.get(versions.size() - 1)).version();
+            assertThat(all(waiting(outcome.row().shard()))).isEqualTo(waits ? List.of(current) : List.of());
+            assertThat(rows.reviews(outcome.row(), 10)).hasSize(reviews.size());
+        }
+        assertThat(rows.waiting(10)).hasSize(waits ? 2 : 0);
+    }
+
+    private static OutcomeQuery waiting(String shard) {
+        return new OutcomeQuery(Set.of(shard), null, null, null, null, true, EVER, EVER, Order.OLDEST, 1, null);
+    }
+
+    @Test
+    void waiting_areTheRowsThatWait_withTheirGroups() throws Exception {
+        applyRandomOutcomes(OUTCOMES);
+        reopen();
+        List<Waiting> waiting = rows.waiting(OUTCOMES);
+        Map<Long, Version> versions =
+                rows.at(waiting.stream().map(Waiting::number).toList());
+
+        assertThat(versions.values())
+                .containsExactlyInAnyOrderElementsOf(
+                        current().values().stream().filter(this::waits).toList());
+        assertThat(waiting).hasSize(versions.size()).allSatisfy(each -> {
+            RecordedOutcome outcome = versions.get(each.number()).outcome();
+            assertThat(each.receivedMillis()).isEqualTo(outcome.receivedMillis());
+            assertThat(each.group())
+                    .isEqualTo(OutcomeRows.waitingGroup(
+                            versions.get(each.number()).key().shard(), outcome.cause()));
+        });
+        assertThat(rows.waiting(3)).hasSize(3);
+        assertThat(rows.at(List.of(1L << 40))).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 100})
+    void reviewed_isInPartsTheNewestFirst_withoutWithdrawals(int limit) throws Exception {
+        applyRandomOutcomes(100);
+        reopen();
+        List<Reviewed> found = new ArrayList<>();
+        String cursor = null;
+        do {
+            ReviewedPart part = rows.reviewed(cursor, limit);
+            assertThat(part.reviews()).hasSizeBetween(1, limit);
+            found.addAll(part.reviews());
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < MOST_CALLS);
+
+        Map<RowKey, Review> newest = newestReviews();
+        List<Reviewed> expected = new ArrayList<>(applied.stream()
+                .filter(each -> each instanceof Reviewed reviewed
+                        && reviewed.review().equals(newest.get(each.key()))
+                        && !reviewed.review().isWithdrawal())
+                .map(Reviewed.class::cast)
+                .sorted(Comparator.comparing(Reviewed::atMillis)) // the sort keeps the order of application
+                .toList());
+        Collections.reverse(expected);
+        assertThat(found).isEqualTo(expected);
+        assertThat(rows.faults(MOST_CALLS))
+                .isEqualTo(expected.stream()
+                        .filter(each -> each.review().verdict() == Review.Verdict.FAULT)
+                        .collect(Collectors.groupingBy(each -> each.key().shard(), Collectors.counting())));
+        assertThat(rows.faults(2).values().stream().mapToLong(Long::longValue).sum())
+                .isEqualTo(2);
+        assertThatThrownBy(() -> rows.reviewed("x", limit)).isInstanceOf(OutcomeRows.InvalidCursorException.class);
+    }
+
     // shards
 
     /** Shards in the order of their bytes, which is neither the order of UTF-16 nor of any language. */
@@ -586,6 +815,7 @@ public abstract class OutcomeRowsContract {
                 wanted.verdict(),
                 wanted.regime(),
                 wanted.reason(),
+                wanted.waits(),
                 wanted.received(),
                 wanted.measured(),
                 wanted.order(),
@@ -634,6 +864,22 @@ public abstract class OutcomeRowsContract {
         }
         for (int from = 0; from < all.size(); from += 100) {
             apply(all.subList(from, Math.min(all.size(), from + 100)).toArray(Outcome[]::new));
+            Map<Object, Reviewed> reviews = new LinkedHashMap<>();
+            for (int i = 0; i < 30; i++) {
+                Reviewed review = review(
+                        all.get(random.nextInt(count)).row(), // perhaps of a row that does not exist yet
+                        1 + random.nextInt(3),
+                        List.of(Review.Verdict.values()).get(random.nextInt(5)),
+                        START.plusMillis(random.nextInt(300)));
+                if (applied.stream()
+                        .noneMatch(each -> each instanceof Reviewed other
+                                && each.key().equals(review.key())
+                                && other.review().version() == review.review().version())) {
+                    reviews.put(List.of(review.key(), review.review().version()), review);
+                }
+            }
+            assertThat(apply(reviews.values().toArray(Reviewed[]::new))).isEmpty();
+            applied.addAll(reviews.values());
         }
     }
 
@@ -658,6 +904,7 @@ public abstract class OutcomeRowsContract {
                         ? List.of("D_hat out of tolerance", "r out of bounds", "D")
                                 .get(random.nextInt(3))
                         : null,
+                random.nextInt(4) == 0,
                 random.nextInt(3) == 0 ? EVER : span(START),
                 random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
                 List.of(Order.values()).get(random.nextInt(3)),
@@ -690,7 +937,8 @@ public abstract class OutcomeRowsContract {
                         version.outcome().verdict().recomputed().regime())
                 && isOf(
                         wanted.reason(),
-                        version.outcome().reason().replaceFirst(": .*", "").replace("\u0000", ""));
+                        version.outcome().reason().replaceFirst(": .*", "").replace("\u0000", ""))
+                && (!wanted.waits() || waits(version));
         List<Version> oldestFirst = new ArrayList<>(current.stream()
                 .filter(passes)
                 .sorted(Comparator.comparingLong( // the sort keeps the order of application
@@ -883,6 +1131,33 @@ public abstract class OutcomeRowsContract {
     }
 
     @Test
+    void sweep_removesReviewsWithTheirRows_andOldOnesWithoutARow() throws Exception {
+        Outcome old = outcome("shard", 1).with("rejected");
+        Outcome kept = outcome("shard", 2).with("rejected").received(START.plusSeconds(9));
+        RowKey missing = outcome("shard", 3).row();
+        apply(old, kept);
+        String before = rows.newest();
+        Reviewed ofKept = review(kept.row(), 1, Review.Verdict.FAULT);
+        Reviewed recent = review(missing, 1, Review.Verdict.WITHDRAWN, START.plusSeconds(9));
+        apply(ofKept, recent, review(old.row(), 1, Review.Verdict.FAULT, START.plusSeconds(9)));
+        apply(IntStream.range(0, 1_200)
+                .mapToObj(number -> review(outcome("orphan", number).row(), 1, Review.Verdict.EXPECTED))
+                .toArray(Reviewed[]::new));
+        sweep(START.plusSeconds(5));
+        reopen();
+
+        assertThat(changesAfter("", 10)).containsExactly(kept.version(), ofKept, recent);
+        assertThat(rows.reviews(old.row(), 10)).isEmpty();
+        assertThat(rows.reviewed(null, 10).reviews()).containsExactly(ofKept);
+        assertThat(rows.faults(10)).isEqualTo(Map.of("shard", 1L));
+        assertThatThrownBy(() -> rows.changes(before, 10))
+                .isInstanceOf(ChangesLostException.class)
+                .hasMessageContaining("compacted");
+        sweep(START.plusSeconds(10));
+        assertThat(changesAfter("", 10)).isEmpty();
+    }
+
+    @Test
     void apply_sweptRow_beginsAgain() {
         Outcome first = outcome("shard", 1);
         apply(first, first.with("rejected"));
@@ -896,8 +1171,8 @@ public abstract class OutcomeRowsContract {
 
     // changes
 
-    private List<Version> changesAfter(String cursor, int limit) throws ChangesLostException {
-        List<Version> all = new ArrayList<>();
+    private List<Changed> changesAfter(String cursor, int limit) throws ChangesLostException {
+        List<Changed> all = new ArrayList<>();
         String next = cursor;
         for (int calls = 0; calls < MOST_CALLS; calls++) {
             List<Change> part = rows.changes(next, limit);
@@ -905,7 +1180,7 @@ public abstract class OutcomeRowsContract {
             if (part.isEmpty()) {
                 return all;
             }
-            part.forEach(change -> all.add(change.version()));
+            part.forEach(change -> all.add(change.changed()));
             next = part.get(part.size() - 1).cursor();
         }
         throw new AssertionError("the changes never end");
@@ -923,7 +1198,7 @@ public abstract class OutcomeRowsContract {
     }
 
     @Test
-    void changes_afterEachCursor_areTheRestOfAllVersionsInTheOrderOfTheirApplication() throws Exception {
+    void changes_afterEachCursor_areTheRestOfAllVersionsAndReviewsInTheOrderOfTheirApplication() throws Exception {
         applyRandomOutcomes(100);
         rows.sync();
         List<Change> all = rows.changes("", 1_000);
@@ -935,27 +1210,6 @@ public abstract class OutcomeRowsContract {
         for (int limit : new int[] {1, 7, 1_000}) {
             assertThat(changesAfter("", limit)).as("limit %d", limit).isEqualTo(applied);
         }
-    }
-
-    @Test
-    void unacceptedChanges_areTheOthersWithoutFirstVersionsThatWereAccepted() throws Exception {
-        Outcome accepted = outcome("shard", 1).with("accepted");
-        Outcome escalated = outcome("shard", 2).with("escalated");
-        Outcome rejected = outcome("shard", 3).with("rejected");
-        rows.apply(group(new Position(LOG, 1, "d"), Map.of(), accepted));
-        rows.apply(group(new Position(LOG, 2, "d"), Map.of(), escalated));
-        String cursor = rows.newest();
-        rows.apply(group(new Position(LOG, 3, "d"), Map.of(), escalated.with("accepted")));
-        rows.apply(group(new Position(LOG, 4, "d"), Map.of(), rejected));
-        rows.sync();
-
-        assertThat(rows.unacceptedChanges("", 10))
-                .extracting(Change::version)
-                .containsExactly(escalated.version(), escalated.with("accepted").version(), rejected.version());
-        assertThat(rows.unacceptedChanges(cursor, 1))
-                .extracting(Change::version)
-                .containsExactly(escalated.with("accepted").version());
-        assertThat(rows.unacceptedChanges(rows.newest(), 10)).isEmpty();
     }
 
     @Test
@@ -1010,23 +1264,6 @@ public abstract class OutcomeRowsContract {
             }
             assertThat(rows.changes(rows.newest(), 10)).isEmpty();
         }
-    }
-
-    @Test
-    void unacceptedChanges_afterTheLogWentBack_areReadInParts() throws Exception {
-        Outcome escalated = outcome("shard", 1).with("escalated");
-        Outcome rejected = outcome("shard", 2).with("rejected");
-        rows.apply(group(new Position(LOG, 7, "a"), Map.of(), escalated, rejected));
-        rows.wentBack(LOG);
-        rows.apply(group(new Position(LOG, 2, "b"), Map.of(), outcome("shard", 3)));
-        rows.sync();
-
-        List<Change> first = rows.unacceptedChanges("", 1);
-
-        assertThat(first).extracting(Change::version).containsExactly(escalated.version());
-        assertThat(rows.unacceptedChanges(first.get(0).cursor(), 1))
-                .extracting(Change::version)
-                .containsExactly(rejected.version());
     }
 
     @Test

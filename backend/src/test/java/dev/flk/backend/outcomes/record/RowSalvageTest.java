@@ -4,11 +4,14 @@ package dev.flk.backend.outcomes.record;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.view.RocksView;
 import java.io.IOException;
@@ -65,7 +68,7 @@ class RowSalvageTest {
         List<Placed> placed = IntStream.range(from, to)
                 .mapToObj(number -> new Placed(number + 1, version(number, verdict)))
                 .toList();
-        rows.apply(new Group(new Position(LOG, to, ""), placed, Map.of()));
+        rows.apply(new Group(new Position(LOG, to, ""), placed, List.of(), Map.of()));
         rows.sync();
     }
 
@@ -159,11 +162,48 @@ class RowSalvageTest {
                         .toList());
     }
 
+    /** Reviews are copied unless they are too old, also those whose rows the log has led to again. */
+    @Test
+    void reviews_areCopied() throws IOException {
+        apply(0, 100, "escalated");
+        List<Reviewed> reviews = IntStream.range(0, 100)
+                .mapToObj(number -> new Reviewed(
+                        version(number, "escalated").key(),
+                        new Review(
+                                1,
+                                Review.Verdict.FAULT,
+                                "",
+                                "",
+                                START.plusSeconds(number).toString())))
+                .toList();
+        rows.apply(new Group(
+                new Position(LOG, 200, ""),
+                List.of(),
+                IntStream.range(0, 100)
+                        .mapToObj(number -> new PlacedReview(number + 101, reviews.get(number)))
+                        .toList(),
+                Map.of()));
+        rows.sync();
+        try (Stream<Path> files = Files.list(directory)) {
+            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
+                    .findFirst()
+                    .orElseThrow());
+        }
+        apply(90, 100, "escalated");
+        assertThat(rows.waiting(1_000)).hasSize(10);
+
+        rows.salvage(START.plusSeconds(50), () -> true);
+
+        assertThat(rows.reviewed(null, 1_000).reviews()).containsExactlyInAnyOrderElementsOf(reviews.subList(50, 100));
+        assertThat(rows.waiting(1_000)).isEmpty();
+    }
+
     /** As when a dedup store that shares the files has met a failure first. */
     @Test
     void filesOpenedAgainByAnotherUser_writesFailUntilThePositionIsRead() {
         apply(0, 100, "accepted");
-        rows.apply(new Group(new Position(LOG, 200, ""), List.of(new Placed(101, version(100, "accepted"))), Map.of()));
+        List<Placed> next = List.of(new Placed(101, version(100, "accepted")));
+        rows.apply(new Group(new Position(LOG, 200, ""), next, List.of(), Map.of()));
         view.use(opened -> {
             view.spoil(opened.number(), "test");
             return true;
@@ -187,7 +227,7 @@ class RowSalvageTest {
         List<Placed> later = IntStream.range(0, 100)
                 .mapToObj(number -> new Placed(number + 101, version(number, "rejected")))
                 .toList();
-        rows.apply(new Group(new Position(LOG, 200, ""), later, Map.of()));
+        rows.apply(new Group(new Position(LOG, 200, ""), later, List.of(), Map.of()));
         rows.sync();
         List<Version> before = everything();
         try (Stream<Path> files = Files.list(directory)) {
