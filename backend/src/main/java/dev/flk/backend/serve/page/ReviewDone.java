@@ -53,7 +53,9 @@ public record ReviewDone(
             String before = sent.id() == null ? "" : reviewBefore(versions);
             return new ReviewDone(withdrawn(sent) + before, sent.note(), null, 0);
         }
-        List<Reviewed> made = (sent.id() == null ? reviews.reviewed(null, Reviews.MOST_RECENT).reviews() : newest(source, sent.id()))
+        List<Reviewed> made = (sent.id() == null
+                        ? reviews.reviewed(null, Reviews.MOST_RECENT).reviews()
+                        : newest(source, sent.id()))
                 .stream()
                         .filter(each -> each.review().at().equals(reviewedAt.toString()))
                         .toList();

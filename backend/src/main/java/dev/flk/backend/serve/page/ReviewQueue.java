@@ -203,8 +203,6 @@ final class ReviewQueue {
 
     /** Returns the certificate to review after another one was reviewed; empty if no certificate waits. */
     Optional<Version> nextAfterReview(Version reviewed) {
-        return next(place(reviewed))
-                .or(() -> at(0))
-                .flatMap(this::at);
+        return next(place(reviewed)).or(() -> at(0)).flatMap(this::at);
     }
 }

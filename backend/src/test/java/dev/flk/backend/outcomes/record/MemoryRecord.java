@@ -45,8 +45,7 @@ public final class MemoryRecord implements AutoCloseable {
 
     private final AtomicReference<@Nullable Runnable> beforeAppend = new AtomicReference<>();
     private final TemporaryRows rows = new TemporaryRows();
-    private final RecordedOutcomes outcomes =
-            new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
+    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
     private final List<LoggedReview> unrecorded = new ArrayList<>();
     private boolean holdsReviews;
     private long last;
