@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.program.config.Secret;
+import dev.flk.program.metrics.Metrics;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
@@ -200,8 +201,9 @@ final class ReviewHandlerTest {
         record.problem = null;
         record.holdReviews(true);
         assertThat(put(ids))
-                .isEqualTo("503 {\"error\":\"the review is in the log and may take effect: the record does not have it"
-                        + " yet; look at the certificate before you repeat it\"}");
+                .isEqualTo(
+                        "503 {\"error\":\"the review may still take effect: the record does not have it yet; look at the"
+                                + " certificate before you repeat it\"}");
     }
 
     @Test
@@ -527,19 +529,22 @@ final class ReviewHandlerTest {
         HttpResponse<String> after = post(before.body(), form);
         record.holdReviews(false);
 
-        assertThat(before.body()).contains("Nothing was recorded: the disk is full.");
+        assertThat(before.body()).contains("Nothing was recorded: the disk is full.", "D̂ is claimed as 1.4000");
         assertThat(after.body())
-                .contains("The review is in the log and may take effect: the record does not have it yet; look at the"
-                        + " certificate before you repeat it.");
-        for (HttpResponse<String> failed : List.of(before, after)) {
-            assertThat(failed.statusCode()).isEqualTo(503);
-            assertThat(failed.body())
-                    .contains(
-                            "name=\"note\" value=\"worn\"",
-                            "name=\"author\" value=\"anna\"",
-                            "D̂ is claimed as 1.4000");
-        }
+                .contains("The review may still take effect: the record does not have it yet; look at the certificate"
+                        + " before you repeat it.");
         assertThat(post(after.body(), form).body()).contains("anna reviewed it as fault");
+        try (MemoryRecord down = MemoryRecord.unopened()) {
+            server.record = down.outcomes();
+            server.reviews = down.reviews(new Metrics("down"), ServerFixture.NOW);
+            HttpResponse<String> unread = post(page, form);
+            assertThat(unread.body()).contains("Nothing was reviewed: the record can");
+            assertThat(send("GET", "/ui/review", "").statusCode()).isEqualTo(503);
+            for (HttpResponse<String> failed : List.of(before, after, unread)) {
+                assertThat(failed.statusCode()).isEqualTo(503);
+                assertThat(failed.body()).contains("name=\"note\" value=\"worn\"", "name=\"author\" value=\"anna\"");
+            }
+        }
     }
 
     @Test

@@ -215,7 +215,7 @@ public final class Reviews implements AutoCloseable {
             this.mayTakeEffect = mayTakeEffect;
         }
 
-        /** Returns whether the review is in the log, and may still take effect. */
+        /** Returns whether the review may be in the log, and may still take effect. */
         public boolean mayTakeEffect() {
             return mayTakeEffect;
         }

@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * certificate after the other.
  */
 final class ReviewQueue {
-    private static final Comparator<Waiting> NEWEST_FIRST =
-            Comparator.comparingLong(Waiting::receivedMillis).reversed().thenComparingLong(Waiting::number);
-    private static final Comparator<Waiting> OLDEST_FIRST = NEWEST_FIRST.reversed();
+    private static final Comparator<Waiting> OLDEST_FIRST =
+            Comparator.comparingLong(Waiting::receivedMillis).thenComparingLong(Waiting::number);
+    private static final Comparator<Waiting> NEWEST_FIRST = OLDEST_FIRST.reversed();
     private static final int READ_AT_ONCE = 100;
 
     private final Reviews reviews;
@@ -167,7 +167,7 @@ final class ReviewQueue {
                         .filter(each -> each.receivedMillis() == received)
                         .toList();
         return find(same, each -> each.key().equals(version.key()))
-                .orElseGet(() -> new Waiting(group, received, Long.MIN_VALUE));
+                .orElseGet(() -> new Waiting(group, received, Long.MAX_VALUE));
     }
 
     /** Returns the index of a group in {@link #groups}; -1 if no certificate of the group waits. */

@@ -44,11 +44,25 @@ public final class MemoryRecord implements AutoCloseable {
     public volatile boolean failsAppends;
 
     private final AtomicReference<@Nullable Runnable> beforeAppend = new AtomicReference<>();
-    private final TemporaryRows rows = new TemporaryRows();
-    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
+    private final TemporaryRows rows;
+    private final RecordedOutcomes outcomes;
     private final List<LoggedReview> unrecorded = new ArrayList<>();
     private boolean holdsReviews;
     private long last;
+
+    public MemoryRecord() {
+        this(new TemporaryRows());
+    }
+
+    private MemoryRecord(TemporaryRows rows) {
+        this.rows = rows;
+        this.outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
+    }
+
+    /** Returns a record that can't be read. */
+    public static MemoryRecord unopened() {
+        return new MemoryRecord(TemporaryRows.unopened());
+    }
 
     /** The log of the reviews. */
     private final class Log implements ReviewLog {
