@@ -69,8 +69,7 @@ final class FedLogTest {
         return handed;
     }
 
-    private Follower follow(
-            IngestHarness harness, MemoryFeed topic, LongSupplier settledUpTo, DecidedQueue handed) {
+    private Follower follow(IngestHarness harness, MemoryFeed topic, LongSupplier settledUpTo, DecidedQueue handed) {
         return FeedSink.follower(harness.decidedLog(), handed, topic, settledUpTo, feedMetrics, System::nanoTime)
                 .start();
     }

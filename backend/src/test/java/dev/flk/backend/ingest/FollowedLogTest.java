@@ -112,13 +112,12 @@ class FollowedLogTest {
         try (IngestHarness harness = open()) {
             submit(harness, 1, 20);
             await().until(() -> harness.metric("flk_inbox_pending") == 0);
-            SteppedFollower follower =
-                    new SteppedFollower(
-                            harness.decidedLog(),
-                            rows.rows(),
-                            new DecidedQueue(),
-                            harness.recordMetrics,
-                            FollowedLogTest::noReviews);
+            SteppedFollower follower = new SteppedFollower(
+                    harness.decidedLog(),
+                    rows.rows(),
+                    new DecidedQueue(),
+                    harness.recordMetrics,
+                    FollowedLogTest::noReviews);
             assertThat(follower.isBehind()).isTrue();
 
             while (follower.isBehind()) {

@@ -180,10 +180,10 @@ final class ReviewSimulationTest {
                     "a person",
                     world.now().toString());
             String id = certificate(1 + random.nextInt(CERTIFICATES)).id().toString();
-            long version = List.of(Reviews.NO_REVIEW, Reviews.ANY_VERSION, 1L, 2L).get(random.nextInt(4));
+            long version =
+                    List.of(Reviews.NO_REVIEW, Reviews.ANY_VERSION, 1L, 2L).get(random.nextInt(4));
             if (random.nextInt(4) == 0) {
-                node.simulation.disk.failOperation(
-                        random.nextInt(8), FAULTS.get(random.nextInt(FAULTS.size())));
+                node.simulation.disk.failOperation(random.nextInt(8), FAULTS.get(random.nextInt(FAULTS.size())));
             }
             depth++;
             try {
@@ -262,8 +262,7 @@ final class ReviewSimulationTest {
 
         private final class Node implements ReviewLog {
             private final SimulatedStore store = new SimulatedStore(world);
-            final Simulation simulation =
-                    new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+            final Simulation simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
             final MemoryFeed feed = new MemoryFeed();
             final Reviews reviews = new Reviews(
                     new RecordedOutcomes(rows, true, Optional::empty, () -> false),
@@ -305,12 +304,11 @@ final class ReviewSimulationTest {
             /** Takes a step of anything. */
             void step() throws IOException {
                 try {
-                    boolean unused =
-                            switch (random.nextInt(3)) {
-                                case 0 -> simulation.step();
-                                case 1 -> record.step();
-                                default -> feeding.step();
-                            };
+                    boolean unused = switch (random.nextInt(3)) {
+                        case 0 -> simulation.step();
+                        case 1 -> record.step();
+                        default -> feeding.step();
+                    };
                 } catch (RecordUnavailableException | FeedUnavailableException | FeedFencedException | IOException e) {
                     world.trace(() -> String.valueOf(e.getMessage()));
                 } catch (Killed e) {
@@ -340,8 +338,7 @@ final class ReviewSimulationTest {
             public CompletableFuture<Long> append(List<LoggedReview> logged) {
                 perhapsOther(this);
                 CompletableFuture<Long> safelyLogged = simulation.log(logged.stream()
-                        .map(each -> new Entry(
-                                RecordKind.REVIEW, KeyId.NONE.text(), world.nowMillis(), each.encode()))
+                        .map(each -> new Entry(RecordKind.REVIEW, KeyId.NONE.text(), world.nowMillis(), each.encode()))
                         .toList());
                 for (int i = 0; !safelyLogged.isDone(); i++) {
                     assertThat(i).as("the log answers").isLessThan(1_000);

@@ -375,7 +375,11 @@ final class SimulatedRecord {
             public void wentBack() {}
         });
         follower = new SteppedFollower(
-                new DecidedLog(Objects.requireNonNull(inbox), files.complete()), fresh, new DecidedQueue(), metrics(), SimulatedRecord::noReviews);
+                new DecidedLog(Objects.requireNonNull(inbox), files.complete()),
+                fresh,
+                new DecidedQueue(),
+                metrics(),
+                SimulatedRecord::noReviews);
         catchUp();
         compare(fresh);
     }

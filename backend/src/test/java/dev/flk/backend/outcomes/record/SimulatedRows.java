@@ -172,8 +172,8 @@ public final class SimulatedRows implements OutcomeRows {
     /** Returns all reviews, the newest first. */
     public Map<RowKey, List<Review>> allReviews() {
         Map<RowKey, List<Review>> all = new HashMap<>();
-        live.reviews.forEach(
-                (key, versions) -> all.put(key, List.copyOf(versions.descendingMap().values())));
+        live.reviews.forEach((key, versions) ->
+                all.put(key, List.copyOf(versions.descendingMap().values())));
         return all;
     }
 
@@ -210,18 +210,22 @@ public final class SimulatedRows implements OutcomeRows {
     @Override
     public List<PlacedReview> apply(Group group) {
         listener.applies(group);
+        Content tried = live.copy();
         List<PlacedReview> losers = group.reviews().stream()
-                .filter(each -> {
-                    Review same = live.reviews
-                            .getOrDefault(each.reviewed().key(), new TreeMap<>())
-                            .get(each.reviewed().review().version());
-                    return same != null && !same.equals(each.reviewed().review());
-                })
+                .filter(each -> !put(each.reviewed(), tried))
                 .toList();
         if (losers.isEmpty()) {
             change(content -> apply(group, content));
         }
         return losers;
+    }
+
+    /** Returns false if the row has another review of the same version. */
+    private static boolean put(Reviewed reviewed, Content content) {
+        Review same = content.reviews
+                .computeIfAbsent(reviewed.key(), key -> new TreeMap<>())
+                .putIfAbsent(reviewed.review().version(), reviewed.review());
+        return same == null || same.equals(reviewed.review());
     }
 
     private void apply(Group group, Content content) {
@@ -247,12 +251,7 @@ public final class SimulatedRows implements OutcomeRows {
                 versions.add(placed);
             }
         }
-        for (PlacedReview each : group.reviews()) {
-            Review review = each.reviewed().review();
-            content.reviews
-                    .computeIfAbsent(each.reviewed().key(), key -> new TreeMap<>())
-                    .put(review.version(), review);
-        }
+        group.reviews().forEach(each -> put(each.reviewed(), content));
         content.notes.putAll(group.notes());
     }
 
