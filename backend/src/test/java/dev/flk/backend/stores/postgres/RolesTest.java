@@ -42,7 +42,7 @@ class RolesTest {
         assertThatThrownBy(() -> Schema.STATE.migrate(backend)).hasMessageContaining("CREATE on schema flk");
         assertThat(Schema.STATE.migrate(owner)).isEqualTo("1");
         assertThat(Schema.DEDUP.migrate(owner)).isEqualTo("1");
-        assertThat(Schema.RECORD.migrate(owner)).isEqualTo("1");
+        assertThat(Schema.RECORD.migrate(owner)).isEqualTo("2");
         assertThat(Schema.STATE.migrate(backend)).as("nothing is left to do").isEqualTo("1");
 
         try (Connection connection = DriverManager.getConnection(backend.jdbcUrl(), "flk_backend", "b");
