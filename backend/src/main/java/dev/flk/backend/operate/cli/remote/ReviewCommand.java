@@ -71,8 +71,7 @@ public final class ReviewCommand {
     void list(
             @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.") @Nullable
                     String shard,
-            @Option(names = "--reviewed", description = "The reviews instead, the newest first.")
-                    boolean isReviewed,
+            @Option(names = "--reviewed", description = "The reviews instead, the newest first.") boolean isReviewed,
             @Option(
                             names = "--limit",
                             paramLabel = "N",
