@@ -8,9 +8,11 @@ import dev.flk.sample.Pcs;
 import dev.flk.testkit.DirectoryTree;
 import dev.flk.testkit.KafkaCluster;
 import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of a log that is copied to Kafka: a machine burns down, and nothing that was answered is missing. */
 final class CopyIT {
+    private static final String REVIEWED = "/v1/reviews?state=reviewed";
     private static final KafkaCluster KAFKA = KafkaCluster.shared();
 
     @TempDir
@@ -57,14 +60,18 @@ final class CopyIT {
     void machineIsLost_anotherGoesOnWithTheLog_andTheOldOneIsRefusedAndSetAside() throws Exception {
         Map<String, String> settings = settings("moved");
         Map<Pcs, String> answers = new HashMap<>();
+        String reviews;
         try (BackendProcess backend = start("a", settings)) {
-            answers.putAll(submit(backend, 1, 100));
+            answers.putAll(submit(backend, 1, 99));
+            reviews = reviewed(backend, answers);
             backend.program().kill();
         }
         try (BackendProcess elsewhere = BackendProcess.of(launch("b", settings, "serve", "--take-over"))) {
             new Client(elsewhere.url()).awaitReady();
             assertThat(elsewhere.allLines()).contains("it is restored from the copy");
             assertAnswered(elsewhere, answers);
+            Client client = new Client(elsewhere.url());
+            Client.awaitUntil(() -> client.get(REVIEWED).body().equals(reviews));
             answers.putAll(submit(elsewhere, 101, 120));
             assertAnswered(elsewhere, answers);
             assertThat(LogFiles.inbox(directory.resolve("b/data/wal")).entries().stream()
@@ -79,6 +86,25 @@ final class CopyIT {
         assertOlderDiskIsSetAside(settings, answers);
     }
 
+    /** Reviews an escalated certificate, and then once more; returns the list of reviews. */
+    private static String reviewed(BackendProcess backend, Map<Pcs, String> answers) throws Exception {
+        Client client = new Client(backend.url());
+        Pcs escalated = Pcs.number(100).with("regime", "\"sticky\"");
+        answers.put(escalated, client.submit(escalated).body());
+        for (String verdict : List.of("fault", "expected")) {
+            String review = "{\"ids\":[\"" + escalated.id() + "\"],\"verdict\":\"" + verdict
+                    + "\",\"note\":\"a note\",\"author\":\"anna\"}";
+            Client.awaitUntil(() -> client.send(client.request("/v1/reviews")
+                                    .header("Content-Type", "application/json")
+                                    .PUT(BodyPublishers.ofString(review)))
+                            .status()
+                    == 200);
+        }
+        String reviews = client.get(REVIEWED).body();
+        assertThat(reviews).contains("\"version\":2,\"verdict\":\"expected\",\"note\":\"a note\",\"author\":\"anna\"");
+        return reviews;
+    }
+
     private static void assertRepairedFromTheCopy(Path wal, Map<String, String> settings) throws IOException {
         LogFiles.Place place = LogFiles.inbox(wal).flip(Pcs.number(110));
 
@@ -91,7 +117,7 @@ final class CopyIT {
         assertThat(Command.ofBackend(settings, "wal", "verify", "--dir", wal.toString())
                         .exits(0)
                         .out())
-                .contains("whole: 120 records");
+                .contains("whole: 122 records");
     }
 
     private void assertOlderDiskIsSetAside(Map<String, String> settings, Map<Pcs, String> answers) throws Exception {

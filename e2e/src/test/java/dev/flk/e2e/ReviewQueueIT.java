@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.sample.Pcs;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -42,7 +41,7 @@ final class ReviewQueueIT {
 
     @BeforeEach
     void start() {
-        backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0"));
+        backend = BackendInJvm.start(directory);
         client = new Client(backend.url());
         browser.width(Browser.WIDE);
     }

@@ -3,7 +3,6 @@ package dev.flk.backend.follow;
 
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
-import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.follow.DecidedPart.Missing;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue.Handed;
@@ -156,6 +155,7 @@ final class DecidedReader implements AutoCloseable {
         if (chunk.isEmpty() && end < upTo) {
             chunk = records(position, upTo); // the log lacks the records before those that were handed over
         }
+        chunk.forEach(outcomes::note);
         List<LogRecord> known = untilUnsettled(chunk);
         if (known.isEmpty() && !chunk.isEmpty()) {
             upTo = position; // the next call asks again
@@ -167,7 +167,6 @@ final class DecidedReader implements AutoCloseable {
             upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
             return Optional.empty();
         }
-        chunk.forEach(outcomes::note);
         List<Outcome> decided = decided(chunk);
         List<PlacedReview> reviews = new ArrayList<>();
         for (LogRecord record : chunk) {
@@ -185,9 +184,10 @@ final class DecidedReader implements AutoCloseable {
     }
 
     /** Returns the records before the first review of which it is not known whether it is voided. */
-    private List<LogRecord> untilUnsettled(List<LogRecord> chunk) {
+    private List<LogRecord> untilUnsettled(List<LogRecord> chunk) throws IOException {
         for (int i = 0; i < chunk.size(); i++) {
-            if (chunk.get(i).kind() == RecordKind.REVIEW && chunk.get(i).sequence() > settled) {
+            if (chunk.get(i).sequence() > settled
+                    && outcomes.review(chunk.get(i)).isPresent()) {
                 return chunk.subList(0, i);
             }
         }

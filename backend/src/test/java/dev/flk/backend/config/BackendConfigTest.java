@@ -120,7 +120,6 @@ class BackendConfigTest {
                 "STATE_PORT=off;SESSION_TTL=2h | SESSION_TTL: has no effect, because STATE_PORT is off",
                 "SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_STORE is state",
                 "SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_DATABASE_URL is not set",
-                "STATE_PORT=off;REVIEW_AFTER=2d | REVIEW_AFTER: has no effect, because STATE_PORT is off, so there are no reviews",
                 "RECORD=off;RECORD_STORE=postgres | RECORD_STORE: has no effect, because RECORD is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
                 "RUST_LOG=debug | RUST_LOG: is in the environment, but is not a setting; use LOG_LEVEL=DEBUG",

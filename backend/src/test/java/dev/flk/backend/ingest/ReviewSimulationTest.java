@@ -41,7 +41,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -60,7 +59,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * on the disk.
  */
 final class ReviewSimulationTest {
-    private static final long FEW = 150;
+    private static final long FEW = 75;
     private static final long MANY = 5_000;
 
     @Test
@@ -120,10 +119,13 @@ final class ReviewSimulationTest {
         private final World world = new World();
         private final SimulatedRows rows;
         private final List<Node> nodes = new ArrayList<>();
-        private final Map<String, Review> answered = new HashMap<>();
+        private final List<Answered> answered = new ArrayList<>();
         private final Set<String> refused = new HashSet<>();
         private int notes;
         private int depth;
+
+        /** @param ifVersion the condition of the review */
+        private record Answered(String id, Review review, long ifVersion) {}
 
         TwoReviewers(long seed) {
             random = new Random(seed);
@@ -190,7 +192,7 @@ final class ReviewSimulationTest {
                 Recorded recorded = node.reviews.review(new Subject.Ids(List.of(id), version), review);
                 world.trace(() -> note + " at " + nodes.indexOf(node) + ": " + recorded);
                 if (recorded.reviewed() == 1) {
-                    answered.put(id + " " + note, review.numbered(recorded.version()));
+                    answered.add(new Answered(id, review.numbered(recorded.version()), version));
                 } else {
                     refused.add(note);
                 }
@@ -230,11 +232,22 @@ final class ReviewSimulationTest {
             Map<RowKey, List<Review>> all = rows.allReviews();
             List<String> allNotes = notesOf(all);
             assertThat(allNotes).doesNotHaveDuplicates().doesNotContainAnyElementsOf(refused);
-            answered.forEach((idAndNote, review) -> assertThat(all.entrySet().stream()
-                            .filter(each -> idAndNote.startsWith(each.getKey().pcsId()))
-                            .flatMap(each -> each.getValue().stream()))
-                    .as("%s was answered", idAndNote)
-                    .contains(review));
+            for (Answered each : answered) {
+                List<Review> versions = all.entrySet().stream()
+                        .filter(row -> row.getKey().pcsId().equals(each.id()))
+                        .flatMap(row -> row.getValue().stream())
+                        .toList();
+                assertThat(versions).as("%s was answered", each).contains(each.review());
+                Optional<Review> before = versions.stream()
+                        .filter(other -> other.version() == each.review().version() - 1)
+                        .findFirst();
+                assertThat(each.ifVersion() == Reviews.ANY_VERSION
+                                || (each.ifVersion() == Reviews.NO_REVIEW
+                                        ? before.stream().allMatch(Review::isWithdrawal)
+                                        : before.isPresent() && before.get().version() == each.ifVersion()))
+                        .as("the condition of %s after %s", each, before)
+                        .isTrue();
+            }
 
             SimulatedRows again = rows();
             List<Node> order = new ArrayList<>(nodes);

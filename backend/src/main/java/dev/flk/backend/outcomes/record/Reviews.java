@@ -55,7 +55,7 @@ public final class Reviews implements AutoCloseable {
     /** The maximum number of certificates that wait and are listed in groups: about 8 MB while they are shown. */
     public static final int MOST_WAITING = 200_000;
 
-    /** The maximum number of the newest reviews that are listed at once. */
+    /** The number of the newest reviews that the page searches. */
     public static final int MOST_RECENT = 10_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
@@ -215,18 +215,11 @@ public final class Reviews implements AutoCloseable {
             this.mayTakeEffect = mayTakeEffect;
         }
 
-        /** Returns whether the review is in the log, and may still take effect. */
+        /** Returns whether the review may be in the log, and may still take effect. */
         public boolean mayTakeEffect() {
             return mayTakeEffect;
         }
     }
-
-    /**
-     * The newest reviews, the newest first.
-     *
-     * @param isCut whether there are older reviews, which are not among these
-     */
-    public record AllRecent(List<Reviewed> reviews, boolean isCut) {}
 
     /** @param overdueAfter the time after which an outcome without a review counts as overdue */
     public Reviews(
@@ -317,25 +310,14 @@ public final class Reviews implements AutoCloseable {
         return record.rows().at(numbers);
     }
 
-    /**
-     * Returns the newest review of each of the certificates that were reviewed last, except withdrawals, at most {@link
-     * #MOST_RECENT}.
-     *
-     * @throws RecordUnavailableException if the record can't be read
-     */
-    public AllRecent recent() {
-        ReviewedPart newest = reviewed(null, MOST_RECENT);
-        return new AllRecent(newest.reviews(), newest.cursor() != null);
-    }
-
-    /** Returns a part of these reviews, see {@link OutcomeRows#reviewed}. */
+    /** Returns a part of the reviews that were not withdrawn, the newest first: see {@link OutcomeRows#reviewed}. */
     public ReviewedPart reviewed(@Nullable String cursor, int limit) {
         return record.rows().reviewed(cursor, limit);
     }
 
-    /** Returns the outcome of a reviewed certificate; empty if the record does not have it. */
-    public Optional<Version> outcome(Reviewed reviewed) {
-        return record.withKey(reviewed.key());
+    /** Returns the cause of a reviewed certificate; empty if the record does not have it. */
+    public Optional<String> cause(Reviewed reviewed) {
+        return record.withKey(reviewed.key()).map(version -> version.outcome().cause());
     }
 
     /** Returns the reviews of an outcome, the newest first, at most 100. */

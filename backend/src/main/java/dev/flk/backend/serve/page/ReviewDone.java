@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,7 +53,9 @@ public record ReviewDone(
             String before = sent.id() == null ? "" : reviewBefore(versions);
             return new ReviewDone(withdrawn(sent) + before, sent.note(), null, 0);
         }
-        List<Reviewed> made = (sent.id() == null ? reviews.recent().reviews() : newest(source, sent.id()))
+        List<Reviewed> made = (sent.id() == null
+                        ? reviews.reviewed(null, Reviews.MOST_RECENT).reviews()
+                        : newest(source, sent.id()))
                 .stream()
                         .filter(each -> each.review().at().equals(reviewedAt.toString()))
                         .toList();
@@ -79,11 +80,7 @@ public record ReviewDone(
 
     private static String noteOfGroup(Reviews reviews, Reviewed made) {
         return Form.noteName(Map.of(
-                "shard", made.key().shard(), "reason", cause(reviews, made).orElse("")));
-    }
-
-    private static Optional<String> cause(Reviews reviews, Reviewed made) {
-        return reviews.outcome(made).map(version -> version.outcome().cause());
+                "shard", made.key().shard(), "reason", reviews.cause(made).orElse("")));
     }
 
     /** Returns a sentence about the review that the withdrawn one had replaced; empty if there was none. */
@@ -143,7 +140,7 @@ public record ReviewDone(
         if (sent.from() != null) {
             fields.put("from", sent.from());
         }
-        return cause(reviews, first)
+        return reviews.cause(first)
                 .map(cause -> {
                     fields.put("reason", cause);
                     return withdrawal(fields, author);

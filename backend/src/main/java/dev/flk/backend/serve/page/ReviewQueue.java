@@ -6,6 +6,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.backend.outcomes.record.Reviews;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,14 +24,17 @@ import org.jspecify.annotations.Nullable;
  * certificate after the other.
  */
 final class ReviewQueue {
-    private static final Comparator<Waiting> NEWEST_FIRST =
-            Comparator.comparingLong(Waiting::receivedMillis).reversed().thenComparingLong(Waiting::number);
-    private static final Comparator<Group> LONGEST_WAITING_FIRST =
-            Comparator.comparing(Group::oldest, NEWEST_FIRST.reversed());
+    private static final Comparator<Waiting> OLDEST_FIRST =
+            Comparator.comparingLong(Waiting::receivedMillis).thenComparingLong(Waiting::number);
+    private static final Comparator<Waiting> NEWEST_FIRST = OLDEST_FIRST.reversed();
     private static final int READ_AT_ONCE = 100;
 
     private final Reviews reviews;
     private final List<Group> groups;
+    /** The places of all groups in their order. */
+    private final List<Waiting> places;
+
+    private final Comparator<Waiting> order;
     private final boolean isCut;
 
     /**
@@ -72,8 +76,13 @@ final class ReviewQueue {
                 .collect(Collectors.groupingBy(Waiting::group, LinkedHashMap::new, Collectors.toList()));
         groups = grouped.values().stream()
                 .map(Group::new)
-                .sorted(LONGEST_WAITING_FIRST)
+                .sorted(Comparator.comparing(Group::oldest, OLDEST_FIRST))
                 .toList();
+        places = groups.stream().flatMap(group -> group.places().stream()).toList();
+        Map<Long, Waiting> oldest =
+                groups.stream().collect(Collectors.toMap(group -> group.oldest().group(), Group::oldest));
+        order = Comparator.comparing((Waiting each) -> oldest.getOrDefault(each.group(), each), OLDEST_FIRST)
+                .thenComparing(NEWEST_FIRST);
     }
 
     List<Group> groups() {
@@ -158,7 +167,7 @@ final class ReviewQueue {
                         .filter(each -> each.receivedMillis() == received)
                         .toList();
         return find(same, each -> each.key().equals(version.key()))
-                .orElseGet(() -> new Waiting(group, received, Long.MIN_VALUE));
+                .orElseGet(() -> new Waiting(group, received, Long.MAX_VALUE));
     }
 
     /** Returns the index of a group in {@link #groups}; -1 if no certificate of the group waits. */
@@ -176,47 +185,24 @@ final class ReviewQueue {
         return number == 0 ? "" : number + " of " + groups.get(group).places().size();
     }
 
-    /** Returns the index of the group after the one of a place, even if no certificate of its group waits. */
-    private int indexAfterGroupOf(Waiting place) {
-        int group = indexOf(place.group());
-        Group finished = new Group(List.of(place));
-        return group >= 0
-                ? group + 1
-                : (int) groups.stream()
-                        .filter(each -> LONGEST_WAITING_FIRST.compare(each, finished) < 0)
-                        .count();
-    }
-
-    /** Returns the place after another one, at which no certificate need wait: of its group, else of the next group. */
+    /** Returns the place after another one, at which no certificate need wait. */
     Optional<Waiting> next(Waiting place) {
-        int group = indexOf(place.group());
-        Optional<Waiting> after = group < 0
-                ? Optional.empty()
-                : groups.get(group).places().stream()
-                        .filter(each -> NEWEST_FIRST.compare(each, place) > 0)
-                        .findFirst();
-        return after.or(
-                () -> groups.stream().skip(indexAfterGroupOf(place)).findFirst().map(Group::newest));
+        int index = Collections.binarySearch(places, place, order);
+        return at(index < 0 ? -index - 1 : index + 1);
     }
 
-    /** Returns the place before another one, at which no certificate need wait: of its group, else of the previous group. */
+    /** Returns the place before another one, at which no certificate need wait. */
     Optional<Waiting> previous(Waiting place) {
-        int group = indexOf(place.group());
-        Optional<Waiting> before = group < 0
-                ? Optional.empty()
-                : groups.get(group).places().stream()
-                        .filter(each -> NEWEST_FIRST.compare(each, place) < 0)
-                        .reduce((one, other) -> other);
-        int groupsBefore = group < 0 ? indexAfterGroupOf(place) : group;
-        return before.or(() -> groupsBefore == 0
-                ? Optional.empty()
-                : Optional.of(groups.get(groupsBefore - 1).oldest()));
+        int index = Collections.binarySearch(places, place, order);
+        return at(index < 0 ? -index - 2 : index - 1);
+    }
+
+    private Optional<Waiting> at(int index) {
+        return index < 0 || index == places.size() ? Optional.empty() : Optional.of(places.get(index));
     }
 
     /** Returns the certificate to review after another one was reviewed; empty if no certificate waits. */
     Optional<Version> nextAfterReview(Version reviewed) {
-        return next(place(reviewed))
-                .or(() -> groups.stream().findFirst().map(Group::newest))
-                .flatMap(this::at);
+        return next(place(reviewed)).or(() -> at(0)).flatMap(this::at);
     }
 }

@@ -246,9 +246,7 @@ public record ReviewView(
         String cause = recorded.outcome().cause();
         return reviews.reviewed(null, LOOKED_AT).reviews().stream()
                 .filter(each -> !each.key().equals(recorded.key()))
-                .filter(each -> reviews.outcome(each)
-                        .filter(outcome -> outcome.outcome().cause().equals(cause))
-                        .isPresent())
+                .filter(each -> reviews.cause(each).filter(cause::equals).isPresent())
                 .limit(MOST_LAST_REVIEWS)
                 .toList();
     }

@@ -3,8 +3,8 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
+import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.AllRecent;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
@@ -60,14 +60,6 @@ public record ReviewedView(
      * @param cause the reason without its numbers; empty if the record no longer has the certificate
      */
     public record Row(Reviewed reviewed, String cause) {
-        private static Row of(Reviews reviews, Reviewed reviewed) {
-            return new Row(
-                    reviewed,
-                    reviews.outcome(reviewed)
-                            .map(version -> version.outcome().cause())
-                            .orElse(""));
-        }
-
         /** Returns the beginning of the id. */
         public String shortId() {
             return Outcome.shortened(reviewed.key().pcsId());
@@ -85,7 +77,7 @@ public record ReviewedView(
      * @param page the number of the page, from 0
      */
     public static ReviewedView read(Reviews reviews, Wish wish, int page, Instant now) {
-        AllRecent all = reviews.recent();
+        ReviewedPart all = reviews.reviewed(null, Reviews.MOST_RECENT);
         List<Reviewed> found = all.reviews().stream().filter(wish::isMetBy).toList();
         int last = (Math.max(1, found.size()) - 1) / MOST_ROWS;
         int shown = Math.min(page, last);
@@ -94,11 +86,11 @@ public record ReviewedView(
                 now,
                 wish,
                 found.subList(first, Math.min(found.size(), first + MOST_ROWS)).stream()
-                        .map(each -> Row.of(reviews, each))
+                        .map(each -> new Row(each, reviews.cause(each).orElse("")))
                         .toList(),
                 found.size(),
                 all.reviews().size(),
-                all.isCut(),
+                all.cursor() != null,
                 first,
                 shown == 0 ? null : wish.path(shown - 1),
                 shown == last ? null : wish.path(shown + 1));

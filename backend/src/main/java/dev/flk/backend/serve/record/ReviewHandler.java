@@ -219,7 +219,7 @@ public final class ReviewHandler {
      */
     public static String sentence(ReviewUnavailableException e, boolean isOne) {
         return e.mayTakeEffect()
-                ? "the review is in the log and may take effect: " + e.getMessage()
+                ? "the review may still take effect: " + e.getMessage()
                         + "; look at the certificate before you repeat it"
                 : "nothing" + (isOne ? "" : ", or only a part of the group,") + " was recorded: " + e.getMessage();
     }

@@ -34,16 +34,35 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryRecord implements AutoCloseable {
     private static final String LOG_ID = "memory";
 
+    /** Whether outcomes from before the start may still be missing. */
+    public volatile boolean isBehind;
+
+    /** Why nothing can be logged; null if reviews can be logged. */
+    public volatile @Nullable String problem;
+
+    /** Whether appends fail. */
+    public volatile boolean failsAppends;
+
     private final AtomicReference<@Nullable Runnable> beforeAppend = new AtomicReference<>();
-    private final TemporaryRows rows = new TemporaryRows();
-    private final RecordedOutcomes outcomes =
-            new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> this.isBehind);
+    private final TemporaryRows rows;
+    private final RecordedOutcomes outcomes;
     private final List<LoggedReview> unrecorded = new ArrayList<>();
-    private volatile boolean isBehind;
-    private volatile @Nullable String problem;
-    private volatile boolean failsAppends;
     private boolean holdsReviews;
     private long last;
+
+    public MemoryRecord() {
+        this(new TemporaryRows());
+    }
+
+    private MemoryRecord(TemporaryRows rows) {
+        this.rows = rows;
+        this.outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
+    }
+
+    /** Returns a record that can't be read. */
+    public static MemoryRecord unopened() {
+        return new MemoryRecord(TemporaryRows.unopened());
+    }
 
     /** The log of the reviews. */
     private final class Log implements ReviewLog {
@@ -81,21 +100,6 @@ public final class MemoryRecord implements AutoCloseable {
         beforeAppend.set(work);
     }
 
-    /** Sets why nothing can be logged; null if reviews can be logged. */
-    public void problem(@Nullable String why) {
-        problem = why;
-    }
-
-    /** Sets whether appends fail. */
-    public void failAppends(boolean fails) {
-        failsAppends = fails;
-    }
-
-    /** Sets whether outcomes from before the start may still be missing. */
-    public void behind(boolean is) {
-        isBehind = is;
-    }
-
     /** Sets whether reviews are only in the log; if not, the record gets all of them. */
     public synchronized void holdReviews(boolean holds) {
         holdsReviews = holds;
@@ -126,11 +130,6 @@ public final class MemoryRecord implements AutoCloseable {
     /** Returns reviews of these outcomes, with metrics of two shards. */
     public Reviews reviews(Metrics metrics, Instant now) {
         return new Reviews(outcomes, new Log(), Duration.ofDays(1), () -> now, new ReviewMetrics(metrics, 2));
-    }
-
-    /** Returns reviews of other people, without metrics. */
-    public Reviews reviewsOfOthers() {
-        return reviews(new Metrics("others"), Instant.EPOCH);
     }
 
     /** Notes that the record lacks something for good. */

@@ -4,6 +4,7 @@ package dev.flk.backend.outcomes.record;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
+import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
@@ -31,7 +32,8 @@ final class OutcomesBackupTest {
     }
 
     private static void apply(OutcomeRows rows, long sequence, Version version) {
-        rows.apply(new Group(new Position(LOG_ID, sequence, ""), List.of(new Placed(sequence, version)), Map.of()));
+        rows.apply(new Group(
+                new Position(LOG_ID, sequence, ""), List.of(new Placed(sequence, version)), List.of(), Map.of()));
     }
 
     /** Applies the records of a log, in which the second outcome of the first row is record 4. */
@@ -41,15 +43,15 @@ final class OutcomesBackupTest {
         }
     }
 
-    private static List<Version> changes(OutcomeRows rows) throws Exception {
-        return rows.changes("", 100).stream().map(OutcomeRows.Change::version).toList();
+    private static List<Changed> changes(OutcomeRows rows) throws Exception {
+        return rows.changes("", 100).stream().map(OutcomeRows.Change::changed).toList();
     }
 
     @Test
     void restore_logIsReadFromThePosition_rowsEqualThoseThatWereLost() throws Exception {
         Path copy = directory.resolve("copy");
         Path again = directory.resolve("again");
-        List<Version> lost;
+        List<Changed> lost;
         String cursor;
         try (RocksView view = TemporaryRows.view(directory.resolve("dedup"))) {
             EmbeddedRows rows = new EmbeddedRows(view, new SecureRandom());

@@ -56,7 +56,7 @@ final class ReviewsTest {
 
     /** Lets another person replace any review of a certificate before the next append. */
     private void otherIsFaster(Verdict verdict, String id) {
-        record.beforeNextAppend(() -> record.reviewsOfOthers()
+        record.beforeNextAppend(() -> record.reviews(new Metrics("other"), NOW)
                 .review(
                         new Subject.Ids(List.of(id), Reviews.ANY_VERSION),
                         new Review(0, verdict, "", "ben", NOW.toString())));
@@ -100,7 +100,7 @@ final class ReviewsTest {
                 .containsExactly(
                         review(Verdict.FAULT).numbered(2),
                         review(Verdict.EXPECTED).numbered(1));
-        assertThat(reviews.recent().reviews()).hasSize(1);
+        assertThat(reviews.reviewed(null, 10).reviews()).hasSize(1);
 
         assertThat(review(Verdict.IGNORE, Reviews.NO_REVIEW, id, other).leftOut())
                 .extracting(each -> each.row().pcsId(), Reviews.LeftOut::review)
@@ -211,11 +211,11 @@ final class ReviewsTest {
     @Test
     void review_laterPartOfALargeGroupFails_saysSo_andTheRestCanBeReviewed() {
         largeGroup();
-        record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failAppends(true)));
+        record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failsAppends = true));
 
         assertUnavailable(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW), "the disk is full", false);
         assertThat(waiting()).hasSize(600);
-        record.failAppends(false);
+        record.failsAppends = false;
         assertThat(reviewGroup(Verdict.FAULT, Instant.MIN, NOW).reviewed()).isEqualTo(600);
     }
 
@@ -229,9 +229,9 @@ final class ReviewsTest {
     @Test
     void review_logHasAProblemOrTheRecordIsLate_saysWhetherItMayTakeEffect() {
         String id = rejected("a", 1, 0);
-        record.problem("the disk is full");
+        record.problem = "the disk is full";
         assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the disk is full", false);
-        record.problem(null);
+        record.problem = null;
         record.holdReviews(true);
         assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the record does not have it yet", true);
         assertThat(waiting()).containsExactly(id);
@@ -249,7 +249,7 @@ final class ReviewsTest {
                 .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
         assertThat(review(Verdict.FAULT, Reviews.ANY_VERSION, "0".repeat(64)).reviewed())
                 .isZero();
-        assertThat(reviews.recent().reviews()).isEmpty();
+        assertThat(reviews.reviewed(null, 10).reviews()).isEmpty();
     }
 
     @Test
@@ -281,7 +281,7 @@ final class ReviewsTest {
         review(Verdict.IGNORE, 1, ids.get(2), ids.get(3));
         assertThat(faults(shown)).containsExactly(0.0, 0.0, 0.0, 0.0);
 
-        record.behind(true);
+        record.isBehind = true;
         assertThat(faults(shown)).containsExactly(Double.NaN, 0.0, Double.NaN, Double.NaN);
         assertThat(metrics.read().sum("flk_review_waiting")).isNaN();
     }

@@ -86,9 +86,9 @@ final class ReviewViewTest {
     @Test
     void nextAndPrevious_passThroughAllGroups() {
         List<String> expected = new ArrayList<>();
-        for (int i = 0; i < 40; i++) {
-            expected.add(record.add(
-                    "shard " + i / 3, i, "rejected", TOLERANCE, NOW.minusSeconds(400 - 10L * (i / 3) + i % 3)));
+        for (int i = 39; i >= 0; i--) { // the first two of each group arrive at the same time
+            int seconds = 400 - 10 * (i / 3) + i % 3 / 2;
+            expected.add(0, record.add("shard " + i / 3, i, "rejected", TOLERANCE, NOW.minusSeconds(seconds)));
         }
 
         List<String> forward = new ArrayList<>();
