@@ -565,22 +565,25 @@ public abstract class OutcomeRowsContract {
         apply(winner);
         List<PlacedReview> placed = placed(next, loser, againstNext);
 
-        List<PlacedReview> losers = rows.apply(new Group(
+        Group group = new Group(
                 new Position(LOG, sequence.get(), "b"),
                 List.of(new Placed(
                         sequence.incrementAndGet(), outcome.with("rejected").version())),
                 placed,
-                Map.of("note", "text")));
-        rows.apply(new Group(null, List.of(), List.of(new PlacedReview(0, loser)), Map.of())); // salvaged
+                Map.of("note", "text"));
+        for (int again = 0; again < 2; again++) {
+            assertThat(rows.apply(group)).isEqualTo(placed.subList(1, 3));
+        }
         rows.sync();
 
-        assertThat(losers).isEqualTo(placed.subList(1, 3));
         assertThat(changesAfter("", 10)).containsExactly(outcome.version(), winner);
         assertThat(rows.position(LOG)).contains(before);
         assertThat(rows.notes("")).isEmpty();
         assertThat(rows.newestReviews(List.of(outcome.row()))).containsValue(winner.review());
-        rows.apply(group(new Position(LOG, 90, "c"), Map.of(), outcome("shard", 2)));
-        assertThat(rows.position(LOG)).contains(new Position(LOG, 90, "c"));
+
+        List<PlacedReview> salvaged = List.of(new PlacedReview(0, loser), new PlacedReview(0, next));
+        assertThat(rows.apply(new Group(null, List.of(), salvaged, Map.of()))).isEmpty();
+        assertThat(rows.reviews(outcome.row(), 10)).containsExactly(next.review(), winner.review());
     }
 
     /** Each step is a verdict of the backend, an imported one, or the decision of a review. */
@@ -1136,13 +1139,14 @@ public abstract class OutcomeRowsContract {
         Outcome kept = outcome("shard", 2).with("rejected").received(START.plusSeconds(9));
         RowKey missing = outcome("shard", 3).row();
         apply(old, kept);
+        apply(IntStream.range(0, 1_200)
+                .mapToObj(number -> review(outcome("orphan", number).row(), 1, Review.Verdict.EXPECTED))
+                .toArray(Reviewed[]::new));
+        rows.sync();
         String before = rows.newest();
         Reviewed ofKept = review(kept.row(), 1, Review.Verdict.FAULT);
         Reviewed recent = review(missing, 1, Review.Verdict.WITHDRAWN, START.plusSeconds(9));
         apply(ofKept, recent, review(old.row(), 1, Review.Verdict.FAULT, START.plusSeconds(9)));
-        apply(IntStream.range(0, 1_200)
-                .mapToObj(number -> review(outcome("orphan", number).row(), 1, Review.Verdict.EXPECTED))
-                .toArray(Reviewed[]::new));
         sweep(START.plusSeconds(5));
         reopen();
 
