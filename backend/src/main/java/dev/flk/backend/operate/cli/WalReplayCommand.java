@@ -101,6 +101,7 @@ final class WalReplayCommand implements Callable<Integer> {
             long submission,
             long evidence,
             long overruled,
+            long review,
             long accepted,
             long escalated,
             long rejected,
@@ -116,6 +117,7 @@ final class WalReplayCommand implements Callable<Integer> {
                 + row("  of these, decided earlier", counted.answeredByAnEarlierOne())
                 + row("evidence", counted.evidence())
                 + row("overruled", counted.overruled())
+                + row("review", counted.review())
                 + ErrorMessages.count(counted.records(), "record") + range + " in " + source.directory() + "\n";
     }
 
@@ -156,6 +158,7 @@ final class WalReplayCommand implements Callable<Integer> {
                     count("submission"),
                     count("evidence"),
                     count("overruled"),
+                    count("review"),
                     count(Verdict.Kind.ACCEPTED.name()),
                     count(Verdict.Kind.ESCALATED.name()),
                     count(Verdict.Kind.REJECTED.name()),

@@ -228,6 +228,7 @@ class WalCareCommandsTest {
                           of these, decided earlier             1
                         evidence                                1
                         overruled                               1
+                        review                                  0
                         6 records (1 to 6) in %s
                         """.formatted(wal));
     }
