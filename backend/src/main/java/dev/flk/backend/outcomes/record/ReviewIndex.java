@@ -2,7 +2,6 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
@@ -26,7 +25,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -57,7 +55,6 @@ final class ReviewIndex {
             .thenComparing(each -> each.row().epoch())
             .thenComparing(Waiting::pcsId);
 
-    private static final Span ALWAYS = new Span(null, null);
     private static final int AT_ONCE = 200;
 
     private final RecordedOutcomes record;
@@ -160,8 +157,11 @@ final class ReviewIndex {
             OutcomeRows.Rows page;
             do {
                 page = record.rows()
-                        .find(new OutcomeQuery(
-                                Set.of(), null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                        .find(OutcomeQuery.ALL
+                                .withVerdict(verdict)
+                                .withOrder(Order.NEWEST)
+                                .withLimit(AT_ONCE)
+                                .withCursor(cursor));
                 put(page.rows());
                 cursor = page.cursor();
             } while (cursor != null

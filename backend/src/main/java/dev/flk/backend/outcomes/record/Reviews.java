@@ -72,7 +72,6 @@ public final class Reviews implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final Comparator<Waiting> NEWEST_FIRST =
             Comparator.comparing(Waiting::receivedAt).reversed().thenComparing(Waiting::pcsId);
-    private static final Span ALWAYS = new Span(null, null);
     private static final String CALLER = "reviews";
     private static final int AT_ONCE = 200;
 
@@ -482,17 +481,13 @@ public final class Reviews implements AutoCloseable {
             String cursor = null;
             do {
                 OutcomeRows.Rows part = record.rows()
-                        .find(new OutcomeQuery(
-                                group.shard(),
-                                null,
-                                verdict,
-                                null,
-                                null,
-                                received,
-                                ALWAYS,
-                                Order.NEWEST,
-                                AT_ONCE,
-                                cursor));
+                        .find(OutcomeQuery.ALL
+                                .withShard(group.shard())
+                                .withVerdict(verdict)
+                                .withReceived(received)
+                                .withOrder(Order.NEWEST)
+                                .withLimit(AT_ONCE)
+                                .withCursor(cursor));
                 List<Waiting> all = part.rows().stream()
                         .map(Waiting::of)
                         .filter(group::contains)

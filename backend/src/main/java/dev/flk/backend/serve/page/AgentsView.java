@@ -114,7 +114,7 @@ public record AgentsView(
                     state.path("oldest_pending_seconds").asLong(),
                     state.path("dead_letters").asLong(),
                     shards(state)
-                            .map(name -> new Link(name, beginning(name), "/ui/shard?name=" + Pages.encoded(name)))
+                            .map(name -> new Link(name, beginning(name), OutcomesView.ofShard(name)))
                             .toList(),
                     state.path("clock_ahead_ms").asLong(),
                     state.path("breaker_open").asBoolean());

@@ -3,7 +3,6 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.program.plot.Plot;
 import java.time.Duration;
@@ -46,7 +45,6 @@ public record ShardsView(
     private static final int SILENT_INTERVALS = 5;
 
     private static final int SILENT_SECONDS = 300;
-    private static final Span ALWAYS = new Span(null, null);
 
     /**
      * The shards to show. Empty texts set no condition.
@@ -197,12 +195,16 @@ public record ShardsView(
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */
     private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
-        List<Outcome> outcomes = new ArrayList<>(record
-                .outcomes(new OutcomeQuery(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
-                .rows()
-                .stream()
-                .map(Outcome::new)
-                .toList());
+        List<Outcome> outcomes = new ArrayList<>(
+                record
+                        .outcomes(OutcomeQuery.ALL
+                                .withShard(shard)
+                                .withOrder(Order.NEWEST)
+                                .withLimit(most))
+                        .rows()
+                        .stream()
+                        .map(Outcome::new)
+                        .toList());
         outcomes.sort(Comparator.comparing(Outcome::receivedAt)
                 .thenComparing(each -> each.key().epoch()));
         return outcomes;

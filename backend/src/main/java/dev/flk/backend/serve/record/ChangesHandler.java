@@ -4,7 +4,8 @@ package dev.flk.backend.serve.record;
 import dev.flk.backend.outcomes.record.OutcomeChanges;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
@@ -172,7 +173,7 @@ public final class ChangesHandler implements AutoCloseable {
         return new OutcomeChanges(
                 record,
                 reviews.orElse(null),
-                RecordHandler.wanted(query, query.get("shard"), Order.OLDEST, RecordedOutcomes.MAX_LIMIT, null),
+                OutcomeQuery.parse(query),
                 cursor.equals(NOW) ? OutcomeChanges.newest(record, reviews.orElse(null)) : cursor);
     }
 
@@ -198,7 +199,7 @@ public final class ChangesHandler implements AutoCloseable {
             work.run();
         } catch (BadRequest e) {
             exchange.answer(Answer.error(400, e.text()));
-        } catch (InvalidCursorException e) {
+        } catch (InvalidQueryException | InvalidCursorException e) {
             exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
         } catch (ChangesLostException e) {
             exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
