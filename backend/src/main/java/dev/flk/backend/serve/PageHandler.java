@@ -59,6 +59,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -98,8 +99,8 @@ final class PageHandler implements AutoCloseable {
     private static final DateTimeFormatter FILE_TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
     private static final List<Header> FILE_HEADERS = List.of(new Header("X-Content-Type-Options", "nosniff"));
-    /** The answer after a file, which is ignored: only the first answer to a request counts. */
-    private static final Answer AFTER_FILE = new Answer(200, "text/plain", new byte[0], List.of());
+    /** The body of the answer after a file, which is ignored: only the first answer to a request counts. */
+    private static final byte[] NOTHING = {};
 
     private final NowWatch now;
     private final Supplier<Optional<RecordedOutcomes>> record;
@@ -251,31 +252,23 @@ final class PageHandler implements AutoCloseable {
             // a form sends all its fields; the address of the view has only those that are filled in
             return redirect(OutcomesView.path(query));
         }
-        return recorded(
-                "Explore",
-                found -> explored(
-                        query,
-                        filter -> html(
-                                200,
-                                pages.html(OutcomesView.read(
-                                        found,
-                                        filter,
-                                        query.get("cursor"),
-                                        query.get("newer"),
-                                        policy,
-                                        clock.instant())))));
+        return explored(
+                query, (found, filter) -> pages.html(OutcomesView.read(found, filter, policy, clock.instant())));
     }
 
     /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
-    private Answer explored(Map<String, String> query, Function<OutcomeFilter, Answer> view) {
-        OutcomeFilter filter;
-        try {
-            filter = OutcomeFilter.parse(
-                    query, sessions.get().map(Sessions::store).orElse(null));
-        } catch (InvalidQueryException e) {
-            return html(400, pages.html(OutcomesView.invalid(query, String.valueOf(e.getMessage()), clock.instant())));
-        }
-        return view.apply(filter);
+    private Answer explored(Map<String, String> query, BiFunction<RecordedOutcomes, OutcomeFilter, byte[]> view) {
+        return recorded("Explore", found -> {
+            OutcomeFilter filter;
+            try {
+                filter = OutcomeFilter.parse(
+                        query, sessions.get().map(Sessions::store).orElse(null));
+            } catch (InvalidQueryException e) {
+                String problem = String.valueOf(e.getMessage());
+                return html(400, pages.html(OutcomesView.invalid(query, problem, clock.instant())));
+            }
+            return html(200, view.apply(found, filter));
+        });
     }
 
     /** Sends all outcomes that meet the conditions of the view Explore as a file. */
@@ -283,15 +276,10 @@ final class PageHandler implements AutoCloseable {
         export.run(
                 exchange,
                 () -> exchange.answer(orReason(
-                        asked -> {
-                            Map<String, String> query = BadRequest.query(asked, OUTCOMES);
-                            return recorded(
-                                    "Explore",
-                                    found -> explored(query, filter -> {
-                                        export(exchange, found, filter, format);
-                                        return AFTER_FILE;
-                                    }));
-                        },
+                        asked -> explored(BadRequest.query(asked, OUTCOMES), (found, filter) -> {
+                            export(exchange, found, filter, format);
+                            return NOTHING;
+                        }),
                         request)));
     }
 
@@ -445,10 +433,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private static boolean isKey(RecordedOutcomes found, String text) {
-        return !found.outcomes(OutcomeQuery.ALL
-                        .withKey(text)
-                        .withOrder(OutcomeQuery.Order.NEWEST)
-                        .withLimit(1))
+        return !found.outcomes(OutcomeQuery.ALL.withKey(text).withLimit(1))
                 .rows()
                 .isEmpty();
     }
@@ -485,30 +470,21 @@ final class PageHandler implements AutoCloseable {
     private Answer orReason(Function<Request, Answer> view, Request request) {
         try {
             return view.apply(request);
-        } catch (BadRequest e) {
-            return message(
-                    400,
-                    "Invalid address",
-                    "The address is not valid: " + e.text() + ".",
-                    "Correct it, or choose a view above.");
-        } catch (InvalidQueryException | InvalidCursorException e) {
-            return message(
-                    400,
-                    "Invalid address",
-                    "The address is not valid: " + e.getMessage() + ".",
-                    "Correct it, or choose a view above.");
+        } catch (BadRequest | InvalidQueryException | InvalidCursorException e) {
+            return invalid(e);
         } catch (RecordUnavailableException e) {
             return unreadable(String.valueOf(e.getMessage()));
         } catch (StateException e) {
-            boolean isWrong = e.reason() == Reason.INVALID;
-            return isWrong
-                    ? message(
-                            400,
-                            "Invalid address",
-                            "The address is not valid: " + e.getMessage() + ".",
-                            "Correct it, or choose a view above.")
-                    : unreadable(e.getMessage());
+            return e.reason() == Reason.INVALID ? invalid(e) : unreadable(e.getMessage());
         }
+    }
+
+    private Answer invalid(RuntimeException e) {
+        return message(
+                400,
+                "Invalid address",
+                "The address is not valid: " + e.getMessage() + ".",
+                "Correct it, or choose a view above.");
     }
 
     private Answer unreadable(String why) {

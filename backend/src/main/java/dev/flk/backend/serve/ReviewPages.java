@@ -162,8 +162,7 @@ final class ReviewPages {
         Integer done = number(query, "done");
         Integer withdrawn = number(query, "withdrawn");
         Integer leftOut = number(query, "left_out");
-        String reviewedAt = query.get("reviewed_at");
-        Instant at = reviewedAt == null ? null : BadRequest.parsed("reviewed_at", reviewedAt, OutcomeQuery::time);
+        Instant at = OutcomeQuery.time(query, "reviewed_at");
         if (withdrawn != null) {
             return new Sent(
                     withdrawn, leftOut == null ? 0 : leftOut, null, Form.noteName(query), query.get("id"), null, null);

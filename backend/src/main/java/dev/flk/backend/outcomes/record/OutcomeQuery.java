@@ -174,21 +174,17 @@ public record OutcomeQuery(
         return new Span(time(members, from), time(members, to));
     }
 
-    private static @Nullable Instant time(Map<String, String> members, String name) {
+    /**
+     * Returns the time that a member names; null if the member does not exist.
+     *
+     * @throws InvalidQueryException if the value is not a time
+     */
+    public static @Nullable Instant time(Map<String, String> members, String name) {
         String text = members.get(name);
         try {
-            return text == null ? null : time(text);
-        } catch (IllegalArgumentException e) {
-            throw new InvalidQueryException(name + " is " + e.getMessage());
-        }
-    }
-
-    /** Parses a time; throws an {@link IllegalArgumentException} with a description if the text is not a time. */
-    public static Instant time(String text) {
-        try {
-            return Instant.parse(text);
+            return text == null ? null : Instant.parse(text);
         } catch (DateTimeException e) {
-            throw new IllegalArgumentException("not a time; write it like 2026-01-31T12:00:00Z", e);
+            throw new InvalidQueryException(name + " is not a time; write it like 2026-01-31T12:00:00Z");
         }
     }
 

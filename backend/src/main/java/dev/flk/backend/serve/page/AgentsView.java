@@ -121,10 +121,11 @@ public record AgentsView(
         }
 
         /** Returns the names of the shards in a report, which may have members of any kind. */
-        private static Stream<String> shards(JsonNode state) {
+        static Stream<String> shards(JsonNode state) {
             return StreamSupport.stream(state.path("shards").spliterator(), false)
                     .filter(JsonNode::isTextual)
                     .map(JsonNode::asText)
+                    .filter(name -> !name.isEmpty())
                     .limit(MOST_SHARDS);
         }
 

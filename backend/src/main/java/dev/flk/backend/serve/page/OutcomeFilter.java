@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.serve.page.AgentsView.Agent;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Found;
@@ -30,7 +30,8 @@ import org.jspecify.annotations.Nullable;
  * @param given the values of the conditions that are set, by the names in {@link #NAMES}; times are in UTC and in whole
  *     milliseconds
  * @param span the range of time
- * @param query the query for the certificates that meet the conditions, the newest first
+ * @param query the query for a page of the certificates that meet the conditions: the newest first, or the oldest first
+ *     if the page ends before a cursor
  * @param agent the shards of the agent; null if no agent is selected
  */
 public record OutcomeFilter(
@@ -67,22 +68,17 @@ public record OutcomeFilter(
             if (!(sessions.get(agent) instanceof Found.Present present)) {
                 return unknown("No session of this agent exists, so its shards are unknown.");
             }
-            SortedSet<String> shards = new TreeSet<>();
-            for (JsonNode shard : Pages.parsed(present.session().json()).path("shards")) {
-                if (shard.isTextual() && !shard.textValue().isEmpty()) {
-                    shards.add(shard.textValue());
-                }
-            }
+            SortedSet<String> shards =
+                    Agent.shards(Pages.parsed(present.session().json())).collect(Collectors.toCollection(TreeSet::new));
             if (shards.isEmpty()) {
                 return unknown("The last report of the agent names no shards.");
             }
-            boolean mayHaveMore = shards.size() >= OutcomeQuery.MAX_SHARDS;
             return new AgentShards(
-                    shards.stream().limit(OutcomeQuery.MAX_SHARDS).collect(Collectors.toCollection(TreeSet::new)),
-                    mayHaveMore
-                            ? "The certificates of " + OutcomeQuery.MAX_SHARDS
-                                    + " shards are shown; the agent may have more."
-                            : "");
+                    shards,
+                    shards.size() < OutcomeQuery.MAX_SHARDS
+                            ? ""
+                            : "The certificates of " + OutcomeQuery.MAX_SHARDS
+                                    + " shards are shown; the agent may have more.");
         }
     }
 
@@ -103,7 +99,13 @@ public record OutcomeFilter(
      */
     public static OutcomeFilter parse(Map<String, String> query, @Nullable SessionStorage sessions) {
         Map<String, String> given = given(query);
-        OutcomeQuery wanted = OutcomeQuery.parse(given).withOrder(Order.NEWEST);
+        String older = query.get("cursor");
+        String newer = query.get("newer");
+        boolean isBack = older == null && newer != null;
+        OutcomeQuery wanted = OutcomeQuery.parse(given)
+                .withOrder(isBack ? Order.OLDEST : Order.NEWEST)
+                .withLimit(OutcomesView.MOST_ROWS)
+                .withCursor(isBack ? newer : older);
         Instant to = wanted.span().to();
         Span span = new Span(given.containsKey("from") ? wanted.span().from() : null, to);
         if (span.from() != null && to != null && !span.from().isBefore(to)) {
@@ -168,11 +170,6 @@ public record OutcomeFilter(
     /** Returns whether the time is that of the last measurement instead of the arrival. */
     boolean isMeasured() {
         return given.containsKey("clock");
-    }
-
-    /** Returns the address of the view. */
-    public String path() {
-        return with();
     }
 
     /** Returns the address of a file with all outcomes that meet the conditions. */

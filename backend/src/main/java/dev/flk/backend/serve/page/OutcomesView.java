@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -15,7 +16,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -64,11 +64,7 @@ public record OutcomesView(
 
     /** Returns the address of the certificates with a verdict that arrived in a range of time. */
     static String path(String verdict, Instant from, Instant to) {
-        Map<String, String> query = new HashMap<>();
-        query.put("verdict", verdict);
-        query.put("from", from.toString());
-        query.put("to", to.toString());
-        return path(query);
+        return path(Map.of("verdict", verdict, "from", from.toString(), "to", to.toString()));
     }
 
     /** Returns the address with the conditions in a query. */
@@ -97,31 +93,18 @@ public record OutcomesView(
                 List.of());
     }
 
-    /**
-     * Reads a page.
-     *
-     * @param older the cursor after which the page begins; null for none
-     * @param newer the cursor before which the page ends; null for none, and if {@code older} is given
-     */
-    public static OutcomesView read(
-            RecordedOutcomes record,
-            OutcomeFilter filter,
-            @Nullable String older,
-            @Nullable String newer,
-            Policy policy,
-            Instant now) {
-        boolean isBack = older == null && newer != null;
-        Rows part = record.outcomes(filter.query()
-                .withOrder(isBack ? Order.OLDEST : Order.NEWEST)
-                .withLimit(MOST_ROWS)
-                .withCursor(isBack ? newer : older));
+    /** Reads a page. */
+    public static OutcomesView read(RecordedOutcomes record, OutcomeFilter filter, Policy policy, Instant now) {
+        OutcomeQuery wanted = filter.query();
+        boolean isBack = wanted.order() == Order.OLDEST;
+        Rows part = record.outcomes(wanted);
         List<Outcome> rows =
                 new ArrayList<>(part.rows().stream().map(Outcome::new).toList());
         if (isBack) {
             Collections.reverse(rows);
         }
-        boolean isOfIds = !filter.value("id").isEmpty();
-        boolean isNewest = older == null && (newer == null || part.cursor() == null);
+        boolean isOfIds = wanted.id() != null;
+        boolean isNewest = wanted.cursor() == null || (isBack && part.cursor() == null);
         String before = isNewest ? null : isBack ? part.cursor() : part.first();
         String after = isOfIds ? null : isBack ? part.first() : part.cursor();
         String problem = filter.agent() == null ? "" : filter.agent().problem();
@@ -143,10 +126,10 @@ public record OutcomesView(
                         last(filter, "last 7 days", Duration.ofDays(7), now),
                         new Range("all time", filter.with("from", "", "to", ""))),
                 rows,
-                histogram(record, filter, part.rows()),
+                histogram(record, filter, part),
                 filter.value("shard").isEmpty() ? null : ShardPlots.read(record, filter, policy),
                 new Paging(
-                        isNewest ? "" : filter.path(),
+                        isNewest ? "" : filter.with(),
                         before == null ? "" : filter.page("newer", before),
                         after == null ? "" : filter.page("cursor", after),
                         filter.file("csv"),
@@ -161,34 +144,34 @@ public record OutcomesView(
                         "from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
     }
 
-    private static @Nullable OutcomeHistogram histogram(
-            RecordedOutcomes record, OutcomeFilter filter, List<Version> rows) {
-        if (!filter.value("id").isEmpty()) {
+    private static @Nullable OutcomeHistogram histogram(RecordedOutcomes record, OutcomeFilter filter, Rows part) {
+        List<Version> rows = part.rows();
+        if (filter.query().id() != null) {
             return rows.isEmpty() ? null : ofRows(filter, rows);
         }
-        Instant from = filter.span().from() != null ? filter.span().from() : end(record, filter, Order.OLDEST);
-        Instant to = filter.span().to() != null ? filter.span().to() : end(record, filter, Order.NEWEST);
-        if (from == null || to == null) {
-            return null; // the record has nothing
+        if (rows.isEmpty() && part.cursor() == null && filter.query().cursor() == null) {
+            return null;
         }
-        Instant begin = from.truncatedTo(ChronoUnit.MILLIS);
-        Instant end = filter.span().to() != null
-                ? to
-                : to.truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
-        if (!begin.isBefore(end)) {
-            return null; // the newest outcome is older than the range
+        Span span = filter.span();
+        Instant from = span.from() != null ? span.from() : end(record, filter, Order.OLDEST, 0);
+        Instant to = span.to() != null ? span.to() : end(record, filter, Order.NEWEST, 1);
+        if (from == null || to == null || !from.isBefore(to)) {
+            return null; // nothing may meet the conditions
         }
-        long[] bounds = OutcomeHistogram.bounds(begin, end);
+        long[] bounds = OutcomeHistogram.bounds(from, to);
         Counts counts = record.count(filter.query(), bounds, MOST_COUNTED);
         return counts.total() == 0 && counts.completeFrom() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
     }
 
-    /** Returns the time of the oldest or the newest outcome that may meet the conditions. */
-    private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order) {
-        OutcomeQuery wanted = filter.query().indexed().withOrder(order).withLimit(1);
+    /** Returns the time of the oldest or the newest outcome that may meet the conditions, and some milliseconds later. */
+    private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order, int millis) {
+        OutcomeQuery wanted =
+                filter.query().indexed().withOrder(order).withLimit(1).withCursor(null);
         return record.outcomes(wanted).rows().stream()
                 .findFirst()
-                .map(row -> wanted.time(row.outcome()))
+                .map(row -> wanted.time(row.outcome())
+                        .truncatedTo(ChronoUnit.MILLIS)
+                        .plusMillis(millis))
                 .orElse(null);
     }
 
@@ -207,11 +190,6 @@ public record OutcomesView(
             Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[index]++;
         }
         return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
-    }
-
-    /** Returns whether any condition is set. */
-    public boolean isFiltered() {
-        return !given.isEmpty();
     }
 
     /** Returns the value of a field of the form; empty for none. */
@@ -237,10 +215,5 @@ public record OutcomesView(
                 && !given.containsKey("to")
                 && !words.isEmpty()
                 && paging.newest().isEmpty();
-    }
-
-    /** Returns the address of the agents that send the shard. */
-    public String agents() {
-        return OutcomeQuery.address("/ui/agents", Map.of("shard", value("shard")));
     }
 }

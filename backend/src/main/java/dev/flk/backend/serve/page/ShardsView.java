@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
@@ -129,16 +130,12 @@ public record ShardsView(
         }
 
         private static String line(List<Double> values) {
-            double low = values.stream()
-                    .filter(Double::isFinite)
+            DoubleSummaryStatistics finite = values.stream()
                     .mapToDouble(Double::doubleValue)
-                    .min()
-                    .orElse(0);
-            double high = values.stream()
                     .filter(Double::isFinite)
-                    .mapToDouble(Double::doubleValue)
-                    .max()
-                    .orElse(0);
+                    .summaryStatistics();
+            double low = finite.getCount() == 0 ? 0 : finite.getMin();
+            double high = finite.getCount() == 0 ? 0 : finite.getMax();
             return Plot.sparkline(
                     values,
                     low,

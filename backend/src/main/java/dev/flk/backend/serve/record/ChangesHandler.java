@@ -42,19 +42,7 @@ public final class ChangesHandler implements AutoCloseable {
     private static final String PATH = "/v1/outcomes/changes";
     private static final String NOW = "now";
     private static final long MAX_CHARS = 2 << 20;
-    private static final Set<String> QUERY = Set.of(
-            "shard",
-            "from",
-            "to",
-            "measured_from",
-            "measured_to",
-            "verdict",
-            "regime",
-            "reason",
-            "key",
-            "limit",
-            "cursor",
-            "follow");
+    private static final Set<String> QUERY = RecordHandler.withConditions("shard", "limit", "cursor", "follow");
     private static final Set<String> SWITCH = Set.of("true", "false");
 
     /**

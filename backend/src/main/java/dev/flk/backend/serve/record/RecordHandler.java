@@ -38,6 +38,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,19 +70,9 @@ public final class RecordHandler implements AutoCloseable {
     private static final int MAX_WAITING = 64;
     static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
-    private static final Set<String> OF_OUTCOMES = Set.of(
-            "id",
-            "from",
-            "to",
-            "measured_from",
-            "measured_to",
-            "verdict",
-            "regime",
-            "reason",
-            "key",
-            "order",
-            "limit",
-            "cursor");
+    private static final List<String> CONDITIONS =
+            List.of("from", "to", "measured_from", "measured_to", "verdict", "regime", "reason", "key");
+    private static final Set<String> OF_OUTCOMES = withConditions("id", "order", "limit", "cursor");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
@@ -103,6 +94,11 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
+    /** Returns the names of the conditions for outcomes, and more names. */
+    static Set<String> withConditions(String... more) {
+        return Stream.concat(CONDITIONS.stream(), Stream.of(more)).collect(Collectors.toUnmodifiableSet());
+    }
+
     /**
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
@@ -116,7 +112,7 @@ public final class RecordHandler implements AutoCloseable {
 
     public Routes addTo(Routes routes) {
         return routes.get(SHARDS, guard.reading(this::shards))
-                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomesOfShard))
+                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomes))
                 .get(ACROSS_SHARDS, guard.reading(this::outcomes));
     }
 
@@ -134,22 +130,15 @@ public final class RecordHandler implements AutoCloseable {
         });
     }
 
-    private void outcomesOfShard(Request request, Exchange exchange) {
-        outcomes(request, exchange, () -> {
-            String path = request.path();
-            return BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
-        });
-    }
-
+    /** Answers with outcomes of the shard in the path, or of all shards if the path has none. */
     private void outcomes(Request request, Exchange exchange) {
-        outcomes(request, exchange, () -> null);
-    }
-
-    /** @param shard a supplier of the shard; the supplier returns null for all shards */
-    private void outcomes(Request request, Exchange exchange, Supplier<@Nullable String> shard) {
         boolean isCsv = CsvOutcomes.areWanted(request.header("Accept"));
         answer(exchange, isCsv ? CsvOutcomes.MAX_BYTES : MAX_ANSWER_BYTES, found -> {
-            String name = shard.get();
+            String path = request.path();
+            String name = path.equals(ACROSS_SHARDS)
+                    ? null
+                    : BadRequest.decodedPath(
+                            path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
             Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
             int limit = isCsv ? limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT) : limit(query);
             OutcomeQuery wanted = wanted(query, name).withLimit(limit).withCursor(cursor(query));

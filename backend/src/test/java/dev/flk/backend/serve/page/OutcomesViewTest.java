@@ -27,8 +27,7 @@ final class OutcomesViewTest {
     }
 
     private OutcomesView view(Map<String, String> query) {
-        return OutcomesView.read(
-                record.outcomes(), OutcomeFilter.parse(query, null), null, null, Policy.defaults(), NOW);
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
     }
 
     @Test

@@ -29,8 +29,7 @@ final class ShardViewsTest {
     }
 
     private OutcomesView explore(Map<String, String> query) {
-        return OutcomesView.read(
-                record.outcomes(), OutcomeFilter.parse(query, null), null, null, Policy.defaults(), NOW);
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
     }
 
     private List<String> shards(Wish wanted) {

@@ -25,7 +25,6 @@ import java.net.http.HttpResponse;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashSet;
@@ -295,17 +294,15 @@ public final class RecordCommand implements Callable<Integer> {
             Supplier<Printer> printers)
             throws IOException {
         PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
-        List<String> unknown = new ArrayList<>();
+        int unknown = 0;
         for (String base : bases) {
             Answers one = new Answers(base, question);
-            if (one.isUnknownShard) {
-                unknown.add(base);
-            }
+            unknown += one.isUnknownShard ? 1 : 0;
             if (one.hasMore()) {
                 answers.add(one);
             }
         }
-        if (unknown.size() == bases.size()) {
+        if (unknown == bases.size()) {
             throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
                     + "' is recorded; run record without --shard to list the shards");
         }
