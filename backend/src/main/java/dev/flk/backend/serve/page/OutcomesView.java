@@ -197,9 +197,9 @@ public record OutcomesView(
         return given.getOrDefault(name, "");
     }
 
-    /** Returns a time of the form as the value of an input, which is in UTC and has no zone. */
+    /** Returns a time of the form as the value of an input, which has no zone; empty if it is not a time. */
     public String local(String name) {
-        return value(name).replace("Z", "");
+        return value(name).endsWith("Z") ? value(name).replace("Z", "") : "";
     }
 
     public String title() {

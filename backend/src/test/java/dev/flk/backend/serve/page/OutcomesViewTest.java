@@ -155,7 +155,8 @@ final class OutcomesViewTest {
         "2026-01-01T00:00:00.1Z, 2026-01-01T00:00:00.100",
         "2026-01-01T00:00, 2026-01-01T00:00:00",
         "-1000000000-01-01T00:00:00Z, 0001-01-01T00:00:00",
-        "+10000-01-01T00:00, 9999-12-31T23:59:59"
+        "+10000-01-01T00:00, 9999-12-31T23:59:59",
+        "soon, ''"
     })
     void local_isATimeThatHtmlPermits(String given, String local) {
         assertThat(OutcomesView.invalid(Map.of("from", given), "", NOW).local("from"))
