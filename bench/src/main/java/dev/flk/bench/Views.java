@@ -82,7 +82,6 @@ record Views(int shards, int outcomes, int agents, int waiting) {
         views.put("agents, silent", "/agents?silent=on");
         views.put("shards", "/shards");
         views.put("shards, escalated", "/shards?verdict=escalated");
-        views.put("shard", "/shard?name=" + Certificates.SHARD);
         views.put("outcomes", "/outcomes");
         views.put("outcomes, last hour", "/outcomes?" + hour);
         views.put("outcomes, escalated", "/outcomes?verdict=escalated&" + hour);

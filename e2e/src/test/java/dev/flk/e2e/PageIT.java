@@ -81,9 +81,9 @@ final class PageIT {
             "/outcomes?clock=measured&regime=mixed&shard=pump-1&reason=regime%20mismatch",
             "/shards",
             "/shards?verdict=rejected",
-            "/shard?name=" + SHARD,
-            "/shard?name=" + SHARD + "&verdict=rejected",
-            "/key?id=none",
+            "/outcomes?shard=" + SHARD,
+            "/outcomes?shard=" + SHARD + "&verdict=rejected",
+            "/outcomes?key=none",
             "/review",
             "/review?show=reviewed",
             "/state",
@@ -252,7 +252,7 @@ final class PageIT {
     void viewsOfData_areSound() throws Exception {
         look("data", withData, "", viewsOfData());
         look("wrong", withData, "404", List.of("/search?q=x"));
-        look("wrong", withData, "400", List.of("/agents?sort=x", "/shard?name=a&from=x", "/outcomes?from=x"));
+        look("wrong", withData, "400", List.of("/agents?sort=x", "/outcomes?from=x"));
     }
 
     @Test
@@ -288,7 +288,7 @@ final class PageIT {
                 });
                 look("logs", backend, "", List.of(""));
                 server.kill();
-                List<String> views = List.of("/agents", "/outcomes", "/shard?name=pump-1", "/review", "/state");
+                List<String> views = List.of("/agents", "/outcomes", "/outcomes?shard=pump-1", "/review", "/state");
                 for (String view : views) {
                     open(backend, view);
                     assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
@@ -329,7 +329,7 @@ final class PageIT {
             submit(client, SHARD, 1, 99);
             submit(client, "live", 1_001, 1_100);
             int next = 1_101;
-            for (String view : List.of("/shards", "/agents", "/shard?name=live")) {
+            for (String view : List.of("/shards", "/agents", "/outcomes?shard=live")) {
                 open(backend, view);
                 // what moves while the page is loading belongs to no update
                 browser.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
@@ -376,7 +376,7 @@ final class PageIT {
     @Test
     @Tag("thorough")
     void plot_zoomsByDragging_andItsPointsOpenCertificates() {
-        open(withData, "/shard?name=" + SHARD);
+        open(withData, "/outcomes?shard=" + SHARD);
         // an update may replace the plot while the pointer moves
         await().ignoreExceptions().until(() -> {
             new Actions(browser.driver())
@@ -485,10 +485,7 @@ final class PageIT {
                 "/outcomes",
                 "/shards",
                 "/shards?prefix=" + query + "&text=" + query + "&verdict=" + query,
-                "/shard?name=" + query,
-                "/shard?name=" + query + "&from=" + query,
                 "/certificate?id=" + wrong.id(),
-                "/key?id=" + query,
                 "/review",
                 "/review?show=reviewed",
                 "/review?id=" + wrong.id(),

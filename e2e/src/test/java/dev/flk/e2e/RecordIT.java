@@ -72,16 +72,13 @@ class RecordIT {
             Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
 
             String shards = client.get("/ui/shards").body();
-            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27\">&lt;b&gt;&amp;'</a>");
+            assertThat(shards).contains("<a href=\"/ui/outcomes?shard=%3Cb%3E%26%27\">&lt;b&gt;&amp;'</a>");
             assertThat(shards).doesNotContain("<b>");
 
-            assertThat(client.get("/ui/shard?name=%3Cb%3E%26%27&from=2100-01-01T00:00:00Z")
-                            .body())
-                    .contains("The record has no outcome of this shard in this range of time.");
-            String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
+            String shard = client.get("/ui/outcomes?shard=%3Cb%3E%26%27").body();
             assertThat(shard)
                     .doesNotContain("<b>")
-                    .contains("The newest 3 outcomes of this range, 1 of them not accepted");
+                    .contains("3 certificates (shard &lt;b&gt;&amp;'), the newest first", "D̂ (no unit)");
             assertThat(shard.substring(shard.indexOf("<tbody>")))
                     .containsSubsequence(
                             Pcs.number(3)
@@ -91,7 +88,8 @@ class RecordIT {
                                     .toString(),
                             "1.9000")
                     .contains("1.0000");
-            assertThat(client.get("/ui/shard?name=other").body()).contains("The record has no outcome of this shard.");
+            assertThat(client.get("/ui/outcomes?shard=other").body())
+                    .contains("The record has no certificates (shard other).");
 
             String id = Pcs.number(3)
                     .with("shard_id", hostile)
@@ -101,14 +99,13 @@ class RecordIT {
             assertThat(client.get("/ui/search?q=" + id.substring(0, 8)).header("Location"))
                     .isEqualTo("/ui/certificate?id=" + id);
             assertThat(client.get("/ui/search?q=%3Cb%3E%26%27").header("Location"))
-                    .isEqualTo("/ui/shard?name=%3Cb%3E%26%27");
+                    .isEqualTo("/ui/outcomes?shard=%3Cb%3E%26%27");
             String key = StrictJson.read(
                             client.get("/v1/outcomes?limit=1").body().strip())
                     .path("key_id")
                     .asText();
-            assertThat(client.get("/ui/search?q=" + key).header("Location")).isEqualTo("/ui/key?id=" + key);
-            assertThat(client.get("/ui/key?id=" + key).body())
-                    .contains("The newest 3 outcomes of certificates that were signed with this key", "&lt;b&gt;");
+            assertThat(client.get("/ui/search?q=" + key).header("Location")).isEqualTo("/ui/outcomes?key=" + key);
+            assertThat(client.get("/ui/outcomes?key=" + key).body()).contains("3 certificates (key ", "&lt;b&gt;");
             assertThat(client.get("/ui/certificate?id=" + id).body())
                     .contains("This certificate was rejected: ", "<th scope=\"row\">D̂</th><td>1.9</td><td>1.0</td>")
                     .contains("<circle ", "wal cat --id " + id)

@@ -3,7 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -14,22 +14,17 @@ import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
-import dev.flk.backend.serve.page.KeyView;
 import dev.flk.backend.serve.page.OutcomeFilter;
-import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
 import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
-import dev.flk.backend.serve.page.ShardView;
-import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
 import dev.flk.backend.serve.page.StateView.Place;
 import dev.flk.backend.serve.record.OutcomeExport;
 import dev.flk.backend.serve.record.OutcomeExport.Format;
-import dev.flk.backend.serve.record.RecordHandler;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.certificate.PcsId;
@@ -49,7 +44,6 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -65,13 +59,11 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -107,14 +99,8 @@ final class PageHandler implements AutoCloseable {
     private static final DateTimeFormatter FILE_TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
     private static final List<Header> FILE_HEADERS = List.of(new Header("X-Content-Type-Options", "nosniff"));
-    /** The answer after a file, which is ignored: only the first answer to a request counts. */
-    private static final Answer AFTER_FILE = new Answer(200, "text/plain", new byte[0], List.of());
-
-    private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
-    private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
-    private static final Pattern LOCAL_TIME = Pattern.compile("[-0-9]+T\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?");
-    private static final Map<String, Clock> CLOCKS =
-            Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
+    /** The body of the answer after a file, which is ignored: only the first answer to a request counts. */
+    private static final byte[] NOTHING = {};
 
     private final NowWatch now;
     private final Supplier<Optional<RecordedOutcomes>> record;
@@ -174,12 +160,12 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH, view(this::now))
                 .get(PATH + "/agents", view(this::agents))
                 .get(PATH + "/shards", view(this::shards))
-                .get(PATH + "/shard", view(this::shard))
+                .get(PATH + "/shard", moved("name", "shard"))
                 .get(PATH + "/certificate", view(this::certificate))
                 .get(PATH + "/outcomes", view(this::outcomes))
                 .get(PATH + "/outcomes.csv", file(Format.CSV))
                 .get(PATH + "/outcomes.ndjson", file(Format.NDJSON))
-                .get(PATH + "/key", view(this::key))
+                .get(PATH + "/key", moved("id", "key"))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
                 .get(PATH + "/state", view(this::state))
@@ -264,28 +250,25 @@ final class PageHandler implements AutoCloseable {
         Map<String, String> query = BadRequest.query(request, PAGE_OF_OUTCOMES);
         if (query.containsValue("")) {
             // a form sends all its fields; the address of the view has only those that are filled in
-            return redirect(OutcomesView.path(OutcomeFilter.given(query)));
+            return redirect(OutcomesView.path(query));
         }
-        return recorded(
-                "Explore",
-                found -> explored(
-                        query,
-                        filter -> html(
-                                200,
-                                pages.html(OutcomesView.read(
-                                        found, filter, query.get("cursor"), query.get("newer"), clock.instant())))));
+        return explored(
+                query, (found, filter) -> pages.html(OutcomesView.read(found, filter, policy, clock.instant())));
     }
 
     /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
-    private Answer explored(Map<String, String> query, Function<OutcomeFilter, Answer> view) {
-        OutcomeFilter filter;
-        try {
-            filter = OutcomeFilter.parse(
-                    query, sessions.get().map(Sessions::store).orElse(null));
-        } catch (IllegalFilterException e) {
-            return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
-        }
-        return view.apply(filter);
+    private Answer explored(Map<String, String> query, BiFunction<RecordedOutcomes, OutcomeFilter, byte[]> view) {
+        return recorded("Explore", found -> {
+            OutcomeFilter filter;
+            try {
+                filter = OutcomeFilter.parse(
+                        query, sessions.get().map(Sessions::store).orElse(null));
+            } catch (InvalidQueryException e) {
+                String problem = String.valueOf(e.getMessage());
+                return html(400, pages.html(OutcomesView.invalid(query, problem, clock.instant())));
+            }
+            return html(200, view.apply(found, filter));
+        });
     }
 
     /** Sends all outcomes that meet the conditions of the view Explore as a file. */
@@ -293,15 +276,10 @@ final class PageHandler implements AutoCloseable {
         export.run(
                 exchange,
                 () -> exchange.answer(orReason(
-                        asked -> {
-                            Map<String, String> query = BadRequest.query(asked, OUTCOMES);
-                            return recorded(
-                                    "Explore",
-                                    found -> explored(query, filter -> {
-                                        export(exchange, found, filter, format);
-                                        return AFTER_FILE;
-                                    }));
-                        },
+                        asked -> explored(BadRequest.query(asked, OUTCOMES), (found, filter) -> {
+                            export(exchange, found, filter, format);
+                            return NOTHING;
+                        }),
                         request)));
     }
 
@@ -309,22 +287,12 @@ final class PageHandler implements AutoCloseable {
         export.send(
                 exchange,
                 found,
-                cursor ->
-                        OutcomesView.part(found, filter, OutcomeQuery.Order.NEWEST, OutcomeExport.ROWS_AT_ONCE, cursor),
-                !filter.value("id").isEmpty(),
+                cursor -> found.outcomes(
+                        filter.query().withLimit(OutcomeExport.ROWS_AT_ONCE).withCursor(cursor)),
+                filter.query().id() != null,
                 format,
                 "outcomes-" + FILE_TIME.format(clock.instant()),
                 FILE_HEADERS);
-    }
-
-    /** Returns the range of time in a query. */
-    private static Span span(Map<String, String> query) {
-        Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
-        if (Stream.of(span.from(), span.to())
-                .anyMatch(time -> time != null && (time.isAfter(LAST_TIME) || time.isBefore(FIRST_TIME)))) {
-            throw new BadRequest("a time is not in the years 1 to 9999");
-        }
-        return span;
     }
 
     private Answer agents(Request request) {
@@ -360,29 +328,15 @@ final class PageHandler implements AutoCloseable {
                 found -> html(200, pages.html(ShardsView.read(found, wanted, query.get("cursor"), clock.instant()))));
     }
 
-    private Answer shard(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to", "verdict", "page"));
-        for (String bound : List.of("from", "to")) {
-            query.computeIfPresent(bound, (name, time) -> ofInput(time));
-        }
-        query.remove("verdict", "");
-        Span span = span(query);
-        // a form names its clock although a range may not be given
-        Clock selected = span.isOpen() ? null : CLOCKS.get(query.getOrDefault("clock", Clock.RECEIVED.query()));
-        Integer page = ReviewPages.number(query, "page");
-        ShardView.Wish wanted = new ShardView.Wish(
-                query.getOrDefault("name", ""),
-                span,
-                selected,
-                RecordHandler.verdict(query),
-                page == null ? 0 : Math.min(page, ShardView.MOST_PAGES - 1));
-        return recorded(found -> html(200, pages.html(ShardView.read(found, wanted, policy, clock.instant()))));
-    }
-
-    /** Returns the value of an input for a date and a time, which has no zone, as a time in UTC; null if it is empty. */
-    private static @Nullable String ofInput(String time) {
-        Matcher local = LOCAL_TIME.matcher(time);
-        return time.isEmpty() ? null : !local.matches() ? time : time + (local.group(1) == null ? ":00Z" : "Z");
+    /** Redirects from the address of a former view to the view Explore. */
+    private Endpoint moved(String formerName, String name) {
+        return view(request -> {
+            Map<String, String> query =
+                    BadRequest.query(request, Set.of(formerName, "clock", "from", "to", "verdict", "page"));
+            String value = query.remove(formerName);
+            query.put(name, value == null ? "" : value);
+            return redirect(OutcomesView.path(query));
+        });
     }
 
     private Answer certificate(Request request) {
@@ -407,11 +361,6 @@ final class PageHandler implements AutoCloseable {
                                     policy,
                                     clock.instant())));
         });
-    }
-
-    private Answer key(Request request) {
-        String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
-        return recorded(found -> html(200, pages.html(KeyView.read(found, id, clock.instant()))));
     }
 
     private Answer review(Request request) {
@@ -456,14 +405,14 @@ final class PageHandler implements AutoCloseable {
             }
         }
         if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
-            return redirect(PATH + "/shard?name=" + Pages.encoded(text));
+            return redirect(OutcomesView.path(Map.of("shard", text)));
         }
         Optional<Sessions> opened = sessions.get();
         if (opened.isPresent() && isAgent(opened.get().store(), text)) {
             return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
         }
-        if (found.isPresent() && !text.isEmpty() && KeyView.exists(found.get(), text)) {
-            return redirect(PATH + "/key?id=" + Pages.encoded(text));
+        if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
+            return redirect(OutcomesView.path(Map.of("key", text)));
         }
         return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
     }
@@ -481,6 +430,12 @@ final class PageHandler implements AutoCloseable {
                                         "Search",
                                         "Several certificates have ids that begin with " + digits + ".",
                                         "Enter more digits."));
+    }
+
+    private static boolean isKey(RecordedOutcomes found, String text) {
+        return !found.outcomes(OutcomeQuery.ALL.withKey(text).withLimit(1))
+                .rows()
+                .isEmpty();
     }
 
     private static boolean isAgent(SessionStorage store, String text) {
@@ -515,30 +470,21 @@ final class PageHandler implements AutoCloseable {
     private Answer orReason(Function<Request, Answer> view, Request request) {
         try {
             return view.apply(request);
-        } catch (BadRequest e) {
-            return message(
-                    400,
-                    "Invalid address",
-                    "The address is not valid: " + e.text() + ".",
-                    "Correct it, or choose a view above.");
-        } catch (InvalidCursorException e) {
-            return message(
-                    400,
-                    "Invalid address",
-                    "The address is not valid: " + e.getMessage() + ".",
-                    "Correct it, or choose a view above.");
+        } catch (BadRequest | InvalidQueryException | InvalidCursorException e) {
+            return invalid(e);
         } catch (RecordUnavailableException e) {
             return unreadable(String.valueOf(e.getMessage()));
         } catch (StateException e) {
-            boolean isWrong = e.reason() == Reason.INVALID;
-            return isWrong
-                    ? message(
-                            400,
-                            "Invalid address",
-                            "The address is not valid: " + e.getMessage() + ".",
-                            "Correct it, or choose a view above.")
-                    : unreadable(e.getMessage());
+            return e.reason() == Reason.INVALID ? invalid(e) : unreadable(e.getMessage());
         }
+    }
+
+    private Answer invalid(RuntimeException e) {
+        return message(
+                400,
+                "Invalid address",
+                "The address is not valid: " + e.getMessage() + ".",
+                "Correct it, or choose a view above.");
     }
 
     private Answer unreadable(String why) {

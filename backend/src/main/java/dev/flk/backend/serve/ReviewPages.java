@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
@@ -20,7 +21,6 @@ import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.backend.serve.page.ReviewView.Source;
 import dev.flk.backend.serve.page.ReviewedView;
 import dev.flk.backend.serve.page.ReviewedView.Wish;
-import dev.flk.backend.serve.record.RecordHandler;
 import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -136,7 +136,7 @@ final class ReviewPages {
         Integer done = number(query, "done");
         Integer withdrawn = number(query, "withdrawn");
         Integer leftOut = number(query, "left_out");
-        Instant at = RecordHandler.time(query, "reviewed_at");
+        Instant at = OutcomeQuery.time(query, "reviewed_at");
         if (withdrawn != null) {
             return new Sent(
                     withdrawn, leftOut == null ? 0 : leftOut, null, Form.noteName(query), query.get("id"), null, null);

@@ -15,7 +15,6 @@ import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.TemporaryRows;
@@ -91,12 +90,7 @@ class FollowedLogTest {
     }
 
     private List<RowKey> recorded() {
-        Span ever = new Span(null, null);
-        return rows
-                .rows()
-                .find(new OutcomeQuery("shard-1", null, null, null, null, ever, ever, Order.EPOCH, 1_000, null))
-                .rows()
-                .stream()
+        return rows.rows().find(OutcomeQuery.ALL.withShard("shard-1").withOrder(Order.EPOCH)).rows().stream()
                 .map(OutcomeRows.Version::key)
                 .toList();
     }

@@ -105,7 +105,7 @@ final class RestoredBackendTest {
             before.addAll(reviews(backend));
         });
         assertThat(before).singleElement().asString().contains("\"version\":2").contains("it is expected");
-        await().until(() -> Files.list(archive).anyMatch(file -> file.toString().endsWith(".wal")));
+        await().until(() -> new DiskFiles().list(archive).stream().anyMatch(name -> name.endsWith(".wal")));
 
         new InboxDirectory(new DiskFiles(), directory.resolve("restored"), new Random(1), "a test")
                 .restore(new DiskFiles(), archive, null, false, id -> 0);

@@ -247,9 +247,8 @@ final class PageHandlerTest {
     @ParameterizedTest
     @CsvSource({
         "verdict=x, verdict is not one of accepted",
-        "regime=x, regime is not one of sticky",
-        "clock=x, clock is not received or measured",
-        "from=-1000000000-01-01T00:00:00Z, from is not in the years 1 to 9999",
+        "regime=x, regime is not one of mixed",
+        "clock=x, clock is not one of measured",
         "to=2026-99-01T00:00:00Z, to is not a time",
         "from=2026-01-02T00:00&to=2026-01-01T00:00:00Z, the range of time ends before it begins",
         "id=abc, id is not 8 to 64",
@@ -392,8 +391,8 @@ final class PageHandlerTest {
         assertThat(get("/ui/agents?shard=pump-1").body())
                 .contains(
                         ">a-one<",
-                        "<a href=\"/ui/shard?name=pump-1\">pump-1</a>",
-                        "?name=%3Cb%3E\">&lt;b&gt;<",
+                        "<a href=\"/ui/outcomes?shard=pump-1\">pump-1</a>",
+                        "?shard=%3Cb%3E\">&lt;b&gt;<",
                         "<summary>and 1 more</summary>")
                 .doesNotContain(">a-two<", ">a-wrong<");
         assertThat(get("/ui/agents?shard=pump").body()).contains("No agent names the shard “pump” in its report.");
@@ -401,67 +400,22 @@ final class PageHandlerTest {
             server.record = memory.outcomes();
             memory.add("<b>", 1, "accepted", "", ServerFixture.NOW);
 
-            assertThat(get("/ui/shard?name=%3Cb%3E").body())
-                    .contains("/ui/agents?shard=%3Cb%3E\"", "/ui/outcomes?shard=%3Cb%3E\"");
+            assertThat(get("/ui/outcomes?shard=%3Cb%3E").body()).contains("/ui/agents?shard=%3Cb%3E\"");
         }
     }
 
-    @Test
-    void shard_rangeOfItsForm_isInUtc() throws Exception {
-        try (MemoryRecord memory = new MemoryRecord()) {
-            server.record = memory.outcomes();
-            for (int i = 0; i < 3; i++) {
-                memory.add(
-                        "a",
-                        i,
-                        "accepted",
-                        "",
-                        Instant.parse("2026-01-09T10:00:00Z").plusSeconds(30L * i));
-            }
-            String form = "/ui/shard?name=a&clock=received&verdict=&from=2026-01-09T10:00:30&to=";
+    @ParameterizedTest
+    @CsvSource({
+        "shard?name=a%26b&clock=measured&from=2026-01-09T10:00:30&to=&verdict=rejected&page=2,"
+                + " ?verdict=rejected&clock=measured&from=2026-01-09T10%3A00%3A30Z&shard=a%26b",
+        "key?id=k%26l, ?key=k%26l",
+        "shard, ''"
+    })
+    void formerAddresses_redirectToExplore(String former, String query) throws Exception {
+        HttpResponse<String> answer = get("/ui/" + former);
 
-            assertThat(get(form + "2026-01-09T10:01").body())
-                    .contains("The newest 1 outcomes", "value=\"2026-01-09T10:01:00\"");
-            assertThat(get(form + "2026-01-09T10:01:00.001").body()).contains("The newest 2 outcomes");
-            assertThat(get(form).body()).contains("The newest 2 outcomes");
-            for (String time : List.of("soon", "-1000000000-01-01T00:00:00Z", "%2B10000-01-01T00:00:00Z")) {
-                assertThat(get(form + time).statusCode()).as(time).isEqualTo(400);
-            }
-        }
-    }
-
-    @Test
-    void shard_formWithoutARange_choosesNone_soAVerdictSelectsFromAllTime() throws Exception {
-        try (MemoryRecord memory = new MemoryRecord()) {
-            server.record = memory.outcomes();
-            for (int i = 0; i < 410; i++) {
-                memory.add(
-                        "a",
-                        i,
-                        i == 0 ? "rejected" : "accepted",
-                        i == 0 ? "regime mismatch: x" : "",
-                        ServerFixture.NOW.plusSeconds(i),
-                        Map.of("window_end", ServerFixture.NOW.plusSeconds(i).toString()));
-            }
-
-            assertThat(get("/ui/shard?name=a").body())
-                    .contains(
-                            "name=\"from\" step=\"0.001\" value=\"\"",
-                            "name=\"to\" step=\"0.001\" value=\"\"",
-                            "The plots show the newest 400 outcomes");
-            // the form names the clock of its labels
-            assertThat(get("/ui/shard?name=a&from=&to=&clock=measured&verdict=rejected")
-                            .body())
-                    .contains("The newest 1 rejected outcomes", "value=\"\"");
-            memory.add("a", 410, "rejected", "regime mismatch: x", ServerFixture.NOW);
-            assertThat(get("/ui/shard?name=a&from=&to=&clock=measured&verdict=rejected")
-                            .body())
-                    .as("without a range, the form chooses no clock")
-                    .contains("The newest 2 rejected outcomes");
-            assertThat(get("/ui/shard?name=a&clock=received&to=2026-01-09T10:31:00.000001Z")
-                            .body())
-                    .contains("name=\"from\" step=\"0.001\" value=\"\"", "value=\"2026-01-09T10:31:00.001\"");
-        }
+        assertThat(answer.statusCode()).isEqualTo(302);
+        assertThat(answer.headers().firstValue("Location")).contains("/ui/outcomes" + query);
     }
 
     @Test
@@ -478,7 +432,7 @@ final class PageHandlerTest {
 
     @Test
     void views_withoutSessionsRecordOrState_sayWhy() throws Exception {
-        for (String view : List.of("outcomes", "shards", "shard?name=a", "review")) {
+        for (String view : List.of("outcomes", "shards", "review")) {
             assertThat(get("/ui/" + view).body()).as(view).contains("This backend has no record of outcomes.");
         }
         assertThat(get("/ui/state").body()).contains("This backend has no state of agents.");

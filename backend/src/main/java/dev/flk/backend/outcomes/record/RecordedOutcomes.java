@@ -2,7 +2,6 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.OutcomeJson;
-import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
@@ -13,10 +12,8 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -109,12 +106,24 @@ public final class RecordedOutcomes {
 
     /**
      * Returns the next part of the outcomes that a query selects. A part may have fewer outcomes than the limit
-     * although more follow.
+     * although more follow. For a query with the beginning of an id, at most as many outcomes as its limit are examined;
+     * if there may be more, the part has a cursor, which leads nowhere.
      *
      * @throws IllegalArgumentException if the cursor is invalid; the message is a sentence
      */
     public Rows outcomes(OutcomeQuery wanted) {
-        return rows.find(wanted);
+        String id = wanted.id();
+        if (id == null) {
+            return rows.find(wanted);
+        }
+        Comparator<Version> oldestFirst = Comparator.comparing(version -> wanted.time(version.outcome()));
+        List<Version> found = rows.withId(id, wanted.limit() + 1);
+        List<Version> selected = found.stream()
+                .limit(wanted.limit())
+                .filter(wanted::passes)
+                .sorted(wanted.order() == Order.NEWEST ? oldestFirst.reversed() : oldestFirst)
+                .toList();
+        return new Rows(selected, found.size() > wanted.limit() ? id : null, null);
     }
 
     /** Counts the outcomes that a query selects, see {@link OutcomeRows#count}. */
@@ -146,25 +155,6 @@ public final class RecordedOutcomes {
      */
     public List<Version> withId(String prefix, int limit) {
         return rows.withId(prefix, limit);
-    }
-
-    /**
-     * Returns the outcomes that a query selects and whose {@code pcs_id} begins with {@code prefix}, in the order of the
-     * query, which is one by time. Only the limit of the query is examined; if there may be more, the part has a cursor,
-     * which leads nowhere.
-     */
-    public Rows withId(String prefix, OutcomeQuery wanted) {
-        Function<RecordedOutcome, @Nullable Instant> clock =
-                wanted.measured().isOpen() ? RecordedOutcome::receivedAt : RecordedOutcome::measuredAt;
-        Comparator<Version> oldestFirst =
-                Comparator.comparing(version -> Objects.requireNonNull(clock.apply(version.outcome())));
-        List<Version> found = rows.withId(prefix, wanted.limit() + 1);
-        List<Version> selected = found.stream()
-                .limit(wanted.limit())
-                .filter(wanted::passes)
-                .sorted(wanted.order() == Order.NEWEST ? oldestFirst.reversed() : oldestFirst)
-                .toList();
-        return new Rows(selected, found.size() > wanted.limit() ? prefix : null, null);
     }
 
     /** Returns the ids that begin with {@code prefix}, see {@link #withId}. */

@@ -59,7 +59,7 @@ public final class Reviews implements AutoCloseable {
     public static final int MOST_RECENT = 10_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
-    private static final Span ALWAYS = new Span(null, null);
+    private static final OutcomeQuery WAITING = OutcomeQuery.ALL.withWaits(true).withOrder(Order.NEWEST);
     private static final int MOST_VERSIONS = 100;
     private static final int READ_AT_ONCE = 200;
     private static final int WRITTEN_AT_ONCE = 500;
@@ -245,7 +245,7 @@ public final class Reviews implements AutoCloseable {
         }
         try {
             long[] bounds = {0, clock.instant().minus(overdueAfter).toEpochMilli(), LAST_MILLIS};
-            Counts counts = record.count(waitingOf(null, null, RecordedOutcomes.MAX_LIMIT, null), bounds, MOST_COUNTED);
+            Counts counts = record.count(WAITING, bounds, MOST_COUNTED);
             metrics.overdueNow = counts.byVerdict().values().stream()
                     .mapToLong(each -> each[0])
                     .sum();
@@ -261,23 +261,6 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /** @param shard null for all shards */
-    private static OutcomeQuery waitingOf(
-            @Nullable String shard, @Nullable Span received, int limit, @Nullable String cursor) {
-        return new OutcomeQuery(
-                shard == null ? Set.of() : Set.of(shard),
-                null,
-                null,
-                null,
-                null,
-                true,
-                received == null ? ALWAYS : received,
-                ALWAYS,
-                Order.NEWEST,
-                limit,
-                cursor);
-    }
-
     /**
      * Returns outcomes that wait for a review, the newest first.
      *
@@ -288,7 +271,9 @@ public final class Reviews implements AutoCloseable {
         List<Version> found = new ArrayList<>();
         String cursor = null;
         do {
-            Rows part = record.outcomes(waitingOf(shard, null, limit - found.size(), cursor));
+            Rows part = record.outcomes(WAITING.withShards(shard == null ? Set.of() : Set.of(shard))
+                    .withLimit(limit - found.size())
+                    .withCursor(cursor));
             found.addAll(part.rows());
             cursor = part.cursor();
         } while (cursor != null && found.size() < limit);
@@ -402,18 +387,14 @@ public final class Reviews implements AutoCloseable {
         for (Kind verdict : VERDICTS) {
             String cursor = null;
             do {
-                Rows part = record.outcomes(new OutcomeQuery(
-                        Set.of(group.shard()),
-                        null,
-                        verdict,
-                        null,
-                        null,
-                        group.reviewedAt() == null,
-                        received,
-                        ALWAYS,
-                        Order.NEWEST,
-                        READ_AT_ONCE,
-                        cursor));
+                Rows part = record.outcomes(OutcomeQuery.ALL
+                        .withShard(group.shard())
+                        .withVerdict(verdict)
+                        .withWaits(group.reviewedAt() == null)
+                        .withReceived(received)
+                        .withOrder(Order.NEWEST)
+                        .withLimit(READ_AT_ONCE)
+                        .withCursor(cursor));
                 List<RowKey> all = part.rows().stream()
                         .filter(group::contains)
                         .map(Version::key)

@@ -114,17 +114,18 @@ public record AgentsView(
                     state.path("oldest_pending_seconds").asLong(),
                     state.path("dead_letters").asLong(),
                     shards(state)
-                            .map(name -> new Link(name, beginning(name), "/ui/shard?name=" + Pages.encoded(name)))
+                            .map(name -> new Link(name, beginning(name), OutcomesView.ofShard(name)))
                             .toList(),
                     state.path("clock_ahead_ms").asLong(),
                     state.path("breaker_open").asBoolean());
         }
 
         /** Returns the names of the shards in a report, which may have members of any kind. */
-        private static Stream<String> shards(JsonNode state) {
+        static Stream<String> shards(JsonNode state) {
             return StreamSupport.stream(state.path("shards").spliterator(), false)
                     .filter(JsonNode::isTextual)
                     .map(JsonNode::asText)
+                    .filter(name -> !name.isEmpty())
                     .limit(MOST_SHARDS);
         }
 

@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -143,7 +144,7 @@ public record CertificateView(
         facts.add(new Fact("epoch", Long.toString(outcome.key().epoch()), null, null));
         facts.add(new Fact("regime", outcome.regime(), null, null));
         if (claims != null) {
-            facts.add(new Fact("key", claims.keyId(), null, "/ui/key?id=" + Pages.encoded(claims.keyId())));
+            facts.add(new Fact("key", claims.keyId(), null, OutcomesView.path(Map.of("key", claims.keyId()))));
         }
         facts.add(new Fact("policy", verdict.policyHash(), null, null));
         if (claims != null) {

@@ -102,9 +102,9 @@ public record Outcome(Version version) {
         return version.outcome().measuredAt();
     }
 
-    /** Returns the query in the URL of the shard's view. */
-    public String shardQuery() {
-        return "name=" + Pages.encoded(key().shard());
+    /** Returns the address of the certificates of the shard. */
+    public String shardPath() {
+        return OutcomesView.ofShard(key().shard());
     }
 
     /** Returns the beginning of the id. */

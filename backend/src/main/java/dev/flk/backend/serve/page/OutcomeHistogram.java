@@ -109,7 +109,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** Returns the address to which a range of time can be added. */
     public String zoom() {
-        return filter.zoom();
+        return filter.zoom(filter.isMeasured());
     }
 
     /** Returns the time since which all certificates are counted. */
@@ -138,9 +138,13 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     /** Returns the address of the view with a part of the range, or a longer range. */
     private String moved(double before, double after) {
         long span = Math.max(LEAST_MILLIS, bounds[bounds.length - 1] - bounds[0]);
-        return filter.within(
+        return within(
                 from().plus(Duration.ofMillis(Math.round(before * span))),
                 to().plus(Duration.ofMillis(Math.round(after * span))));
+    }
+
+    private String within(Instant from, Instant to) {
+        return filter.with("from", from.toString(), "to", to.toString());
     }
 
     /** Returns the address of the middle half of the range; empty if the range is too short for it. */
@@ -167,10 +171,8 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
             most = Math.max(most, (double) sum(i));
         }
         Axis vertical = Axis.around("", 0, most);
-        Axis horizontal = Axis.ofTime(
-                filter.clock() == ShardView.Clock.MEASURED ? "time of the last measurement" : "time of arrival",
-                from(),
-                to());
+        Axis horizontal =
+                Axis.ofTime(filter.isMeasured() ? "time of the last measurement" : "time of arrival", from(), to());
         StringBuilder svg = new StringBuilder(text(
                 "<svg class=\"plot bars\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"group\""
                         + " aria-label=\"Certificates over time\" data-left=\"%d\" data-right=\"%d\">%n",
@@ -214,7 +216,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
         StringBuilder bar = new StringBuilder(text(
                 "<a href=\"%s\" aria-label=\"%s\"><title>%s</title>"
                         + "<rect class=\"space\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>",
-                filter.within(time(index), time(index + 1)).replace("&", "&amp;"),
+                within(time(index), time(index + 1)).replace("&", "&amp;"),
                 description,
                 description,
                 left,

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
-import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
+import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -21,8 +23,8 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The view Explore: a page of the certificates of all shards that meet conditions, the newest first, at most {@link
- * ShardView#MOST_ROWS}, and how many there are over time.
+ * The view Explore: a page of the certificates that meet conditions, the newest first, at most {@link #MOST_ROWS}, and
+ * how many there are over time.
  *
  * @param given the values of the form
  * @param problem what is wrong with the values, as a sentence; empty if they are valid
@@ -30,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param words what the certificates are
  * @param ranges the addresses of usual ranges of time
  * @param histogram the numbers over time; null if no certificate meets the conditions
+ * @param plots the plots of the shard; null if no shard is selected, or it has no certificate in this range
  * @param paging the addresses of other pages; empty texts for none
  * @param reasons the kinds of reasons on this page
  */
@@ -42,8 +45,12 @@ public record OutcomesView(
         List<Range> ranges,
         List<Outcome> rows,
         @Nullable OutcomeHistogram histogram,
+        @Nullable ShardPlots plots,
         Paging paging,
         List<String> reasons) {
+    /** The maximum number of certificates on a page. */
+    static final int MOST_ROWS = 100;
+
     /** The maximum number of certificates that are counted. */
     static final int MOST_COUNTED = 200_000;
 
@@ -57,59 +64,52 @@ public record OutcomesView(
 
     /** Returns the address of the certificates with a verdict that arrived in a range of time. */
     static String path(String verdict, Instant from, Instant to) {
-        Map<String, String> query = new LinkedHashMap<>();
-        query.put("verdict", verdict);
-        query.put("from", Pages.millis(from).toString());
-        query.put("to", Pages.millis(to).toString());
-        return path(OutcomeFilter.given(query));
+        return path(Map.of("verdict", verdict, "from", from.toString(), "to", to.toString()));
     }
 
-    /** Returns the address with a query. */
+    /** Returns the address with the conditions in a query. */
     public static String path(Map<String, String> query) {
-        return OutcomeFilter.path(OutcomeFilter.PATH, query);
+        return OutcomeQuery.address(OutcomeFilter.PATH, OutcomeFilter.given(query));
+    }
+
+    /** Returns the address of the certificates of a shard. */
+    static String ofShard(String shard) {
+        return path(Map.of("shard", shard));
     }
 
     /** Returns the view with the form only, and what is wrong with its values. */
-    public static OutcomesView invalid(Map<String, String> given, String problem, Instant now) {
+    public static OutcomesView invalid(Map<String, String> query, String problem, Instant now) {
         return new OutcomesView(
                 now,
-                given,
+                OutcomeFilter.given(query),
                 "Nothing is shown: " + problem + ".",
                 List.of(),
                 "",
                 List.of(),
                 List.of(),
                 null,
+                null,
                 Paging.NONE,
                 List.of());
     }
 
-    /**
-     * Reads a page.
-     *
-     * @param older the cursor after which the page begins; null for none
-     * @param newer the cursor before which the page ends; null for none, and if {@code older} is given
-     */
-    public static OutcomesView read(
-            RecordedOutcomes record,
-            OutcomeFilter filter,
-            @Nullable String older,
-            @Nullable String newer,
-            Instant now) {
-        boolean isBack = older == null && newer != null;
-        Rows part = part(record, filter, isBack ? Order.OLDEST : Order.NEWEST, isBack ? newer : older);
+    /** Reads a page. */
+    public static OutcomesView read(RecordedOutcomes record, OutcomeFilter filter, Policy policy, Instant now) {
+        OutcomeQuery wanted = filter.query();
+        boolean isBack = wanted.order() == Order.OLDEST;
+        Rows part = record.outcomes(wanted);
         List<Outcome> rows =
                 new ArrayList<>(part.rows().stream().map(Outcome::new).toList());
         if (isBack) {
             Collections.reverse(rows);
         }
-        boolean isOfIds = !filter.value("id").isEmpty();
-        boolean isNewest = older == null && (newer == null || part.cursor() == null);
+        boolean isOfIds = wanted.id() != null;
+        boolean isNewest = wanted.cursor() == null || (isBack && part.cursor() == null);
         String before = isNewest ? null : isBack ? part.cursor() : part.first();
         String after = isOfIds ? null : isBack ? part.first() : part.cursor();
         String problem = filter.agent() == null ? "" : filter.agent().problem();
         if (isOfIds && part.cursor() != null) {
-            problem = "More than " + ShardView.MOST_ROWS + " ids begin with these digits. Enter more of them.";
+            problem = "More than " + MOST_ROWS + " ids begin with these digits. Enter more of them.";
         }
         TreeSet<String> reasons = new TreeSet<>();
         rows.forEach(row -> reasons.add(row.version().outcome().cause()));
@@ -126,9 +126,10 @@ public record OutcomesView(
                         last(filter, "last 7 days", Duration.ofDays(7), now),
                         new Range("all time", filter.with("from", "", "to", ""))),
                 rows,
-                histogram(record, filter, rows),
+                histogram(record, filter, part),
+                filter.value("shard").isEmpty() ? null : ShardPlots.read(record, filter, policy),
                 new Paging(
-                        isNewest ? "" : filter.path(),
+                        isNewest ? "" : filter.with(),
                         before == null ? "" : filter.page("newer", before),
                         after == null ? "" : filter.page("cursor", after),
                         filter.file("csv"),
@@ -143,58 +144,40 @@ public record OutcomesView(
                         "from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
     }
 
-    private static Rows part(RecordedOutcomes record, OutcomeFilter filter, Order order, @Nullable String cursor) {
-        return part(record, filter, order, ShardView.MOST_ROWS, cursor);
-    }
-
-    /** Returns a part of the outcomes that meet the conditions. */
-    public static Rows part(
-            RecordedOutcomes record, OutcomeFilter filter, Order order, int limit, @Nullable String cursor) {
-        if (filter.selectsNothing()) {
-            return new Rows(List.of(), null, null);
-        }
-        String id = filter.value("id");
-        return id.isEmpty()
-                ? record.outcomes(filter.wanted(order, limit, cursor))
-                : record.withId(id, filter.wanted(order, limit, null));
-    }
-
-    private static @Nullable OutcomeHistogram histogram(
-            RecordedOutcomes record, OutcomeFilter filter, List<Outcome> rows) {
-        if (filter.selectsNothing()) {
-            return null;
-        }
-        if (!filter.value("id").isEmpty()) {
+    private static @Nullable OutcomeHistogram histogram(RecordedOutcomes record, OutcomeFilter filter, Rows part) {
+        List<Version> rows = part.rows();
+        if (filter.query().id() != null) {
             return rows.isEmpty() ? null : ofRows(filter, rows);
         }
-        Instant from = filter.span().from() != null ? filter.span().from() : end(record, filter, Order.OLDEST);
-        Instant to = filter.span().to() != null ? filter.span().to() : end(record, filter, Order.NEWEST);
-        if (from == null || to == null) {
-            return null; // the record has nothing
+        if (rows.isEmpty() && part.cursor() == null && filter.query().cursor() == null) {
+            return null;
         }
-        Instant begin = from.truncatedTo(ChronoUnit.MILLIS);
-        Instant end = filter.span().to() != null
-                ? to
-                : to.truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
-        if (!begin.isBefore(end)) {
-            return null; // the newest outcome is older than the range
+        Span span = filter.span();
+        Instant from = span.from() != null ? span.from() : end(record, filter, Order.OLDEST, 0);
+        Instant to = span.to() != null ? span.to() : end(record, filter, Order.NEWEST, 1);
+        if (from == null || to == null || !from.isBefore(to)) {
+            return null; // nothing may meet the conditions
         }
-        long[] bounds = OutcomeHistogram.bounds(begin, end);
-        Counts counts = record.count(filter.wanted(Order.NEWEST, 1, null), bounds, MOST_COUNTED);
+        long[] bounds = OutcomeHistogram.bounds(from, to);
+        Counts counts = record.count(filter.query(), bounds, MOST_COUNTED);
         return counts.total() == 0 && counts.completeFrom() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
     }
 
-    /** Returns the time of the oldest or the newest outcome that may meet the conditions. */
-    private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order) {
-        return record.outcomes(filter.indexed(order, 1)).rows().stream()
+    /** Returns the time of the oldest or the newest outcome that may meet the conditions, and some milliseconds later. */
+    private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order, int millis) {
+        OutcomeQuery wanted =
+                filter.query().indexed().withOrder(order).withLimit(1).withCursor(null);
+        return record.outcomes(wanted).rows().stream()
                 .findFirst()
-                .map(row -> filter.clock().of(new Outcome(row)))
+                .map(row -> wanted.time(row.outcome())
+                        .truncatedTo(ChronoUnit.MILLIS)
+                        .plusMillis(millis))
                 .orElse(null);
     }
 
-    private static OutcomeHistogram ofRows(OutcomeFilter filter, List<Outcome> rows) {
+    private static OutcomeHistogram ofRows(OutcomeFilter filter, List<Version> rows) {
         List<Instant> times = rows.stream()
-                .map(row -> filter.clock().of(row).truncatedTo(ChronoUnit.MILLIS))
+                .map(row -> filter.query().time(row.outcome()).truncatedTo(ChronoUnit.MILLIS))
                 .toList();
         long[] bounds = OutcomeHistogram.bounds(
                 times.get(times.size() - 1), times.get(0).plusMillis(1));
@@ -204,14 +187,9 @@ public record OutcomesView(
             while (bounds[index] > times.get(i).toEpochMilli()) {
                 index--;
             }
-            Objects.requireNonNull(counts.get(rows.get(i).kind()))[index]++;
+            Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[index]++;
         }
         return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
-    }
-
-    /** Returns whether any condition is set. */
-    public boolean isFiltered() {
-        return !given.isEmpty();
     }
 
     /** Returns the value of a field of the form; empty for none. */
@@ -219,13 +197,23 @@ public record OutcomesView(
         return given.getOrDefault(name, "");
     }
 
-    /** Returns a time of the form as the value of an input; empty if it is not set or invalid. */
+    /** Returns a time of the form as the value of an input, which has no zone; empty if it is not a time. */
     public String local(String name) {
-        try {
-            Instant time = OutcomeFilter.time(given, name);
-            return time == null ? "" : Pages.local(time);
-        } catch (IllegalFilterException e) {
-            return ""; // the view says what is wrong
-        }
+        return value(name).endsWith("Z") ? value(name).replace("Z", "") : "";
+    }
+
+    public String title() {
+        return !value("shard").isEmpty()
+                ? "Shard " + value("shard")
+                : value("key").isEmpty() ? "Explore" : "Key " + value("key");
+    }
+
+    /** Returns whether the page follows a shard or a key: it begins with the newest certificate. */
+    public boolean isLive() {
+        boolean isOfOne = given.containsKey("shard") || given.containsKey("key");
+        return isOfOne
+                && !given.containsKey("to")
+                && !words.isEmpty()
+                && paging.newest().isEmpty();
     }
 }

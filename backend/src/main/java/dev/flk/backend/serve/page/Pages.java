@@ -73,11 +73,6 @@ public final class Pages {
         return render("ui/shards.jte", view);
     }
 
-    /** Returns the HTML of the view of a shard, as UTF-8. */
-    public byte[] html(ShardView view) {
-        return render("ui/shard.jte", view);
-    }
-
     /** Returns the HTML of the view of a certificate, as UTF-8. */
     public byte[] html(CertificateView view) {
         return render("ui/certificate.jte", view);
@@ -96,11 +91,6 @@ public final class Pages {
     /** Returns the HTML of the view Explore, as UTF-8. */
     public byte[] html(OutcomesView view) {
         return render("ui/certificates.jte", view);
-    }
-
-    /** Returns the HTML of the view of a key, as UTF-8. */
-    public byte[] html(KeyView view) {
-        return render("ui/key.jte", view);
     }
 
     /** Returns the HTML of the view State, as UTF-8. */

@@ -45,7 +45,6 @@ public record ReviewEvidence(
     /** The maximum number of neighbours on each side. */
     public static final int NEIGHBOURS = 20;
 
-    private static final Span ALWAYS = new Span(null, null);
     private static final int MOST_READS = 4;
     private static final int WIDTH = 620;
     private static final int HEIGHT = 250;
@@ -101,17 +100,12 @@ public record ReviewEvidence(
         String cursor = null;
         int reads = 0;
         do {
-            Rows part = record.outcomes(new OutcomeQuery(
-                    outcome.key().shard(),
-                    null,
-                    null,
-                    null,
-                    null,
-                    received,
-                    ALWAYS,
-                    order,
-                    most - found.size(),
-                    cursor));
+            Rows part = record.outcomes(OutcomeQuery.ALL
+                    .withShard(outcome.key().shard())
+                    .withReceived(received)
+                    .withOrder(order)
+                    .withLimit(most - found.size())
+                    .withCursor(cursor));
             part.rows().forEach(row -> found.add(new Outcome(row)));
             cursor = part.cursor();
         } while (cursor != null && found.size() < most && ++reads < MOST_READS);

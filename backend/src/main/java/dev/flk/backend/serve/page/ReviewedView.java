@@ -65,9 +65,9 @@ public record ReviewedView(
             return Outcome.shortened(reviewed.key().pcsId());
         }
 
-        /** Returns the path of the view of the shard. */
+        /** Returns the address of the certificates of the shard. */
         public String shardPath() {
-            return "/ui/shard?name=" + Pages.encoded(reviewed.key().shard());
+            return OutcomesView.ofShard(reviewed.key().shard());
         }
     }
 

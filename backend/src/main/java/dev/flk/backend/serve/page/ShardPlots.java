@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.serve.page.Outcome.Claim;
-import dev.flk.backend.serve.page.ShardView.Drawn;
-import dev.flk.backend.serve.page.ShardView.Range;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
@@ -12,39 +14,102 @@ import dev.flk.program.plot.Plot.Line;
 import dev.flk.program.plot.Plot.Mark;
 import dev.flk.program.plot.Plot.Point;
 import dev.flk.verification.Policy;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
+import org.jspecify.annotations.Nullable;
 
-/** The plots of the outcomes of a shard: D̂ and budget over time, and the path through the plane of regimes. */
-final class ShardPlots {
+/**
+ * The plots of the newest outcomes of a shard in a range of time: D̂ and budget over time, and the path through the plane
+ * of regimes.
+ *
+ * @param outcomes at least one outcome, the oldest first
+ * @param texts a description of each outcome
+ * @param isMeasured whether the time is that of the last measurement instead of the arrival
+ * @param zoom the address to which the script adds a range of time
+ * @param isCut whether the range has older outcomes, which are not drawn
+ */
+public record ShardPlots(
+        List<Outcome> outcomes,
+        List<String> texts,
+        boolean isMeasured,
+        Instant from,
+        Instant to,
+        String zoom,
+        boolean isCut,
+        Policy policy) {
     private static final int WIDTH = 620;
     private static final int HEIGHT = 230;
     private static final int PLANE_HEIGHT = 520;
     private static final int RIGHT = 46;
     private static final double LEAST_PLANE_D_HAT = 3;
+    private static final int MOST_DRAWN = 400;
+    private static final int MOST_READS = 4;
 
-    private final List<Outcome> outcomes;
-    private final Range range;
-    private final Policy policy;
-    private final Axis time;
-    private final List<String> texts;
+    /**
+     * A plot.
+     *
+     * @param svg the plot for a page
+     * @param caption a description of the plot and its lines
+     * @param isOverTime whether its horizontal axis is the range of time
+     */
+    public record Drawn(String svg, String caption, boolean isOverTime) {}
 
-    /** @param outcomes at least one outcome; sorted by arrival or by measurement, as the clock of {@code range} says */
-    ShardPlots(List<Outcome> outcomes, Range range, Policy policy) {
-        this.outcomes = outcomes;
-        this.range = range;
-        this.policy = policy;
-        this.texts = outcomes.stream().map(this::text).toList();
-        this.time = Axis.ofTime(
-                range.clock() == ShardView.Clock.MEASURED ? "time of the last measurement" : "time of arrival",
-                range.from(),
-                range.to());
+    /** Reads the outcomes of the shard that a filter selects, whatever else it selects; null if there are none. */
+    static @Nullable ShardPlots read(RecordedOutcomes record, OutcomeFilter filter, Policy policy) {
+        OutcomeQuery wanted = OutcomeQuery.ALL
+                .withShard(filter.value("shard"))
+                .withReceived(filter.query().received())
+                .withMeasured(filter.query().measured())
+                .withOrder(Order.NEWEST);
+        List<Outcome> found = new ArrayList<>();
+        String cursor = null;
+        int reads = 0;
+        do {
+            Rows part =
+                    record.outcomes(wanted.withLimit(MOST_DRAWN - found.size()).withCursor(cursor));
+            part.rows().forEach(row -> found.add(new Outcome(row)));
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < MOST_DRAWN && ++reads < MOST_READS);
+        if (found.isEmpty()) {
+            return null;
+        }
+        boolean isMeasured = filter.isMeasured()
+                || (filter.span().isOpen() && found.stream().allMatch(each -> each.measuredAt() != null));
+        found.sort(Comparator.<Outcome, Instant>comparing(each -> time(each, isMeasured))
+                .thenComparing(each -> each.key().epoch()));
+        Instant from = filter.span().from();
+        Instant to = filter.span().to();
+        return new ShardPlots(
+                found,
+                found.stream().map(each -> text(each, isMeasured)).toList(),
+                isMeasured,
+                from != null && cursor == null ? from : time(found.get(0), isMeasured),
+                to != null ? to : time(found.get(found.size() - 1), isMeasured).plusMillis(1),
+                filter.zoom(isMeasured),
+                cursor != null,
+                policy);
     }
 
-    List<Drawn> all() {
+    private static Instant time(Outcome outcome, boolean isMeasured) {
+        return isMeasured ? Objects.requireNonNull(outcome.measuredAt()) : outcome.receivedAt();
+    }
+
+    private double seconds(Outcome outcome) {
+        return Axis.seconds(time(outcome, isMeasured));
+    }
+
+    private Axis time() {
+        return Axis.ofTime(isMeasured ? "time of the last measurement" : "time of arrival", from, to);
+    }
+
+    /** Draws the plots. */
+    public List<Drawn> all() {
         return List.of(dHat(), regimes(), budget());
     }
 
@@ -58,16 +123,16 @@ final class ShardPlots {
         return marks;
     }
 
-    private String text(Outcome outcome) {
+    private static String text(Outcome outcome, boolean isMeasured) {
         return outcome.shortId() + " " + outcome.verdict() + ", D̂ claimed "
                 + outcome.dHat().claimedText() + ", recomputed "
                 + outcome.dHat().recomputedText() + ", coh★ "
-                + outcome.cohStarText() + ", " + Pages.time(range.clock().of(outcome));
+                + outcome.cohStarText() + ", " + Pages.time(time(outcome, isMeasured));
     }
 
     private List<Mark> marksOf(Function<Outcome, Claim> claim) {
         return marks(each -> {
-            double x = Axis.seconds(range.clock().of(each));
+            double x = seconds(each);
             return List.of(
                     new Point(x, claim.apply(each).recomputed()),
                     new Point(x, claim.apply(each).claimed()));
@@ -76,7 +141,7 @@ final class ShardPlots {
 
     private List<Point> overTime(ToDoubleFunction<Outcome> value) {
         return outcomes.stream()
-                .map(each -> new Point(Axis.seconds(range.clock().of(each)), value.applyAsDouble(each)))
+                .map(each -> new Point(seconds(each), value.applyAsDouble(each)))
                 .toList();
     }
 
@@ -106,7 +171,7 @@ final class ShardPlots {
                 .toList();
         List<Point> all = new ArrayList<>(claimed);
         all.addAll(low);
-        Plot plot = new Plot("D̂ (no unit)", time, axisOf("D̂", all, high), WIDTH, HEIGHT, RIGHT)
+        Plot plot = new Plot("D̂ (no unit)", time(), axisOf("D̂", all, high), WIDTH, HEIGHT, RIGHT)
                 .between(Area.FIRST, low, high)
                 .axes()
                 .line(Line.FIRST, recomputed)
@@ -130,7 +195,7 @@ final class ShardPlots {
     private Drawn budget() {
         List<Point> claimed = overTime(each -> each.budget().claimed());
         List<Point> recomputed = overTime(each -> each.budget().recomputed());
-        Plot plot = new Plot("Budget (no unit)", time, Axis.around("budget", 0, 1), WIDTH, HEIGHT, RIGHT)
+        Plot plot = new Plot("Budget (no unit)", time(), Axis.around("budget", 0, 1), WIDTH, HEIGHT, RIGHT)
                 .axes()
                 .line(Line.FIRST, recomputed)
                 .line(Line.SECOND, claimed)

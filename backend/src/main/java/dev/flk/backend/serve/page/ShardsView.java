@@ -3,13 +3,13 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.program.plot.Plot;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
@@ -46,7 +46,6 @@ public record ShardsView(
     private static final int SILENT_INTERVALS = 5;
 
     private static final int SILENT_SECONDS = 300;
-    private static final Span ALWAYS = new Span(null, null);
 
     /**
      * The shards to show. Empty texts set no condition.
@@ -131,16 +130,12 @@ public record ShardsView(
         }
 
         private static String line(List<Double> values) {
-            double low = values.stream()
-                    .filter(Double::isFinite)
+            DoubleSummaryStatistics finite = values.stream()
                     .mapToDouble(Double::doubleValue)
-                    .min()
-                    .orElse(0);
-            double high = values.stream()
                     .filter(Double::isFinite)
-                    .mapToDouble(Double::doubleValue)
-                    .max()
-                    .orElse(0);
+                    .summaryStatistics();
+            double low = finite.getCount() == 0 ? 0 : finite.getMin();
+            double high = finite.getCount() == 0 ? 0 : finite.getMax();
             return Plot.sparkline(
                     values,
                     low,
@@ -197,12 +192,16 @@ public record ShardsView(
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */
     private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
-        List<Outcome> outcomes = new ArrayList<>(record
-                .outcomes(new OutcomeQuery(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
-                .rows()
-                .stream()
-                .map(Outcome::new)
-                .toList());
+        List<Outcome> outcomes = new ArrayList<>(
+                record
+                        .outcomes(OutcomeQuery.ALL
+                                .withShard(shard)
+                                .withOrder(Order.NEWEST)
+                                .withLimit(most))
+                        .rows()
+                        .stream()
+                        .map(Outcome::new)
+                        .toList());
         outcomes.sort(Comparator.comparing(Outcome::receivedAt)
                 .thenComparing(each -> each.key().epoch()));
         return outcomes;

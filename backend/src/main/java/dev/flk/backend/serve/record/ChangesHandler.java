@@ -4,7 +4,8 @@ package dev.flk.backend.serve.record;
 import dev.flk.backend.outcomes.record.OutcomeChanges;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
@@ -36,19 +37,7 @@ public final class ChangesHandler implements AutoCloseable {
     private static final String PATH = "/v1/outcomes/changes";
     private static final String NOW = "now";
     private static final long MAX_CHARS = 2 << 20;
-    private static final Set<String> QUERY = Set.of(
-            "shard",
-            "from",
-            "to",
-            "measured_from",
-            "measured_to",
-            "verdict",
-            "regime",
-            "reason",
-            "key",
-            "limit",
-            "cursor",
-            "follow");
+    private static final Set<String> QUERY = RecordHandler.withConditions("shard", "limit", "cursor", "follow");
     private static final Set<String> SWITCH = Set.of("true", "false");
 
     /**
@@ -155,9 +144,7 @@ public final class ChangesHandler implements AutoCloseable {
 
     private static OutcomeChanges changes(RecordedOutcomes record, Map<String, String> query, String cursor) {
         return new OutcomeChanges(
-                record,
-                RecordHandler.wanted(query, query.get("shard"), Order.OLDEST, RecordedOutcomes.MAX_LIMIT, null),
-                cursor.equals(NOW) ? OutcomeChanges.newest(record) : cursor);
+                record, OutcomeQuery.parse(query), cursor.equals(NOW) ? OutcomeChanges.newest(record) : cursor);
     }
 
     private static Answer part(RecordedOutcomes record, Part part) {
@@ -179,7 +166,7 @@ public final class ChangesHandler implements AutoCloseable {
             work.run();
         } catch (BadRequest e) {
             exchange.answer(Answer.error(400, e.text()));
-        } catch (InvalidCursorException e) {
+        } catch (InvalidQueryException | InvalidCursorException e) {
             exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
         } catch (ChangesLostException e) {
             exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));

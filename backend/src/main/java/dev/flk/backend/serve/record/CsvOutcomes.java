@@ -3,6 +3,7 @@ package dev.flk.backend.serve.record;
 
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.serve.record.RecordHandler.Body;
 import java.io.ByteArrayOutputStream;
@@ -13,6 +14,7 @@ import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -38,12 +40,6 @@ final class CsvOutcomes {
     private static final String QUALITY = "q=(0(\\.[0-9]{0,3})?|1(\\.0{0,3})?)";
 
     private CsvOutcomes() {}
-
-    /** A query for outcomes. */
-    interface Query {
-        /** Returns the part after a cursor, with at most {@code limit} outcomes. */
-        Rows part(@Nullable String cursor, int limit);
-    }
 
     /**
      * Returns whether a client prefers CSV to NDJSON. A client that names neither gets NDJSON.
@@ -75,17 +71,18 @@ final class CsvOutcomes {
     /**
      * Reads outcomes and renders them.
      *
-     * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
+     * @param wanted a query, with a limit of 1 to {@link #MAX_LIMIT}
      */
-    static Body read(Query query, @Nullable String cursor, int limit) {
+    static Body read(Function<OutcomeQuery, Rows> source, OutcomeQuery wanted) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (Writer out = new OutputStreamWriter(bytes, StandardCharsets.UTF_8)) {
             OutcomeCsv csv = new OutcomeCsv(out, LineDelimiter.LF);
-            String after = cursor;
-            int left = limit;
+            String after = wanted.cursor();
+            int left = wanted.limit();
             int reads = 0;
             do {
-                Rows part = query.part(after, Math.min(left, LINES_AT_ONCE));
+                Rows part = source.apply(
+                        wanted.withLimit(Math.min(left, LINES_AT_ONCE)).withCursor(after));
                 part.rows().forEach(csv::write);
                 out.flush();
                 left -= part.rows().size();

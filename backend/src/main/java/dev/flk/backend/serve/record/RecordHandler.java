@@ -3,8 +3,7 @@ package dev.flk.backend.serve.record;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
@@ -13,7 +12,6 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Shards;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
-import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -24,14 +22,10 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.time.DaemonThreads;
-import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -43,6 +37,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -75,20 +70,9 @@ public final class RecordHandler implements AutoCloseable {
     private static final int MAX_WAITING = 64;
     static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
-    private static final Set<String> OF_OUTCOMES = Set.of(
-            "id",
-            "from",
-            "to",
-            "measured_from",
-            "measured_to",
-            "verdict",
-            "regime",
-            "reason",
-            "key",
-            "order",
-            "limit",
-            "cursor");
-    private static final Set<String> ORDERS = Set.of("newest", "oldest");
+    private static final List<String> CONDITIONS =
+            List.of("from", "to", "measured_from", "measured_to", "verdict", "regime", "reason", "key");
+    private static final Set<String> OF_OUTCOMES = withConditions("id", "order", "limit", "cursor");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
@@ -110,6 +94,11 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
+    /** Returns the names of the conditions for outcomes, and more names. */
+    static Set<String> withConditions(String... more) {
+        return Stream.concat(CONDITIONS.stream(), Stream.of(more)).collect(Collectors.toUnmodifiableSet());
+    }
+
     /**
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
@@ -123,7 +112,7 @@ public final class RecordHandler implements AutoCloseable {
 
     public Routes addTo(Routes routes) {
         return routes.get(SHARDS, guard.reading(this::shards))
-                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomesOfShard))
+                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomes))
                 .get(ACROSS_SHARDS, guard.reading(this::outcomes));
     }
 
@@ -141,106 +130,47 @@ public final class RecordHandler implements AutoCloseable {
         });
     }
 
-    private void outcomesOfShard(Request request, Exchange exchange) {
-        outcomes(request, exchange, () -> {
-            String path = request.path();
-            return BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
-        });
-    }
-
+    /** Answers with outcomes of the shard in the path, or of all shards if the path has none. */
     private void outcomes(Request request, Exchange exchange) {
-        outcomes(request, exchange, () -> null);
-    }
-
-    /** @param shard a supplier of the shard; the supplier returns null for all shards */
-    private void outcomes(Request request, Exchange exchange, Supplier<@Nullable String> shard) {
         boolean isCsv = CsvOutcomes.areWanted(request.header("Accept"));
         answer(exchange, isCsv ? CsvOutcomes.MAX_BYTES : MAX_ANSWER_BYTES, found -> {
-            String name = shard.get();
+            String path = request.path();
+            String name = path.equals(ACROSS_SHARDS)
+                    ? null
+                    : BadRequest.decodedPath(
+                            path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
             Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
-            CsvOutcomes.Query read = (cursor, limit) -> outcomes(found, query, name, limit, cursor);
-            return isCsv
-                    ? CsvOutcomes.read(read, cursor(query), limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT))
-                    : Body.of(read.part(cursor(query), limit(query)));
+            int limit = isCsv ? limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT) : limit(query);
+            OutcomeQuery wanted = wanted(query, name).withLimit(limit).withCursor(cursor(query));
+            return isCsv ? CsvOutcomes.read(part -> outcomes(found, part), wanted) : Body.of(outcomes(found, wanted));
         });
     }
 
-    private static Rows outcomes(
-            RecordedOutcomes found,
-            Map<String, String> query,
-            @Nullable String shard,
-            int limit,
-            @Nullable String cursor) {
-        Rows part = selected(found, query, shard, limit, cursor);
-        if (part.rows().isEmpty() && shard != null && !found.hasShard(shard)) {
+    private static Rows outcomes(RecordedOutcomes found, OutcomeQuery wanted) {
+        if (wanted.id() != null) {
+            return new Rows(found.withId(wanted.id(), USUAL_LIMIT), null, null);
+        }
+        Rows part = found.outcomes(wanted);
+        if (part.rows().isEmpty() && !wanted.shards().stream().allMatch(found::hasShard)) {
             throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
         }
         return part;
     }
 
-    private static Rows selected(
-            RecordedOutcomes found,
-            Map<String, String> query,
-            @Nullable String shard,
-            int limit,
-            @Nullable String cursor) {
-        String id = query.get("id");
-        if (id != null) {
-            if (query.size() > 1 || shard != null) {
-                throw new BadRequest("id can't be combined with other conditions; leave out "
-                        + (query.size() > 1
-                                ? String.join(
-                                        ", ",
-                                        query.keySet().stream()
-                                                .filter(name -> !name.equals("id"))
-                                                .sorted()
-                                                .toList())
-                                : "the shard"));
-            }
-            if (!RecordedOutcomes.isId(id)) {
-                throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
-            }
-            return new Rows(found.withId(id, USUAL_LIMIT), null, null);
+    /** Returns the query for outcomes of a shard, or of all shards, that meet the conditions in the query of a URL. */
+    private static OutcomeQuery wanted(Map<String, String> query, @Nullable String shard) {
+        if (query.containsKey("id") && (shard != null || query.size() > 1)) {
+            String others = query.keySet().stream()
+                    .filter(name -> !name.equals("id"))
+                    .sorted()
+                    .collect(Collectors.joining(", "));
+            throw new BadRequest("id can't be combined with other conditions; leave out "
+                    + (others.isEmpty() ? "the shard" : others));
         }
-        Set<String> givenConditions = new HashSet<>(query.keySet());
-        givenConditions.removeAll(Set.of("limit", "cursor"));
-        Order order = "newest".equals(oneOf(query, "order", ORDERS))
-                ? Order.NEWEST
-                : shard == null || !givenConditions.isEmpty() ? Order.OLDEST : Order.EPOCH;
-        return found.outcomes(wanted(query, shard, order, limit, cursor));
-    }
-
-    /** Returns the query for outcomes that meet the conditions in the query of a URL. */
-    static OutcomeQuery wanted(
-            Map<String, String> query, @Nullable String shard, Order order, int limit, @Nullable String cursor) {
-        return new OutcomeQuery(
-                shard == null ? Set.of() : Set.of(shard),
-                query.get("key"),
-                verdict(query),
-                oneOf(query, "regime", Regime.values(), Regime::wireName),
-                query.get("reason"),
-                new Span(time(query, "from"), time(query, "to")),
-                new Span(time(query, "measured_from"), time(query, "measured_to")),
-                order,
-                limit,
-                cursor);
-    }
-
-    /**
-     * Returns the verdict in the query of a URL; null if it has none.
-     *
-     * @throws BadRequest if no outcome can have this verdict
-     */
-    public static @Nullable Kind verdict(Map<String, String> query) {
-        return oneOf(query, "verdict", Kind.values(), Kind::label);
-    }
-
-    private static <T> @Nullable T oneOf(Map<String, String> query, String name, T[] values, Function<T, String> text) {
-        String given = oneOf(query, name, Stream.of(values).map(text).toList());
-        return Stream.of(values)
-                .filter(each -> text.apply(each).equals(given))
-                .findFirst()
-                .orElse(null);
+        if (shard != null) {
+            query.put("shard", shard);
+        }
+        return OutcomeQuery.parse(query);
     }
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
@@ -364,7 +294,7 @@ public final class RecordHandler implements AutoCloseable {
             return Answer.error(400, e.text());
         } catch (NotFound e) {
             return missing(mayLack, String.valueOf(e.getMessage()));
-        } catch (InvalidCursorException e) {
+        } catch (InvalidQueryException | InvalidCursorException e) {
             return Answer.error(400, String.valueOf(e.getMessage()));
         } catch (RecordUnavailableException e) {
             return refusal(e);
@@ -413,15 +343,6 @@ public final class RecordHandler implements AutoCloseable {
 
     static Answer refusal(RecordUnavailableException e) {
         return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
-    }
-
-    public static @Nullable Instant time(Map<String, String> query, String name) {
-        String text = query.get(name);
-        try {
-            return text == null ? null : Instant.parse(text);
-        } catch (DateTimeException e) {
-            throw new BadRequest(name + " is not a time; write it like 2026-01-31T12:00:00Z");
-        }
     }
 
     static @Nullable String oneOf(Map<String, String> query, String name, Collection<String> values) {

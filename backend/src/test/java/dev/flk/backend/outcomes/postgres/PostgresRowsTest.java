@@ -10,7 +10,6 @@ import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
@@ -38,7 +37,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -345,8 +343,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     }
 
     private static OutcomeQuery everything() {
-        var ever = new Span(null, null);
-        return new OutcomeQuery(Set.of(), null, null, null, null, ever, ever, Order.NEWEST, 10, null);
+        return OutcomeQuery.ALL.withOrder(Order.NEWEST).withLimit(10);
     }
 
     private static void assertUnavailable(Runnable call) {

@@ -6,23 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** Tests of {@link OutcomeChanges} while rows are removed. */
 final class OutcomeChangesTest {
     private static final Instant NOW = Instant.parse("2026-11-20T10:00:00Z");
-    private static final Span ALWAYS = new Span(null, null);
-    private static final OutcomeQuery ALL =
-            new OutcomeQuery(Set.of(), null, null, null, null, ALWAYS, ALWAYS, Order.OLDEST, 100, null);
     private static final int ROWS = 300;
 
     private final MemoryRecord record = new MemoryRecord();
@@ -56,14 +50,14 @@ final class OutcomeChangesTest {
             record.add("a", epoch, "accepted", "", NOW.plusSeconds(epoch));
         }
 
-        Part part = new OutcomeChanges(removingAfterTheFirstRead(), ALL, "").next(1_000, Long.MAX_VALUE);
+        Part part = new OutcomeChanges(removingAfterTheFirstRead(), OutcomeQuery.ALL, "").next(1_000, Long.MAX_VALUE);
 
         assertThat(part.events()).extracting(Event::kind).hasSize(100).containsOnly("outcome");
         assertThat(part.hasMore()).isTrue();
-        assertThatThrownBy(() -> new OutcomeChanges(record.outcomes(), ALL, part.cursor()).next(1, 1))
+        assertThatThrownBy(() -> new OutcomeChanges(record.outcomes(), OutcomeQuery.ALL, part.cursor()).next(1, 1))
                 .isInstanceOf(ChangesLostException.class)
                 .hasMessageContaining("compacted");
-        assertThat(new OutcomeChanges(record.outcomes(), ALL, "")
+        assertThat(new OutcomeChanges(record.outcomes(), OutcomeQuery.ALL, "")
                         .next(1_000, Long.MAX_VALUE)
                         .events())
                 .hasSize(1);

@@ -362,18 +362,10 @@ public abstract class OutcomeRowsContract {
             long[] bounds = bounds(wanted.measured().isOpen() ? START : START.minusSeconds(9));
             boolean isMeasured = !wanted.measured().isOpen();
             Span all = new Span(Instant.ofEpochMilli(bounds[0]), Instant.ofEpochMilli(bounds[bounds.length - 1]));
-            OutcomeQuery within = new OutcomeQuery(
-                    wanted.shards(),
-                    wanted.key(),
-                    wanted.verdict(),
-                    wanted.regime(),
-                    wanted.reason(),
-                    wanted.waits(),
-                    isMeasured ? EVER : all,
-                    isMeasured ? all : EVER,
-                    Order.NEWEST,
-                    1,
-                    null);
+            OutcomeQuery within = wanted.withReceived(isMeasured ? EVER : all)
+                    .withMeasured(isMeasured ? all : EVER)
+                    .withOrder(Order.NEWEST)
+                    .withLimit(1);
             Map<Kind, long[]> expected = Counts.zeros(bounds.length - 1);
             for (Version version : expected(within)) {
                 long millis = time(version, isMeasured).toEpochMilli();
@@ -422,17 +414,9 @@ public abstract class OutcomeRowsContract {
         long[] bounds = IntStream.rangeClosed(0, 10)
                 .mapToLong(minute -> START.plusSeconds(60L * minute).toEpochMilli())
                 .toArray();
-        OutcomeQuery wanted = new OutcomeQuery(
-                Set.of("shard-0", "shard-1", "shard-2"),
-                needsValues ? "key-1" : null,
-                null,
-                null,
-                null,
-                EVER,
-                EVER,
-                Order.NEWEST,
-                1,
-                null);
+        OutcomeQuery wanted = everyRow(Order.NEWEST, 1)
+                .withShards(Set.of("shard-0", "shard-1", "shard-2"))
+                .withKey(needsValues ? "key-1" : null);
 
         Counts counts = rows.count(wanted, bounds, 25 * (needsValues ? OutcomeRows.READ_COST : 1));
 
@@ -450,14 +434,15 @@ public abstract class OutcomeRowsContract {
         applyRandomOutcomes(100);
         OutcomeQuery wanted = everyRow(Order.NEWEST, 30);
         Rows first = rows.find(wanted);
-        Rows second = rows.find(after(wanted, first.cursor()));
+        Rows second = rows.find(wanted.withCursor(first.cursor()));
 
         List<Version> back = new ArrayList<>(
-                rows.find(after(everyRow(Order.OLDEST, 30), second.first())).rows());
+                rows.find(everyRow(Order.OLDEST, 30).withCursor(second.first())).rows());
 
         Collections.reverse(back);
         assertThat(back).isEqualTo(first.rows());
-        assertThat(rows.find(after(everyRow(Order.OLDEST, 30), first.first())).rows())
+        assertThat(rows.find(everyRow(Order.OLDEST, 30).withCursor(first.first()))
+                        .rows())
                 .isEmpty();
     }
 
@@ -639,7 +624,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static OutcomeQuery waiting(String shard) {
-        return new OutcomeQuery(Set.of(shard), null, null, null, null, true, EVER, EVER, Order.OLDEST, 1, null);
+        return OutcomeQuery.ALL.withShard(shard).withWaits(true).withLimit(1);
     }
 
     @Test
@@ -770,13 +755,12 @@ public abstract class OutcomeRowsContract {
 
         for (String shard : SHARDS) {
             for (Order order : Order.values()) {
-                assertThat(all(new OutcomeQuery(shard, null, null, null, null, EVER, EVER, order, 1, null)))
+                assertThat(all(everyRow(order, 1).withShard(shard)))
                         .hasSize(2)
                         .allMatch(version -> version.key().shard().equals(shard));
             }
         }
-        assertThat(all(new OutcomeQuery("a\u0000c", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
-                .isEmpty();
+        assertThat(all(everyRow(Order.EPOCH, 1).withShard("a\u0000c"))).isEmpty();
     }
 
     private List<String> shards(String prefix, int limit) {
@@ -806,28 +790,13 @@ public abstract class OutcomeRowsContract {
             if (part.cursor() == null) {
                 return found;
             }
-            next = after(wanted, part.cursor());
+            next = wanted.withCursor(part.cursor());
         }
         throw new AssertionError("the parts never end");
     }
 
-    private static OutcomeQuery after(OutcomeQuery wanted, @Nullable String cursor) {
-        return new OutcomeQuery(
-                wanted.shards(),
-                wanted.key(),
-                wanted.verdict(),
-                wanted.regime(),
-                wanted.reason(),
-                wanted.waits(),
-                wanted.received(),
-                wanted.measured(),
-                wanted.order(),
-                wanted.limit(),
-                cursor);
-    }
-
     private static OutcomeQuery everyRow(Order order, int limit) {
-        return new OutcomeQuery(Set.of(), null, null, null, null, EVER, EVER, order, limit, null);
+        return OutcomeQuery.ALL.withOrder(order).withLimit(limit);
     }
 
     private List<Version> everything() {
@@ -907,9 +876,10 @@ public abstract class OutcomeRowsContract {
                         ? List.of("D_hat out of tolerance", "r out of bounds", "D")
                                 .get(random.nextInt(3))
                         : null,
-                random.nextInt(4) == 0,
+                null,
                 random.nextInt(3) == 0 ? EVER : span(START),
                 random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
+                random.nextInt(4) == 0,
                 List.of(Order.values()).get(random.nextInt(3)),
                 1 + random.nextInt(40),
                 null);
@@ -985,10 +955,8 @@ public abstract class OutcomeRowsContract {
         apply(measured);
         for (int nanos : List.of(499_999, 500_000, 500_001)) {
             Instant bound = START.plusNanos(nanos);
-            OutcomeQuery from = new OutcomeQuery(
-                    Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
-            OutcomeQuery to = new OutcomeQuery(
-                    Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            OutcomeQuery from = everyRow(Order.OLDEST, 10).withMeasured(new Span(bound, null));
+            OutcomeQuery to = everyRow(Order.OLDEST, 10).withMeasured(new Span(null, bound));
             assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
             assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
         }
@@ -1008,7 +976,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static OutcomeQuery receivedIn(Span received) {
-        return new OutcomeQuery(Set.of(), null, null, null, null, received, EVER, Order.NEWEST, 10, null);
+        return everyRow(Order.NEWEST, 10).withReceived(received);
     }
 
     @Test
@@ -1019,7 +987,7 @@ public abstract class OutcomeRowsContract {
         String cursor = null;
         int number = 10_000;
         do {
-            Rows part = rows.find(after(everyRow(Order.NEWEST, 10), cursor));
+            Rows part = rows.find(everyRow(Order.NEWEST, 10).withCursor(cursor));
             found.addAll(part.rows());
             cursor = part.cursor();
             apply(outcome("shard", number++));
@@ -1034,11 +1002,11 @@ public abstract class OutcomeRowsContract {
     void find_cursorOfNoQuery_isRefused(String cursor) {
         apply(outcome("shard", 1), outcome("shard", 2));
 
-        assertThatThrownBy(() -> rows.find(after(everyRow(Order.OLDEST, 1), cursor)))
+        assertThatThrownBy(() -> rows.find(everyRow(Order.OLDEST, 1).withCursor(cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
-        assertThatThrownBy(() -> rows.find(
-                        new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
+        assertThatThrownBy(() ->
+                        rows.find(everyRow(Order.EPOCH, 1).withShard("shard").withCursor(cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
     }
@@ -1046,12 +1014,12 @@ public abstract class OutcomeRowsContract {
     @Test
     void find_cursorOfTheOtherOrder_isRefused() {
         apply(outcome("shard", 1), outcome("shard", 2));
-        OutcomeQuery byEpoch = new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null);
-        OutcomeQuery byTime = new OutcomeQuery("shard", null, null, null, null, EVER, EVER, Order.OLDEST, 1, null);
+        OutcomeQuery byEpoch = everyRow(Order.EPOCH, 1).withShard("shard");
+        OutcomeQuery byTime = everyRow(Order.OLDEST, 1).withShard("shard");
 
-        assertThatThrownBy(() -> rows.find(after(byTime, rows.find(byEpoch).cursor())))
+        assertThatThrownBy(() -> rows.find(byTime.withCursor(rows.find(byEpoch).cursor())))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class);
-        assertThatThrownBy(() -> rows.find(after(byEpoch, rows.find(byTime).cursor())))
+        assertThatThrownBy(() -> rows.find(byEpoch.withCursor(rows.find(byTime).cursor())))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class);
     }
 
@@ -1113,8 +1081,7 @@ public abstract class OutcomeRowsContract {
         assertThat(rows.versions(renewed.row(), 10)).hasSize(2);
         assertThat(rows.shards("", null, 10)).containsExactly("shard-new");
         assertThat(rows.withId(old.row().pcsId(), 10)).isEmpty();
-        assertThat(all(new OutcomeQuery("shard-old", null, null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
-                .isEmpty();
+        assertThat(all(everyRow(Order.EPOCH, 10).withShard("shard-old"))).isEmpty();
         assertThat(rows.position(LOG)).contains(new Position(LOG, 7, "a"));
         assertThat(rows.notes("")).hasSize(1);
     }
@@ -1125,9 +1092,7 @@ public abstract class OutcomeRowsContract {
         sweep(START.plusMillis(150));
 
         Span kept = new Span(START.plusMillis(150), null);
-        assertThat(everything())
-                .isEqualTo(expected(
-                        new OutcomeQuery(Set.of(), null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
+        assertThat(everything()).isEqualTo(expected(OutcomeQuery.ALL.withReceived(kept)));
         sweep(START.plusSeconds(9));
         assertThat(everything()).isEmpty();
         assertThat(rows.shards("", null, 10)).isEmpty();

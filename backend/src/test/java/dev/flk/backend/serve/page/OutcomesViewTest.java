@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
+import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
@@ -26,7 +27,7 @@ final class OutcomesViewTest {
     }
 
     private OutcomesView view(Map<String, String> query) {
-        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), null, null, NOW);
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
     }
 
     @Test
@@ -105,18 +106,18 @@ final class OutcomesViewTest {
                                 "/ui/outcomes?verdict=rejected&clock=measured&reason=a%20%26%20b"),
                         new Condition(
                                 "They are ordered by the time of measurement.",
-                                "/ui/outcomes?verdict=rejected&to=2026-01-01T00%3A00&reason=a%20%26%20b"),
+                                "/ui/outcomes?verdict=rejected&to=2026-01-01T00%3A00%3A00Z&reason=a%20%26%20b"),
                         new Condition(
                                 "The verdict is rejected.",
-                                "/ui/outcomes?clock=measured&to=2026-01-01T00%3A00&reason=a%20%26%20b"),
+                                "/ui/outcomes?clock=measured&to=2026-01-01T00%3A00%3A00Z&reason=a%20%26%20b"),
                         new Condition(
                                 "The reason is a & b.",
-                                "/ui/outcomes?verdict=rejected&clock=measured&to=2026-01-01T00%3A00"));
+                                "/ui/outcomes?verdict=rejected&clock=measured&to=2026-01-01T00%3A00%3A00Z"));
         assertThat(view(Map.of("verdict", "rejected", "from", "2026-01-01T00:00"))
                         .ranges())
                 .contains(new OutcomesView.Range(
                         "last hour", "/ui/outcomes?verdict=rejected&from=2026-11-26T11%3A00%3A00Z"));
-        assertThat(filter.zoom()).isEqualTo("/ui/outcomes?verdict=rejected&clock=measured&reason=a%20%26%20b");
+        assertThat(filter.zoom(true)).isEqualTo("/ui/outcomes?verdict=rejected&clock=measured&reason=a%20%26%20b");
     }
 
     @Test
@@ -153,6 +154,8 @@ final class OutcomesViewTest {
         "2026-01-01T00:00:00.000001Z, 2026-01-01T00:00:00.001",
         "2026-01-01T00:00:00.1Z, 2026-01-01T00:00:00.100",
         "2026-01-01T00:00, 2026-01-01T00:00:00",
+        "-1000000000-01-01T00:00:00Z, 0001-01-01T00:00:00",
+        "+10000-01-01T00:00, 9999-12-31T23:59:59",
         "soon, ''"
     })
     void local_isATimeThatHtmlPermits(String given, String local) {
@@ -168,10 +171,15 @@ final class OutcomesViewTest {
     }
 
     @Test
-    void times_areRoundedUpToMilliseconds() {
-        assertThat(OutcomeFilter.parse(Map.of("from", "2026-01-01T00:00:00.000000001Z"), null)
-                        .span()
-                        .from())
-                .isEqualTo("2026-01-01T00:00:00.001Z");
+    void newestPageOfAShardOrAKey_isNamedAfterIt_andLive() {
+        record.add("a", 1, "accepted", "", NOW);
+
+        assertThat(view(Map.of("shard", "a", "key", "k")).title()).isEqualTo("Shard a");
+        assertThat(view(Map.of("key", "k")).title()).isEqualTo("Key k");
+        assertThat(view(Map.of("shard", "a")).isLive()).isTrue();
+        assertThat(view(Map.of("key", "k", "verdict", "rejected")).isLive()).isTrue();
+        assertThat(view(Map.of("shard", "a", "to", "2026-01-01T00:00")).isLive())
+                .isFalse();
+        assertThat(view(Map.of("verdict", "accepted")).isLive()).isFalse();
     }
 }

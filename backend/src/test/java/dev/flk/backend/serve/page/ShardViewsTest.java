@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import static java.util.Comparator.reverseOrder;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
-import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.serve.page.ShardsView.Shard;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.verification.Policy;
-import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests of the views of all shards and of one shard, with an in-memory record. */
+/** Tests of the view of all shards, and of the plots of one shard, with an in-memory record. */
 final class ShardViewsTest {
     private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
-    private static final Span ALWAYS = new Span(null, null);
 
     private final MemoryRecord record = new MemoryRecord();
 
@@ -33,12 +28,8 @@ final class ShardViewsTest {
         record.close();
     }
 
-    private ShardView shard(Span span, @Nullable Clock clock) {
-        return shard(new ShardView.Wish("a", span, clock, null, 0));
-    }
-
-    private ShardView shard(ShardView.Wish wanted) {
-        return ShardView.read(record.outcomes(), wanted, Policy.defaults(), NOW);
+    private OutcomesView explore(Map<String, String> query) {
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
     }
 
     private List<String> shards(Wish wanted) {
@@ -54,50 +45,43 @@ final class ShardViewsTest {
     }
 
     @Test
-    void shard_withoutOutcomes_hasNoRange() {
-        ShardView view = shard(ALWAYS, null);
-
-        assertThat(view.rows()).isEmpty();
-        assertThat(view.range()).isNull();
-        assertThat(view.plots()).isEmpty();
-    }
-
-    @Test
-    void shard_inARange_showsItsOutcomesNewestFirst() {
+    void plots_areOfTheShardInTheRange_whateverElseIsSelected() {
         for (int i = 0; i < 10; i++) {
-            record.add(
-                    "a", i, i == 5 ? "rejected" : "accepted", i == 5 ? "r out of bounds: 2" : "", NOW.plusSeconds(i));
+            record.add("a", i, "accepted", "", NOW.plusSeconds(i));
+            record.add("b", i, "accepted", "", NOW.plusSeconds(i));
         }
 
-        ShardView all = shard(ALWAYS, null);
-        assertThat(all.rows())
-                .extracting(each -> each.key().epoch())
-                .startsWith(9L, 8L)
-                .hasSize(10);
-        assertThat(all.caption()).startsWith("The newest 10 outcomes of this range, 1 of them not accepted");
-        assertThat(all.range())
-                .isEqualTo(new ShardView.Range(
-                        "/ui/shard?name=a",
-                        Clock.RECEIVED,
-                        NOW,
-                        NOW.plusSeconds(9).plusMillis(1)));
-        assertThat(all.plots())
+        ShardPlots all = explore(Map.of("shard", "a")).plots();
+        assertThat(all.outcomes()).hasSize(10);
+        assertThat(List.of(all.from(), all.to()))
+                .containsExactly(NOW, NOW.plusSeconds(9).plusMillis(1));
+        assertThat(all.zoom()).isEqualTo("/ui/outcomes?shard=a&clock=received");
+        assertThat(all.all())
                 .hasSize(3)
                 .allSatisfy(plot -> assertThat(plot.svg()).contains("<svg ", "line-first"));
+        for (Outcome outcome : all.outcomes()) {
+            String link = "<a href=\"/ui/certificate?id=" + outcome.key().pcsId() + "\" tabindex=\"-1\"><title>"
+                    + outcome.shortId() + " accepted, ";
+            assertThat(all.all()).allSatisfy(plot -> assertThat(plot.svg()).contains(link));
+        }
 
-        ShardView some = shard(new Span(NOW.plusSeconds(2), NOW.plusSeconds(5)), Clock.RECEIVED);
-        assertThat(some.rows()).extracting(each -> each.key().epoch()).containsExactly(4L, 3L, 2L);
-        assertThat(some.range().earlier()).contains("&from=2026-11-26T12:00:00.498Z&to=2026-11-26T12:00:03.498Z");
-
-        ShardView none = shard(new Span(NOW.plusSeconds(20), NOW.plusSeconds(30)), Clock.RECEIVED);
-        assertThat(none.rows()).isEmpty();
-        assertThat(none.range().wider())
-                .isEqualTo("/ui/shard?name=a&clock=received&from=2026-11-26T12:00:14.998Z"
-                        + "&to=2026-11-26T12:00:35.002Z");
+        Map<String, String> range = Map.of(
+                "from", NOW.plusSeconds(2).toString(), "to", NOW.plusSeconds(5).toString());
+        Map<String, String> query = new HashMap<>(range);
+        query.putAll(Map.of("shard", "a", "verdict", "rejected"));
+        OutcomesView some = explore(query);
+        assertThat(some.rows()).isEmpty();
+        assertThat(some.plots().outcomes())
+                .extracting(each -> each.key().epoch())
+                .containsExactly(2L, 3L, 4L);
+        assertThat(List.of(some.plots().from(), some.plots().to()))
+                .containsExactly(NOW.plusSeconds(2), NOW.plusSeconds(5));
+        assertThat(explore(range).plots()).as("without a shard").isNull();
+        assertThat(explore(Map.of("shard", "c")).plots()).isNull();
     }
 
     @Test
-    void shard_allOutcomesHaveMeasurementTimes_isPlottedOverThem() {
+    void plots_allOutcomesHaveMeasurementTimes_areOverThem() {
         for (int i = 0; i < 3; i++) {
             record.add(
                     "a",
@@ -108,79 +92,27 @@ final class ShardViewsTest {
                     Map.of("window_end", NOW.minusSeconds(60L * i).toString()));
         }
 
-        ShardView view = shard(ALWAYS, null);
+        ShardPlots plots = explore(Map.of("shard", "a")).plots();
 
-        assertThat(view.range().clock()).isEqualTo(Clock.MEASURED);
-        assertThat(view.rows()).extracting(each -> each.key().epoch()).containsExactly(0L, 1L, 2L);
-        assertThat(shard(new Span(NOW.minusSeconds(90), NOW), Clock.MEASURED).rows())
-                .extracting(each -> each.key().epoch())
-                .containsExactly(1L);
+        assertThat(plots.isMeasured()).isTrue();
+        assertThat(plots.zoom()).isEqualTo("/ui/outcomes?shard=a&clock=measured");
+        assertThat(plots.outcomes()).extracting(each -> each.key().epoch()).containsExactly(2L, 1L, 0L);
+        assertThat(explore(Map.of("shard", "a", "from", NOW.toString())).plots().isMeasured())
+                .as("the range is of the arrival")
+                .isFalse();
     }
 
     @Test
-    void shard_withManyOutcomes_showsOnlyTheNewest() {
+    void plots_ofManyOutcomes_haveOnlyTheNewest() {
         for (int i = 0; i < 500; i++) {
             record.add("a", i, "accepted", "", NOW.plusSeconds(i));
         }
 
-        ShardView view = shard(ALWAYS, null);
+        ShardPlots plots = explore(Map.of("shard", "a")).plots();
 
-        assertThat(view.isCut()).isTrue();
-        assertThat(view.drawn()).isEqualTo(400);
-        assertThat(view.rows())
-                .hasSize(ShardView.PAGE_ROWS)
-                .first()
-                .extracting(each -> each.key().epoch())
-                .isEqualTo(499L);
-        assertThat(view.range().from()).isEqualTo(NOW.plusSeconds(100));
-    }
-
-    @Test
-    void shard_tableIsPagedAndFiltered() {
-        for (int i = 0; i < 620; i++) {
-            record.add(
-                    "a",
-                    i,
-                    i % 2 == 0 ? "accepted" : "rejected",
-                    i % 2 == 0 ? "" : "r out of bounds: 2",
-                    NOW.plusSeconds(i));
-        }
-        List<Long> epochs = new ArrayList<>();
-        int page = 0;
-        ShardView view;
-        do {
-            view = shard(new ShardView.Wish("a", ALWAYS, null, Kind.REJECTED, page++));
-            view.rows().forEach(each -> epochs.add(each.key().epoch()));
-            assertThat(view.drawn()).isEqualTo(400);
-        } while (view.hasOlder());
-
-        assertThat(epochs).hasSize(310).startsWith(619L, 617L).endsWith(3L, 1L).isSortedAccordingTo(reverseOrder());
-        assertThat(page).isEqualTo(4);
-        assertThat(view.rows()).hasSize(10);
-        assertThat(view.caption()).startsWith("10 older rejected outcomes of this range;");
-        assertThat(view.wanted().address(2)).isEqualTo("/ui/shard?name=a&verdict=rejected&page=2");
-        assertThat(view.wanted().address(0)).isEqualTo("/ui/shard?name=a&verdict=rejected");
-        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, null, 6)).rows())
-                .hasSize(20)
-                .last()
-                .extracting(each -> each.key().epoch())
-                .isEqualTo(0L);
-        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, null, 7)).rows()).isEmpty();
-    }
-
-    @Test
-    void shard_eachPointOfEachPlot_leadsToItsCertificate() {
-        for (int i = 0; i < 3; i++) {
-            record.add("a", i, "accepted", "", NOW.plusSeconds(i));
-        }
-
-        ShardView view = shard(ALWAYS, null);
-
-        for (Outcome outcome : view.rows()) {
-            String link = "<a href=\"/ui/certificate?id=" + outcome.key().pcsId() + "\" tabindex=\"-1\"><title>"
-                    + outcome.shortId() + " accepted, ";
-            assertThat(view.plots()).allSatisfy(plot -> assertThat(plot.svg()).contains(link));
-        }
+        assertThat(plots.isCut()).isTrue();
+        assertThat(plots.outcomes()).hasSize(400);
+        assertThat(plots.from()).isEqualTo(NOW.plusSeconds(100));
     }
 
     @Test

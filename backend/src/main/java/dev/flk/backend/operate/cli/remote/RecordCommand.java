@@ -12,6 +12,8 @@ import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
@@ -23,12 +25,13 @@ import java.net.http.HttpResponse;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -166,11 +169,11 @@ public final class RecordCommand implements Callable<Integer> {
         if (limit < 1) {
             throw backend.usage("--limit: a number from 1");
         }
-        List<String> conditions = conditions();
-        if (id != null && (shard != null || !conditions.isEmpty())) {
+        Map<String, String> conditions = conditions();
+        if (id != null && (shard != null || conditions.size() > 1)) {
             throw backend.usage("--id: can't be combined with other conditions");
         }
-        boolean listsShards = shard == null && id == null && conditions.isEmpty() && !all;
+        boolean listsShards = shard == null && conditions.isEmpty() && !all;
         if (csv && backend.isJson()) {
             throw backend.usage("--csv and --json can't be combined; give at most one of them");
         }
@@ -187,24 +190,22 @@ public final class RecordCommand implements Callable<Integer> {
             Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
             each(
                     bases,
-                    "/v1/shards?",
+                    "/v1/shards",
                     byName,
                     RecordCommand::shard,
                     () -> (line, parsed) ->
                             out.println(backend.isJson() ? Printable.json(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
-        if (bases.size() > 1 && conditions.isEmpty() && id == null) {
-            conditions.add("order=oldest"); // answers in the default order, by epoch, can't be merged by time
+        if (bases.size() > 1 && conditions.isEmpty()) {
+            conditions.put("order", "oldest"); // answers in the default order, by epoch, can't be merged by time
         }
-        String path = shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard) + "/outcomes?";
-        String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);
-        boolean isByMeasurement = measuredFrom != null || measuredUntil != null;
-        Comparator<JsonNode> byTime =
-                Comparator.comparing(outcome -> time(outcome, isByMeasurement ? "window_end" : "received_at"));
+        String path = shard == null ? "/v1/outcomes" : "/v1/shards/" + encoded(shard) + "/outcomes";
+        String time = query(conditions).measured().isOpen() ? "received_at" : "window_end";
+        Comparator<JsonNode> byTime = Comparator.comparing(outcome -> time(outcome, time));
         each(
                 bases,
-                path + query,
+                OutcomeQuery.address(path, conditions),
                 isNewestFirst ? byTime.reversed() : byTime,
                 outcome -> outcome.path("pcs_id").asText(),
                 () -> printer(out));
@@ -236,9 +237,17 @@ public final class RecordCommand implements Callable<Integer> {
         };
     }
 
-    /** Returns the conditions of a query, except the shard and the id. */
-    private List<String> conditions() {
-        List<String> conditions = new ArrayList<>();
+    private OutcomeQuery query(Map<String, String> conditions) {
+        try {
+            return OutcomeQuery.parse(conditions);
+        } catch (InvalidQueryException e) {
+            throw backend.usage("--" + e.getMessage());
+        }
+    }
+
+    /** Returns the conditions of a query, except the shard. */
+    private Map<String, String> conditions() {
+        Map<String, String> conditions = new LinkedHashMap<>();
         Instant begin = since == null
                 ? time("--from", from)
                 : clock.instant().minus(OptionText.parsed(backend.spec(), "--since", since, Quantities::positive));
@@ -250,13 +259,14 @@ public final class RecordCommand implements Callable<Integer> {
         add(conditions, "regime", regime);
         add(conditions, "reason", reason);
         add(conditions, "key", key);
+        add(conditions, "id", id);
         add(conditions, "order", isNewestFirst ? "newest" : null);
         return conditions;
     }
 
-    private static void add(List<String> conditions, String name, @Nullable Object value) {
+    private static void add(Map<String, String> conditions, String name, @Nullable Object value) {
         if (value != null) {
-            conditions.add(name + "=" + encoded(value.toString()));
+            conditions.put(name, value.toString());
         }
     }
 
@@ -284,17 +294,15 @@ public final class RecordCommand implements Callable<Integer> {
             Supplier<Printer> printers)
             throws IOException {
         PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
-        List<String> unknown = new ArrayList<>();
+        int unknown = 0;
         for (String base : bases) {
             Answers one = new Answers(base, question);
-            if (one.isUnknownShard) {
-                unknown.add(base);
-            }
+            unknown += one.isUnknownShard ? 1 : 0;
             if (one.hasMore()) {
                 answers.add(one);
             }
         }
-        if (unknown.size() == bases.size()) {
+        if (unknown == bases.size()) {
             throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
                     + "' is recorded; run record without --shard to list the shards");
         }
@@ -348,7 +356,7 @@ public final class RecordCommand implements Callable<Integer> {
 
         private void fill() throws IOException {
             while (lines.isEmpty() && cursor != null) {
-                String limited = (question.endsWith("?") ? "limit=" : "&limit=") + Math.min(PART, limit) + cursor;
+                String limited = (question.contains("?") ? "&limit=" : "?limit=") + Math.min(PART, limit) + cursor;
                 HttpResponse<String> part = ask(base, id == null ? question + limited : question);
                 isUnknownShard = part.statusCode() != 200;
                 part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
