@@ -175,7 +175,8 @@ public interface OutcomeRows extends AutoCloseable {
     Map<String, String> notes(String prefix);
 
     /**
-     * Removes some of the rows whose current version was received before {@code before}, with all their versions.
+     * Removes some of the rows whose current version was received before {@code before}, with all their versions and
+     * reviews; and the reviews of some missing rows, if the newest review is from before {@code before}.
      *
      * @return whether there may be more to remove
      */
@@ -337,14 +338,14 @@ public interface OutcomeRows extends AutoCloseable {
      * Rows that are not shared are ordered by their logs. Only what survives a crash is returned, if need be by being
      * derived from the log again.
      *
-     * @param cursor empty for the oldest version that exists
-     * @throws ChangesLostException if a version after the cursor was removed, or the log of the cursor went back or was
+     * @param cursor empty for the oldest version or review that exists
+     * @throws ChangesLostException if a version or review after the cursor was removed, or the log of the cursor went back or was
      *     replaced
      * @throws InvalidCursorException if the cursor is not one of these rows
      */
     List<Change> changes(String cursor, int limit) throws ChangesLostException;
 
-    /** Returns the cursor after the newest version. */
+    /** Returns the cursor after the newest version or review. */
     String newest();
 
     /** The cursor of a follower is no longer valid; the message says why, and what to do. */
