@@ -64,7 +64,7 @@ class PostgresCommandTest {
                         """);
         assertThat(run(0, Map.of(), "check").lines())
                 .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
-                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 1"))
+                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 2"))
                 .anyMatch(line -> line.equals("-    backup            no backup was named"));
         assertThat(run(
                         2,
