@@ -229,14 +229,18 @@ public final class Follower implements AutoCloseable {
     }
 
     private void rest(long millis) {
-        synchronized (progress) {
-            progress.notifyAll();
-        }
+        notifyWaiting();
         try {
             boolean unused = !isOver && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
             wakes.drainPermits();
         } catch (InterruptedException e) {
             isOver = true; // close() interrupts
+        }
+    }
+
+    private void notifyWaiting() {
+        synchronized (progress) {
+            progress.notifyAll();
         }
     }
 
@@ -342,6 +346,7 @@ public final class Follower implements AutoCloseable {
     public void close() {
         isOver = true;
         wakes.release();
+        notifyWaiting();
         try {
             thread.join(CLOSE_MILLIS);
             if (sink.mayInterrupt()) {
