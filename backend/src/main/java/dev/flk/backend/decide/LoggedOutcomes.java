@@ -82,11 +82,15 @@ public final class LoggedOutcomes {
      * @throws IllegalArgumentException if this version does not understand the record
      */
     public void note(LogRecord record) {
-        if (record.kind() == RecordKind.OVERRULED) {
-            Overruled lost = Overruled.decode(record.body());
-            existing.put(lost.sequence(), lost.existing());
+        try {
+            if (record.kind() == RecordKind.OVERRULED) {
+                Overruled lost = Overruled.decode(record.body());
+                existing.put(lost.sequence(), lost.existing());
+            }
+            LoggedReview.voided(record).ifPresent(voided::add);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(undecidable(record, e).getMessage(), e);
         }
-        LoggedReview.voided(record).ifPresent(voided::add);
     }
 
     /**

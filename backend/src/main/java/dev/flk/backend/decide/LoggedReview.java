@@ -10,13 +10,17 @@ import dev.flk.program.json.Json;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A review as the body of a record of kind {@link RecordKind#REVIEW}, and as an event: one JSON object. A later record of
  * this kind, with the only member {@code voids}, names the sequence of a review that never took effect, because another
  * one had its version first.
+ *
+ * <p>Builds refuse members that they do not know, in the log and in rows: a new member needs a new format of rows.
  *
  * @param shardId the shard of the reviewed certificate
  * @param pcsId 64 lower-case hex digits
@@ -70,7 +74,14 @@ public record LoggedReview(String shardId, long epoch, String pcsId, Review revi
                 || body.epoch() == null
                 || body.pcsId() == null
                 || PcsId.parse(body.pcsId()).isEmpty()
-                || body.review() == null) {
+                || body.review() == null
+                || body.review().version() < 1
+                || Stream.of(
+                                body.review().verdict(),
+                                body.review().note(),
+                                body.review().author(),
+                                body.review().at())
+                        .anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException("not a review: " + new String(bytes, StandardCharsets.UTF_8));
         }
         return new LoggedReview(body.shardId(), body.epoch(), body.pcsId(), body.review());

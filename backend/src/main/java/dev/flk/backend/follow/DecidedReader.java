@@ -66,6 +66,7 @@ final class DecidedReader implements AutoCloseable {
     private long settled;
 
     private boolean isUnfinished;
+    private boolean isUnsettled;
 
     /**
      * @param mayGoOn returns false once this reader is about to be closed
@@ -121,6 +122,7 @@ final class DecidedReader implements AutoCloseable {
      */
     Optional<DecidedPart> next(long position, long decidedUpTo) throws IOException {
         isUnfinished = false;
+        isUnsettled = false;
         List<Handed> handed = handedOver.after(this, position, MOST_RECORDS, MOST_BYTES);
         if (!handed.isEmpty()) {
             DecidedSubmission last = handed.get(handed.size() - 1).submission();
@@ -158,6 +160,7 @@ final class DecidedReader implements AutoCloseable {
         chunk.forEach(outcomes::note);
         List<LogRecord> known = untilUnsettled(chunk);
         if (known.isEmpty() && !chunk.isEmpty()) {
+            isUnsettled = true;
             upTo = position; // the next call asks again
             return Optional.empty();
         }
@@ -197,6 +200,11 @@ final class DecidedReader implements AutoCloseable {
     /** Returns whether the last call of {@link #next} ended before it had looked far enough ahead, or decided its part. */
     boolean isUnfinished() {
         return isUnfinished;
+    }
+
+    /** Returns whether the last call of {@link #next} ended before a review of which it is not known whether it is voided. */
+    boolean isUnsettled() {
+        return isUnsettled;
     }
 
     /** Returns the outcomes to which a chunk leads; may return fewer if the follower is closed meanwhile. */

@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -28,6 +29,10 @@ import org.slf4j.LoggerFactory;
 public final class Follower implements AutoCloseable {
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     private static final long CLOSE_MILLIS = 1_000;
+    /** How often who waits for a position looks at it. */
+    private static final long LOOK_MILLIS = 20;
+
+    private static final long NOTABLE_WAIT_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final Logger logger;
     private final Follows follows;
@@ -41,10 +46,12 @@ public final class Follower implements AutoCloseable {
     /** Has a permit if the follower is not to rest now. */
     private final Semaphore wakes = new Semaphore(0);
 
-    private volatile boolean isOver;
+    private final CountDownLatch over = new CountDownLatch(1);
 
     // written by the follower's thread
     private volatile long position;
+    private volatile long passed;
+    private volatile boolean isWaiting;
     /** Whether the position was read from the sink since the start. */
     private volatile boolean hasPosition;
     /** Whether the position was read from the sink since the start or the last failure. */
@@ -175,6 +182,9 @@ public final class Follower implements AutoCloseable {
     /** Returns why nothing is applied; empty while outcomes are. */
     public Optional<String> problem() {
         String failure = reportedFailure;
+        if (failure == null && isWaiting && nanoTicker.getAsLong() - upToDateNanos > NOTABLE_WAIT_NANOS) {
+            return Optional.of("waits until the record of outcomes has applied a review");
+        }
         if (failure == null) {
             return isUp ? Optional.empty() : Optional.of("is being opened");
         }
@@ -186,7 +196,15 @@ public final class Follower implements AutoCloseable {
     }
 
     private boolean isOpen() {
-        return !isOver;
+        return over.getCount() > 0;
+    }
+
+    /**
+     * Returns the sequence up to which the sink has had everything at some time since the start; 0 before the position was
+     * read.
+     */
+    public long passed() {
+        return passed;
     }
 
     /**
@@ -198,11 +216,11 @@ public final class Follower implements AutoCloseable {
         long end = System.nanoTime() + most.toNanos();
         synchronized (progress) {
             for (long left = end - System.nanoTime(); position() < sequence; left = end - System.nanoTime()) {
-                if (left <= 0 || isOver) {
+                if (left <= 0 || !isOpen()) {
                     return false;
                 }
                 wakes.release();
-                progress.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+                progress.wait(Math.min(LOOK_MILLIS, TimeUnit.NANOSECONDS.toMillis(left) + 1));
             }
         }
         return true;
@@ -211,7 +229,7 @@ public final class Follower implements AutoCloseable {
     private void run() {
         while (isOpen() && !hasEnded) {
             long beginNanos = nanoTicker.getAsLong();
-            long restMillis = AFTER_FAILURE_MILLIS;
+            long restMillis = -1;
             try {
                 boolean isMore = step();
                 if (!reader.isUnfinished()) {
@@ -228,13 +246,16 @@ public final class Follower implements AutoCloseable {
         sink.close();
     }
 
+    /** @param millis how long to rest unless somebody waits; negative after a failure */
     private void rest(long millis) {
         notifyWaiting();
         try {
-            boolean unused = !isOver && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
+            boolean unused = millis < 0
+                    ? over.await(AFTER_FAILURE_MILLIS, TimeUnit.MILLISECONDS)
+                    : isOpen() && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
             wakes.drainPermits();
         } catch (InterruptedException e) {
-            isOver = true; // close() interrupts
+            over.countDown(); // close() interrupts
         }
     }
 
@@ -301,6 +322,7 @@ public final class Follower implements AutoCloseable {
         long decidedUpTo = log.decidedUpTo();
         Optional<DecidedPart> part = reader.next(position, decidedUpTo);
         part.ifPresent(this::apply);
+        isWaiting = part.isEmpty() && reader.isUnsettled();
         boolean isMore = part.isPresent() ? position < decidedUpTo : reader.isUnfinished();
         if (position >= decidedUpTo) {
             upToDateNanos = beginNanos;
@@ -322,6 +344,7 @@ public final class Follower implements AutoCloseable {
         reader.begin(known, !hasPosition || known < position);
         sink.begin(stored, problem);
         position = known;
+        passed = Math.max(passed, known);
         lastWhenRead = log.last();
         knowsPosition = true;
         hasPosition = true;
@@ -331,6 +354,7 @@ public final class Follower implements AutoCloseable {
         sink.apply(part);
         reader.forget(part.last());
         position = part.last();
+        passed = Math.max(passed, position);
         for (Missing gap : part.missing()) {
             metrics.missed.add(gap.last() - gap.first() + 1);
             logger.error(
@@ -344,7 +368,7 @@ public final class Follower implements AutoCloseable {
     /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
     @Override
     public void close() {
-        isOver = true;
+        over.countDown();
         wakes.release();
         notifyWaiting();
         try {

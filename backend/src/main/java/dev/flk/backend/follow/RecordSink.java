@@ -39,6 +39,9 @@ public final class RecordSink implements Follower.Sink {
 
     private static final long LONGEST_REST_MILLIS = 250;
     private static final int STEPS_BETWEEN_SWEEPS = 100;
+    /** The number of steps without work after which the position in the rows is checked: five seconds. */
+    private static final int STEPS_BETWEEN_CHECKS = 20;
+
     private static final long REPORT_EVERY = 100_000;
 
     private final DecidedLog log;
@@ -54,6 +57,7 @@ public final class RecordSink implements Follower.Sink {
     // used by the follower's thread
     private boolean isDiskLow;
     private int stepsToSweep;
+    private int stepsToCheck;
     private long countedSubmissions;
     private long countedNanos;
 
@@ -151,6 +155,7 @@ public final class RecordSink implements Follower.Sink {
     public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
         if (!isMore && mayGoOn.getAsBoolean()) {
             complete(position, mayGoOn);
+            check();
         }
         return sweep();
     }
@@ -164,6 +169,14 @@ public final class RecordSink implements Follower.Sink {
             LOG.info("the record of outcomes is complete up to record {} of the log", position);
         }
         isIncomplete = false;
+    }
+
+    /** Notices, although nothing is to be written, that rows which several backends share went back. */
+    private void check() {
+        if (--stepsToCheck <= 0) {
+            stepsToCheck = STEPS_BETWEEN_CHECKS;
+            rows.requirePosition(log.logId());
+        }
     }
 
     private boolean isDiskLowNow() {

@@ -17,12 +17,16 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The reviews in the log that took no effect, because their rows had others of the same versions: each is voided by a
  * later record before the follower passes it, so that whoever reads the log knows it. One thread.
  */
 public final class VoidedReviews {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
+
     private final Function<List<Entry>, CompletableFuture<Long>> log;
     private final InstantSource clock;
     private final Duration patience;
@@ -67,6 +71,7 @@ public final class VoidedReviews {
         }
         try {
             logged.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+            losers.forEach(VoidedReviews::report);
             voided.addAll(asked);
             voiding = null;
         } catch (ExecutionException e) {
@@ -79,6 +84,14 @@ public final class VoidedReviews {
             Thread.currentThread().interrupt();
             throw unavailable("this backend is stopping");
         }
+    }
+
+    private static void report(PlacedReview loser) {
+        LOG.warn(
+                "the review of PCS {} in record {} of the log is voided: another one came first as its version {}",
+                loser.reviewed().key().pcsId(),
+                loser.sequence(),
+                loser.reviewed().review().version());
     }
 
     private static RecordUnavailableException unavailable(String why) {

@@ -44,6 +44,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -487,7 +488,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /**
      * Logs records that need no decision, in one append. Does not block.
      *
-     * @return the sequence of the last one, once all are safe; or an {@link IOException} if none was logged
+     * @return the sequence of the last one, once all are safe; a {@link RejectedExecutionException} if none was logged; an
+     *     {@link IOException} if the append failed, after which the records may still be in the log
      */
     public CompletableFuture<Long> log(List<Entry> entries) {
         CompletableFuture<Long> logged = new CompletableFuture<>();
@@ -514,7 +516,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         boolean taken =
                 inbox.append(loggable, () -> safelyLogged.accept(last[0]), queue.later(logged::completeExceptionally));
         if (!taken) {
-            logged.completeExceptionally(new IOException("the log does not accept records at the moment"));
+            logged.completeExceptionally(
+                    new RejectedExecutionException("the log does not accept records at the moment"));
         }
         return logged;
     }

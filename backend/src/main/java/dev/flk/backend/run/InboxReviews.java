@@ -4,10 +4,12 @@ package dev.flk.backend.run;
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.follow.Follower;
+import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.record.ReviewLog;
 import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.segment.Entry;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -19,10 +21,24 @@ import java.util.concurrent.CompletableFuture;
  *
  * @param record the follower that applies the log to the record
  */
-record InboxReviews(IngestPipeline ingest, Follower record, InstantSource clock) implements ReviewLog {
+record InboxReviews(IngestPipeline ingest, DecidedLog log, Follower record, InstantSource clock) implements ReviewLog {
     @Override
     public Optional<String> problem() {
-        return ingest.whyNotLogged().or(() -> record.problem().map(why -> "the record of outcomes " + why));
+        return ingest.whyNotLogged()
+                .or(() -> record.problem().map(why -> "the record of outcomes " + why))
+                .or(this::whyNotRecorded);
+    }
+
+    private Optional<String> whyNotRecorded() {
+        try {
+            return log.isDiskNearlyLow()
+                    ? Optional.of("the record of outcomes waits, because the disk is nearly full")
+                    : record.isBehind()
+                            ? Optional.of("the record of outcomes is still being read from the log")
+                            : Optional.empty();
+        } catch (IOException e) {
+            return Optional.of("the free space of the disk can't be read: " + e.getMessage());
+        }
     }
 
     @Override

@@ -25,7 +25,7 @@ import java.util.function.LongSupplier;
  * The record of outcomes, and what exists only with it.
  *
  * @param bodies the bodies in the log
- * @param position the sequence in the log up to which the record is complete
+ * @param position the sequence in the log up to which the record was complete at some time since the start
  */
 record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodies, LongSupplier position) {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -68,11 +68,11 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
         Reviews reviews = common.parts()
                 .opened(new Reviews(
                         outcomes,
-                        new InboxReviews(certificates.ingest(), follower, common.clock()),
+                        new InboxReviews(certificates.ingest(), log, follower, common.clock()),
                         config.reviewAfter(),
                         common.clock(),
                         common.metrics().review))
                 .start();
-        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start()::position);
+        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start()::passed);
     }
 }

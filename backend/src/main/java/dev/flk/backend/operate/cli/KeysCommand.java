@@ -274,7 +274,9 @@ final class KeysCommand {
             try (LogWalk walk = log.walk(1)) {
                 for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                     // a backend writes overruled records itself, under the key of the submission
-                    if (record.keyId().equals(keyId) && record.kind() != RecordKind.OVERRULED) {
+                    if (record.keyId().equals(keyId)
+                            && record.kind() != RecordKind.OVERRULED
+                            && record.kind() != RecordKind.REVIEW) {
                         add(record, ids, withIds);
                     }
                 }

@@ -195,6 +195,14 @@ public final class PostgresRows implements OutcomeRows {
         known.put(logId, Optional.empty());
     }
 
+    @Override
+    public void requirePosition(String logId) {
+        boolean unused = read(connection -> {
+            requireKnown(connection, logId);
+            return true;
+        });
+    }
+
     /** Does nothing: a group is durable when {@link #apply} returns. */
     @Override
     public void sync() {}

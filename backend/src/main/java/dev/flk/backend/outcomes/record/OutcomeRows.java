@@ -168,6 +168,13 @@ public interface OutcomeRows extends AutoCloseable {
      */
     void wentBack(String logId);
 
+    /**
+     * Checks that the rows have the position of a log that was read or written last.
+     *
+     * @throws RecordUnavailableException if they have another one, because the rows went back
+     */
+    default void requirePosition(String logId) {}
+
     /** Makes everything that was applied durable. */
     void sync();
 

@@ -30,6 +30,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -496,10 +497,9 @@ public final class Reviews implements AutoCloseable {
         } catch (TimeoutException e) {
             throw new ReviewUnavailableException("the log has not answered yet", true);
         } catch (ExecutionException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
             throw new ReviewUnavailableException(
-                    String.valueOf(
-                            e.getCause() == null ? e.getMessage() : e.getCause().getMessage()),
-                    false);
+                    String.valueOf(cause.getMessage()), !(cause instanceof RejectedExecutionException));
         }
     }
 

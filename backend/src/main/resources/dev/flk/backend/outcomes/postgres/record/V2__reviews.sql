@@ -1,3 +1,6 @@
+-- Backends that write wait until the end, so no row that is not accepted is missed below.
+SELECT 1 FROM flk_record FOR UPDATE;
+
 -- The reviews of rows. The row of a review may be missing. Numbers come from the same sequence as those of versions.
 CREATE TABLE flk_record_reviews (
     number     bigint  PRIMARY KEY,
