@@ -213,7 +213,7 @@ final class ReviewsTest {
         largeGroup();
         record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failsAppends = true));
 
-        assertUnavailable(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW), "the disk is full", false);
+        assertUnavailable(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW), "the disk is full", true);
         assertThat(waiting()).hasSize(600);
         record.failsAppends = false;
         assertThat(reviewGroup(Verdict.FAULT, Instant.MIN, NOW).reviewed()).isEqualTo(600);
