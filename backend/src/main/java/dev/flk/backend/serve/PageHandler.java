@@ -409,7 +409,7 @@ final class PageHandler implements AutoCloseable {
         }
         Optional<Sessions> opened = sessions.get();
         if (opened.isPresent() && isAgent(opened.get().store(), text)) {
-            return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
+            return redirect(PATH + "/agents?prefix=" + OutcomeQuery.encoded(text));
         }
         if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
             return redirect(OutcomesView.path(Map.of("key", text)));

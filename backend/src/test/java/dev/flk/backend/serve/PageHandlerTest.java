@@ -456,11 +456,28 @@ final class PageHandlerTest {
     }
 
     @Test
-    void search_agent_redirectsToIt_otherText_saysWhatCanBeFound() throws Exception {
+    void search_redirectsToWhatTheTextNames_otherText_saysWhatCanBeFound() throws Exception {
         report(withSessions(), "pump 7", "{}");
-
-        assertThat(get("/ui/search?q=pump%207").headers().firstValue("Location"))
-                .contains("/ui/agents?prefix=pump%207");
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            String id = memory.add("<b>&'", 1, "accepted", "", ServerFixture.NOW);
+            Map<String, String> found = Map.of(
+                    "pump%207",
+                    "/ui/agents?prefix=pump%207",
+                    id.substring(0, 8),
+                    "/ui/certificate?id=" + id,
+                    "%3Cb%3E%26%27",
+                    "/ui/outcomes?shard=%3Cb%3E%26%27",
+                    "key-1",
+                    "/ui/outcomes?key=key-1");
+            for (Map.Entry<String, String> each : found.entrySet()) {
+                assertThat(get("/ui/search?q=" + each.getKey()).headers().firstValue("Location"))
+                        .contains(each.getValue());
+            }
+            assertThat(get("/ui/shards").body())
+                    .contains("<a href=\"/ui/outcomes?shard=%3Cb%3E%26%27\">&lt;b&gt;&amp;'</a>");
+        }
+        server.record = null;
 
         HttpResponse<String> nothing = get("/ui/search?q=%3Cb%3E%26%22");
         assertThat(nothing.statusCode()).isEqualTo(404);

@@ -181,6 +181,22 @@ final class RecordHandlerTest {
                 .doesNotContain("bounds");
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "/shards/nobody/outcomes               | 404 | no outcome of this shard is recorded",
+                "/shards/x/outcomes?from=yesterday     | 400 | from is not a time; write it like 2026-01-31T12:00:00Z",
+                "/outcomes?verdct=rejected             | 400 | unknown parameter, verdct; did you mean verdict?",
+                "/outcomes?id=01234567&limit=1         | 400 | id can't be combined with other conditions; leave out limit"
+            })
+    void invalidQuestion_saysWhatIsWrong(String path, int status, String error) throws Exception {
+        HttpResponse<String> answer = get(path, null);
+
+        assertThat(answer.statusCode()).isEqualTo(status);
+        assertThat(answer.body()).contains(error);
+    }
+
     @Test
     void record_withoutCondition_listsShards_andCsvNamesAll() throws Exception {
         add("a", 1, "accepted", "");

@@ -399,17 +399,6 @@ public final class EmbeddedRows implements OutcomeRows {
         return answer.rows(isMore[0], false);
     }
 
-    @Override
-    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
-        return read(search -> {
-            Map<Kind, long[]> counts = Counts.zeros(minutes);
-            for (int kind : RowKind.all(null, null)) {
-                search.countReceived(kind, firstMinute, Objects.requireNonNull(counts.get(RowKind.verdict(kind))));
-            }
-            return counts;
-        });
-    }
-
     private static byte @Nullable [] place(@Nullable String cursor, String format) {
         if (cursor == null) {
             return null;

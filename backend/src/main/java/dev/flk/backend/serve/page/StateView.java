@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.program.json.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
@@ -104,7 +105,10 @@ public record StateView(
             for (Link part :
                     List.of(new Link("namespace", namespace), new Link("agent", agent), new Link("key", key))) {
                 if (!part.address().isEmpty()) {
-                    address.append(separator).append(part.name()).append('=').append(Pages.encoded(part.address()));
+                    address.append(separator)
+                            .append(part.name())
+                            .append('=')
+                            .append(OutcomeQuery.encoded(part.address()));
                     separator = "&";
                 }
             }
@@ -113,7 +117,7 @@ public record StateView(
 
         private String with(String parameter, String value) {
             String address = address();
-            return address + (address.indexOf('?') < 0 ? "?" : "&") + parameter + "=" + Pages.encoded(value);
+            return address + (address.indexOf('?') < 0 ? "?" : "&") + parameter + "=" + OutcomeQuery.encoded(value);
         }
 
         private static Place of(String namespace, String agent, String key) {

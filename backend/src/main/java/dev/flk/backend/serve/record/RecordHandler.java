@@ -4,6 +4,7 @@ package dev.flk.backend.serve.record;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
@@ -59,8 +60,6 @@ public final class RecordHandler implements AutoCloseable {
     /** The header that names what is missing for good; once for each gap. */
     static final String GAP = "X-Flk-Gap";
 
-    static final Answer NO_RECORD = Answer.error(404, "this backend keeps no record of outcomes because RECORD is off");
-
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
     private static final String ACROSS_SHARDS = "/v1/outcomes";
@@ -89,8 +88,12 @@ public final class RecordHandler implements AutoCloseable {
     private static final class NotFound extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        NotFound(String message) {
+        private final boolean mayFollow;
+
+        /** @param mayFollow whether it may still be added to the record */
+        NotFound(String message, boolean mayFollow) {
             super(message, null, false, false);
+            this.mayFollow = mayFollow;
         }
     }
 
@@ -147,12 +150,13 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private static Rows outcomes(RecordedOutcomes found, OutcomeQuery wanted) {
+        boolean mayLack = found.mayLack();
         if (wanted.id() != null) {
             return new Rows(found.withId(wanted.id(), USUAL_LIMIT), null, null);
         }
         Rows part = found.outcomes(wanted);
         if (part.rows().isEmpty() && !wanted.shards().stream().allMatch(found::hasShard)) {
-            throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
+            throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards", mayLack);
         }
         return part;
     }
@@ -204,13 +208,7 @@ public final class RecordHandler implements AutoCloseable {
 
     private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
         boolean mayLack = found.mayLack();
-        List<String> ids;
-        try {
-            ids = found.idsThatBeginWith(prefix, 2);
-        } catch (RecordUnavailableException e) {
-            exchange.answer(refusal(e));
-            return;
-        }
+        List<String> ids = found.idsThatBeginWith(prefix, 2);
         if (ids.size() == 1) {
             lookUp.answer(ids.get(0), true, exchange);
         } else {
@@ -235,7 +233,7 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private void answer(Exchange exchange, long answerBytes, Function<RecordedOutcomes, Body> asked) {
-        ask(exchange, answerBytes, found -> exchange.answer(answer(found, asked)));
+        ask(exchange, answerBytes, found -> exchange.answer(answer(found, asked.apply(found))));
     }
 
     /**
@@ -243,15 +241,21 @@ public final class RecordHandler implements AutoCloseable {
      * backend is starting or has no record, or operators have too many requests in progress.
      */
     private void ask(Exchange exchange, long answerBytes, Consumer<RecordedOutcomes> question) {
+        open(exchange, record)
+                .ifPresent(found ->
+                        run(exchange, answerBytes, () -> answering(exchange, () -> question.accept(found))));
+    }
+
+    /** Returns what is open; if the backend is starting or has no record, answers so and returns empty. */
+    <T> Optional<T> open(Exchange exchange, Supplier<Optional<T>> opened) {
         if (starting.refuses(exchange)) {
-            return;
+            return Optional.empty();
         }
-        Optional<RecordedOutcomes> found = record.get();
+        Optional<T> found = opened.get();
         if (found.isEmpty()) {
-            exchange.answer(NO_RECORD);
-            return;
+            exchange.answer(Answer.error(404, "this backend keeps no record of outcomes because RECORD is off"));
         }
-        run(exchange, answerBytes, () -> question.accept(found.get()));
+        return found;
     }
 
     /**
@@ -275,29 +279,32 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** Answers a request if the backend is starting; returns whether it did. */
-    boolean refusesWhileStarting(Exchange exchange) {
-        return starting.refuses(exchange);
+    private static Answer answer(RecordedOutcomes found, Body body) {
+        List<Header> headers = extent(found);
+        String next = body.cursor();
+        if (next != null) {
+            headers.add(cursorHeader(next));
+        }
+        return new Answer(200, body.contentType(), body.bytes(), headers);
     }
 
-    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Body> asked) {
-        boolean mayLack = found.mayLack();
+    /** Work that answers an exchange. */
+    interface Work {
+        void run() throws ChangesLostException;
+    }
+
+    /** Runs {@code work}, which answers the exchange; if it fails, answers with the reason. */
+    static void answering(Exchange exchange, Work work) {
         try {
-            Body body = asked.apply(found);
-            List<Header> headers = extent(found);
-            String next = body.cursor();
-            if (next != null) {
-                headers.add(cursorHeader(next));
-            }
-            return new Answer(200, body.contentType(), body.bytes(), headers);
-        } catch (BadRequest e) {
-            return Answer.error(400, e.text());
+            work.run();
+        } catch (BadRequest | InvalidQueryException | InvalidCursorException e) {
+            exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
         } catch (NotFound e) {
-            return missing(mayLack, String.valueOf(e.getMessage()));
-        } catch (InvalidQueryException | InvalidCursorException e) {
-            return Answer.error(400, String.valueOf(e.getMessage()));
+            exchange.answer(missing(e.mayFollow, String.valueOf(e.getMessage())));
+        } catch (ChangesLostException e) {
+            exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
         } catch (RecordUnavailableException e) {
-            return refusal(e);
+            exchange.answer(Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1)));
         }
     }
 
@@ -339,10 +346,6 @@ public final class RecordHandler implements AutoCloseable {
         StringBuilder text = new StringBuilder();
         lines.forEach(line -> text.append(Printable.json(line)).append('\n')); // people print answers with curl
         return text.toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    static Answer refusal(RecordUnavailableException e) {
-        return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
     }
 
     static @Nullable String oneOf(Map<String, String> query, String name, Collection<String> values) {

@@ -11,8 +11,6 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
-import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
-import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -352,26 +350,9 @@ public final class ReviewHandler {
     }
 
     private void ask(Exchange exchange, Function<Reviews, Answer> question) {
-        if (record.refusesWhileStarting(exchange)) {
-            return;
-        }
-        Optional<Reviews> found = reviews.get();
-        if (found.isEmpty()) {
-            exchange.answer(RecordHandler.NO_RECORD);
-            return;
-        }
-        record.run(exchange, () -> exchange.answer(answer(found.get(), question)));
-    }
-
-    private static Answer answer(Reviews found, Function<Reviews, Answer> question) {
-        try {
-            return question.apply(found);
-        } catch (BadRequest e) {
-            return Answer.error(400, e.text());
-        } catch (InvalidCursorException e) {
-            return Answer.error(400, String.valueOf(e.getMessage()));
-        } catch (RecordUnavailableException e) {
-            return RecordHandler.refusal(e);
-        }
+        record.open(exchange, reviews)
+                .ifPresent(found -> record.run(
+                        exchange,
+                        () -> RecordHandler.answering(exchange, () -> exchange.answer(question.apply(found)))));
     }
 }

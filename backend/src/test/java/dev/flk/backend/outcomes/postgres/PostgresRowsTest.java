@@ -69,11 +69,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         return open(server, database(name), TIMEOUT);
     }
 
-    @Override
-    protected boolean isDurableAtOnce() {
-        return true;
-    }
-
     /** Empties the tables that most tests share, because creating them takes longer. */
     private void emptyTables() {
         server.execute(emptied, """

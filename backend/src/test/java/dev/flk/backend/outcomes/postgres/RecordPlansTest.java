@@ -11,7 +11,6 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -130,12 +129,6 @@ final class RecordPlansTest {
     void shards_readOneEntryOfAnIndexForEach() throws SQLException {
         assertThat(plan(RecordSearch.SHARDS, new byte[0], new byte[] {-1}, new byte[] {-1}, 100))
                 .contains("Index Only Scan using flk_record_versions_");
-    }
-
-    @Test
-    void counts_useTheIndexOfArrivals() throws SQLException {
-        Object kinds = array("int2", RowKind.all(Kind.ACCEPTED, null).toArray());
-        assertThat(plan(RecordSearch.COUNTS, kinds, 1_000L, 2_000L)).contains("flk_record_versions_received");
     }
 
     @Test

@@ -85,9 +85,6 @@ public abstract class OutcomeRowsContract {
      */
     protected abstract OutcomeRows open(String name) throws Exception;
 
-    /** Returns whether what {@link OutcomeRows#apply} has applied is durable without {@link OutcomeRows#sync}. */
-    protected abstract boolean isDurableAtOnce();
-
     @BeforeEach
     final void openRows() throws Exception {
         rows = open("rows");
@@ -233,33 +230,20 @@ public abstract class OutcomeRowsContract {
     // versions
 
     @Test
-    void apply_changedOutcome_isTheNextVersion_evenIfItChangedBack() {
+    void apply_changedOutcome_isTheNextVersion_evenIfItChangedBack_andNoOtherIs() {
         Outcome first = outcome("shard", 1);
-        apply(first);
-        apply(first.with("rejected"), first);
-
-        assertThat(rows.versions(first.row(), 10))
-                .containsExactly(first.version(), first.with("rejected").version(), first.version());
-        assertThat(rows.versions(first.row(), 1)).containsExactly(first.version());
-        assertThat(everything()).containsExactly(first.version());
-    }
-
-    @Test
-    void apply_sameOutcomeOfALaterSubmission_isNoVersion() {
-        Outcome first = outcome("shard", 1);
-        apply(first, first.received(START.plusSeconds(9)));
+        Outcome claimed = outcome("shard", 2);
+        apply(first, first.received(START.plusSeconds(9)), claimed.withoutClaims(), claimed, claimed.withoutClaims());
         apply(first.received(START.plusSeconds(10)));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(first.version());
-    }
-
-    @Test
-    void apply_claimsOfAnOutcomeOfOtherContent_areTheNextVersion() {
-        Outcome claimed = outcome("shard", 1);
-        apply(claimed.withoutClaims(), claimed, claimed.withoutClaims());
-
         assertThat(rows.versions(claimed.row(), 10))
                 .containsExactly(claimed.version(), claimed.withoutClaims().version());
+        apply(first.with("rejected"), first);
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.version(), first.with("rejected").version(), first.version());
+        assertThat(rows.versions(first.row(), 1)).containsExactly(first.version());
+        assertThat(everything()).containsExactly(first.version(), claimed.version());
     }
 
     @Test
@@ -327,29 +311,6 @@ public abstract class OutcomeRowsContract {
         rows.apply(new Group(null, List.of(new Placed(1, version)), List.of(), Map.of()));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(version);
-    }
-
-    @Test
-    void countReceived_countsCurrentVersionsByMinuteAndVerdict() throws Exception {
-        Instant minute = START.plusSeconds(60);
-        Outcome overruled = outcome("shard", 9).received(minute.plusSeconds(1));
-        apply(
-                outcome("shard", 1).received(minute.minusMillis(1)),
-                outcome("shard", 2).received(minute),
-                outcome("other", 3).received(minute.plusMillis(59_999)),
-                outcome("shard", 4).with("escalated").received(minute.plusSeconds(60)),
-                outcome("shard", 5).with("rejected").received(minute.plusSeconds(2 * 60)),
-                outcome("shard", 7).received(minute.plusSeconds(3 * 60)),
-                overruled);
-        apply(overruled.with("rejected"));
-        reopen();
-
-        assertThat(rows.countReceived(minute.getEpochSecond() / 60, 3))
-                .containsOnlyKeys(Kind.values())
-                .hasEntrySatisfying(Kind.ACCEPTED, counts -> assertThat(counts).containsExactly(2, 0, 0))
-                .hasEntrySatisfying(Kind.ESCALATED, counts -> assertThat(counts).containsExactly(0, 1, 0))
-                .hasEntrySatisfying(Kind.REJECTED, counts -> assertThat(counts).containsExactly(1, 0, 1));
-        assertThat(rows.countReceived(0, 1).get(Kind.ACCEPTED)).containsExactly(0);
     }
 
     @Test
@@ -1193,20 +1154,6 @@ public abstract class OutcomeRowsContract {
         rows.sync();
 
         assertThat(changesAfter("", 3)).isEqualTo(applied);
-    }
-
-    @Test
-    void changes_beforeTheSync_areOnlyDurableVersions() throws Exception {
-        apply(outcome("shard", 1));
-        rows.sync();
-        String durable = rows.newest();
-        apply(outcome("shard", 2));
-
-        assertThat(changesAfter("", 10)).isEqualTo(isDurableAtOnce() ? applied : applied.subList(0, 1));
-        assertThat(rows.changes(durable, 10)).hasSize(isDurableAtOnce() ? 1 : 0);
-        rows.sync();
-        assertThat(changesAfter("", 10)).isEqualTo(applied);
-        assertThat(changesAfter(durable, 10)).isEqualTo(applied.subList(1, 2));
     }
 
     @Test
