@@ -195,16 +195,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     }
 
     @Test
-    void apply_anotherBackendWroteFirst_isTheNextVersionOrNone() {
-        Outcome outcome = outcome("shard", 1);
-        one.apply(group(new Position("log-1", 1, "d"), Map.of(), outcome));
-        two.apply(group(new Position("log-2", 1, "d"), Map.of(), outcome, outcome.with("rejected")));
-
-        assertThat(one.versions(outcome.row(), 10))
-                .containsExactly(outcome.with("rejected").version(), outcome.version());
-    }
-
-    @Test
     void sweep_whileAnotherBackendApplies_removesCompleteRows() {
         for (int group = 0; group < 10; group++) {
             Outcome[] outcomes = new Outcome[100];
