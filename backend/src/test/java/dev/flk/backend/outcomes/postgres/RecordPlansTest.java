@@ -13,8 +13,6 @@ import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -58,20 +56,9 @@ final class RecordPlansTest {
     }
 
     private static String plan(String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement("EXPLAIN " + sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
-            StringBuilder plan = new StringBuilder();
-            try (ResultSet lines = statement.executeQuery()) {
-                while (lines.next()) {
-                    plan.append(lines.getString(1)).append('\n');
-                }
-            }
-            assertThat(plan.toString())
-                    .doesNotContain("Seq Scan on flk_record_versions", "Seq Scan on flk_record_reviews");
-            return plan.toString();
-        }
+        String plan = StatementPlansTest.explained(connection, sql, parameters);
+        assertThat(plan).doesNotContain("Seq Scan on flk_record_versions", "Seq Scan on flk_record_reviews");
+        return plan;
     }
 
     private static Object array(String type, Object[] elements) throws SQLException {
