@@ -47,7 +47,7 @@ final class FeedExampleIT {
     private Path directory;
 
     private final Random random = new Random(75);
-    private final Map<String, String> settings = new HashMap<>(Map.of("STATE_PORT", "0", "RECORD", "on"));
+    private final Map<String, String> settings = new HashMap<>();
     private String database;
     private String url;
     private long next = 1;

@@ -211,7 +211,6 @@ final class FeedIT {
             FedEvents.create(admin, "events");
         }
         Map<String, String> settings = settings("events");
-        settings.put("STATE_PORT", "0");
         Pcs measured = Pcs.number(1)
                 .with("ft", "{\"window_start\":\"2026-01-19T10:00:00Z\",\"window_end\":\"2026-01-19T10:10:00Z\"}");
         Pcs refused = Pcs.number(2).with("D_hat", "1.9");

@@ -87,7 +87,7 @@ final class PageIT {
             "/review",
             "/review?show=reviewed",
             "/state",
-            "/state?namespace=flk.review",
+            "/state?namespace=flk.sessions",
             "/state?events=on",
             "/state?namespace=flk.sessions&agent=agent-1&key=agent-1");
 
@@ -491,7 +491,7 @@ final class PageIT {
                 "/review?id=" + wrong.id(),
                 "/search?q=" + query,
                 "/search?q=" + query + "x",
-                "/state?namespace=flk.review&agent=" + query,
+                "/state?namespace=flk.sessions&agent=" + query,
                 "/state?events=on",
                 "/state?namespace=" + query,
                 "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent);

@@ -330,33 +330,25 @@ public record BackendConfig(
                 shown.put(name, value);
             }
         });
-        return new BackendConfig(
-                http,
-                ops,
-                tls,
-                limit.withRatesOf(next.limit),
-                inbox,
-                logName,
+        return with(
                 copy,
-                feed,
-                store,
-                record,
-                state,
-                sessions,
-                signing,
-                policy,
-                maxClockSkew,
+                limit.withRatesOf(next.limit),
                 new LogConfig(next.log.level(), log.format()),
-                auditDir,
-                warmUp,
-                shardMetrics,
                 shown,
-                secrets,
                 next.warnings);
     }
 
     /** Returns this configuration for a start that claims the copied log even if its owner may be alive. */
     public BackendConfig takingOver() {
+        return with(copy.map(CopyConfig::takingOver), limit, log, settings, warnings);
+    }
+
+    private BackendConfig with(
+            Optional<CopyConfig> copy,
+            Limits.Sizes limit,
+            LogConfig log,
+            Map<String, String> settings,
+            List<String> warnings) {
         return new BackendConfig(
                 http,
                 ops,
@@ -364,7 +356,7 @@ public record BackendConfig(
                 limit,
                 inbox,
                 logName,
-                copy.map(CopyConfig::takingOver),
+                copy,
                 feed,
                 store,
                 record,

@@ -55,6 +55,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -116,8 +117,9 @@ final class PageHandler implements AutoCloseable {
     private final PageEvents events = new PageEvents();
     private final OutcomeExport export;
     /** The threads that read and render views, which may take seconds. */
-    private final ThreadPoolExecutor views = new ThreadPoolExecutor(
-            THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), DaemonThreads.named("page"));
+    private final ThreadPoolExecutor views = pool(THREADS, "page");
+    /** The thread that records reviews: a review that waits for the log must not delay views. */
+    private final ThreadPoolExecutor changes = pool(1, "page-reviews");
 
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
@@ -201,13 +203,27 @@ final class PageHandler implements AutoCloseable {
         }
     }
 
+    private static ThreadPoolExecutor pool(int threads, String name) {
+        return new ThreadPoolExecutor(
+                threads,
+                threads,
+                10,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(MAX_WAITING),
+                DaemonThreads.named(name));
+    }
+
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
+        serve(views, request, exchange, view);
+    }
+
+    private void serve(Executor on, Request request, Exchange exchange, Function<Request, Answer> view) {
         if (!exchange.reserveAnswer(guard.memory(), MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
         try {
-            views.execute(() -> exchange.safely(() -> exchange.answer(orReason(view, request))));
+            on.execute(() -> exchange.safely(() -> exchange.answer(orReason(view, request))));
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
@@ -390,7 +406,7 @@ final class PageHandler implements AutoCloseable {
     /** Records the review in a form, and redirects to the next certificate that waits for a review. */
     private void takeReview(Request request, Exchange exchange) {
         String body = new String(request.body().exact(), StandardCharsets.UTF_8);
-        serve(request, exchange, ignored -> reviewPages.post(body).orElseGet(() -> withoutRecord("Review")));
+        serve(changes, request, exchange, ignored -> reviewPages.post(body).orElseGet(() -> withoutRecord("Review")));
     }
 
     /** Redirects to the view of the certificate, shard, agent or key that a text names. */
@@ -409,7 +425,7 @@ final class PageHandler implements AutoCloseable {
         }
         Optional<Sessions> opened = sessions.get();
         if (opened.isPresent() && isAgent(opened.get().store(), text)) {
-            return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
+            return redirect(PATH + "/agents?prefix=" + OutcomeQuery.encoded(text));
         }
         if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
             return redirect(OutcomesView.path(Map.of("key", text)));
@@ -511,6 +527,7 @@ final class PageHandler implements AutoCloseable {
     public void close() {
         thread.shutdownNow();
         views.shutdownNow();
+        changes.shutdownNow();
         export.close();
     }
 }

@@ -269,9 +269,9 @@ final class ReviewPages {
                 int leftOut = Math.max(recorded.leftOut().size(), count - recorded.reviewed());
                 return start + "withdrawn=" + recorded.reviewed() + "&left_out=" + leftOut;
             }
-            String reviewed = id == null ? range("from") + range("until") : "&reviewed=" + Pages.encoded(id);
+            String reviewed = id == null ? range("from") + range("until") : "&reviewed=" + OutcomeQuery.encoded(id);
             return start + "done=" + recorded.reviewed() + "&left_out="
-                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString()) + reviewed;
+                    + recorded.leftOut().size() + "&reviewed_at=" + OutcomeQuery.encoded(now.toString()) + reviewed;
         }
 
         private String path() {
@@ -292,7 +292,7 @@ final class ReviewPages {
 
         private String range(String name) {
             String time = form.get(name);
-            return time == null ? "" : "&" + name + "=" + Pages.encoded(time);
+            return time == null ? "" : "&" + name + "=" + OutcomeQuery.encoded(time);
         }
 
         /** Answers that the form had no effect. */

@@ -378,5 +378,7 @@ final class ChangesHandlerTest {
 
         assertError(get(""), 404, "keeps no record of outcomes");
         assertError(get("?follow=true"), 404, "keeps no record of outcomes");
+        server.reviews = null;
+        assertError(getPath("/v1/reviews"), 404, "keeps no record of outcomes");
     }
 }

@@ -193,14 +193,6 @@ final class ReviewHandlerTest {
                                 + " certificate before you repeat it\"}");
     }
 
-    @Test
-    void reviews_withoutRecord_is404() throws Exception {
-        server.record = null;
-        server.reviews = null;
-
-        assertThat(put("{}")).startsWith("404 ").contains("keeps no record of outcomes");
-    }
-
     /** Checks that a certificate is not called unknown while the record is read from the log again. */
     @Test
     void put_recordIsBehind_is503_thenTheCertificateIsReviewed() throws Exception {

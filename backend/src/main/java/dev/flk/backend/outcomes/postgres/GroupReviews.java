@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
-import static dev.flk.backend.outcomes.postgres.RecordStatements.array;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.each;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.update;
 
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.postgres.SqlCalls.Columns;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
@@ -12,10 +14,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.verification.Verdict.Kind;
-import java.sql.Array;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -84,24 +83,22 @@ final class GroupReviews {
     }
 
     private void read(Connection connection, List<Place> places) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(EXISTING)) {
-            statement.setArray(
-                    1, array(connection, "bytea", places, each -> RecordRow.shard(each.key()), new byte[0][]));
-            statement.setArray(
-                    2, array(connection, "int8", places, each -> each.key().epoch(), new Long[0]));
-            statement.setArray(3, array(connection, "bytea", places, each -> RecordRow.id(each.key()), new byte[0][]));
-            statement.setArray(4, array(connection, "int8", places, Place::version, new Long[0]));
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    Reviewed reviewed = RecordReviews.review(rows.getString(3));
+        Columns<Place> columns = new Columns<>(connection, places);
+        each(
+                connection,
+                EXISTING,
+                row -> {
+                    Reviewed reviewed = RecordReviews.review(row.getString(3));
                     existing.put(Place.of(reviewed), reviewed);
-                    if (rows.getBoolean(2)) {
+                    if (row.getBoolean(2)) {
                         newest.put(reviewed.key(), reviewed.review());
-                        newestBefore.put(reviewed.key(), rows.getLong(1));
+                        newestBefore.put(reviewed.key(), row.getLong(1));
                     }
-                }
-            }
-        }
+                },
+                columns.shards(Place::key),
+                columns.epochs(Place::key),
+                columns.ids(Place::key),
+                columns.longs(Place::version));
     }
 
     private void add(PlacedReview placed) {
@@ -144,62 +141,47 @@ final class GroupReviews {
                 .map(newestBefore::get)
                 .toList();
         if (!superseded.isEmpty()) {
-            try (PreparedStatement statement = connection.prepareStatement(SUPERSEDE)) {
-                statement.setArray(1, array(connection, "int8", superseded, Function.identity(), new Long[0]));
-                statement.executeUpdate();
-            }
+            update(connection, SUPERSEDE, SqlCalls.longs(connection, superseded));
         }
         List<Long> numbers = Stream.iterate(lastNumber + 1, each -> each + 1)
                 .limit(added.size())
                 .toList();
-        try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
-            statement.setLong(1, token);
-            statement.setString(2, logId);
-            statement.setArray(3, array(connection, "int8", numbers, Function.identity(), new Long[0]));
-            statement.setArray(4, column(connection, "bytea", each -> RecordRow.shard(each.key()), new byte[0][]));
-            statement.setArray(5, column(connection, "int8", each -> each.key().epoch(), new Long[0]));
-            statement.setArray(6, column(connection, "bytea", each -> RecordRow.id(each.key()), new byte[0][]));
-            statement.setArray(
-                    7, column(connection, "int8", each -> each.review().version(), new Long[0]));
-            statement.setArray(8, array(connection, "bool", added, this::isNewest, new Boolean[0]));
-            statement.setArray(
-                    9,
-                    column(connection, "text", each -> each.review().verdict().text(), new String[0]));
-            statement.setArray(10, column(connection, "int8", Reviewed::atMillis, new Long[0]));
-            statement.setArray(
-                    11, column(connection, "text", each -> each.logged().json(), new String[0]));
-            statement.setArray(12, array(connection, "int8", added, PlacedReview::sequence, new Long[0]));
-            statement.executeUpdate();
-        }
+        Columns<PlacedReview> columns = new Columns<>(connection, added);
+        update(
+                connection,
+                INSERT,
+                token,
+                logId,
+                SqlCalls.longs(connection, numbers),
+                columns.shards(GroupReviews::key),
+                columns.epochs(GroupReviews::key),
+                columns.ids(GroupReviews::key),
+                columns.longs(each -> each.reviewed().review().version()),
+                columns.booleans(this::isNewest),
+                columns.texts(each -> each.reviewed().review().verdict().text()),
+                columns.longs(each -> each.reviewed().atMillis()),
+                columns.texts(each -> each.reviewed().logged().json()),
+                columns.longs(PlacedReview::sequence));
         if (!changed.isEmpty()) {
-            writeWaits(connection, List.copyOf(changed));
+            Columns<RowKey> rows = new Columns<>(connection, List.copyOf(changed));
+            Function<RowKey, RowKey> same = Function.identity();
+            update(
+                    connection,
+                    WAIT,
+                    rows.shards(same),
+                    rows.epochs(same),
+                    rows.ids(same),
+                    rows.booleans(
+                            each -> Objects.requireNonNull(newest.get(each)).isWithdrawal()));
         }
         return lastNumber + added.size();
     }
 
+    private static RowKey key(PlacedReview placed) {
+        return placed.reviewed().key();
+    }
+
     private boolean isNewest(PlacedReview placed) {
         return placed.reviewed().review().equals(newest.get(placed.reviewed().key()));
-    }
-
-    private <V> Array column(Connection connection, String type, Function<Reviewed, V> column, V[] empty)
-            throws SQLException {
-        return array(connection, type, added, each -> column.apply(each.reviewed()), empty);
-    }
-
-    private void writeWaits(Connection connection, List<RowKey> keys) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(WAIT)) {
-            statement.setArray(1, array(connection, "bytea", keys, RecordRow::shard, new byte[0][]));
-            statement.setArray(2, array(connection, "int8", keys, RowKey::epoch, new Long[0]));
-            statement.setArray(3, array(connection, "bytea", keys, RecordRow::id, new byte[0][]));
-            statement.setArray(
-                    4,
-                    array(
-                            connection,
-                            "bool",
-                            keys,
-                            each -> Objects.requireNonNull(newest.get(each)).isWithdrawal(),
-                            new Boolean[0]));
-            statement.executeUpdate();
-        }
     }
 }

@@ -12,7 +12,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresConnector.Use;
 import dev.flk.backend.stores.postgres.PostgresPool;
-import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -230,11 +229,6 @@ public final class PostgresRows implements OutcomeRows {
     @Override
     public Rows find(OutcomeQuery wanted) {
         return read(connection -> RecordSearch.find(connection, wanted));
-    }
-
-    @Override
-    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
-        return read(connection -> RecordSearch.countReceived(connection, firstMinute, minutes));
     }
 
     @Override

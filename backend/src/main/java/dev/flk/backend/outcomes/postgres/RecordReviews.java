@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
-import static dev.flk.backend.outcomes.postgres.RecordStatements.array;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.each;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.query;
 
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.postgres.SqlCalls.Columns;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -64,14 +65,11 @@ final class RecordReviews {
     }
 
     static Map<RowKey, Review> newest(Connection connection, Collection<RowKey> keys) throws SQLException {
-        List<RowKey> list = List.copyOf(keys);
+        Columns<RowKey> columns = new Columns<>(connection, List.copyOf(keys));
+        Function<RowKey, RowKey> same = Function.identity();
         Map<RowKey, Review> newest = new HashMap<>();
-        for (Stored each : read(
-                connection,
-                NEWEST_OF_ROWS,
-                array(connection, "bytea", list, RecordRow::shard, new byte[0][]),
-                array(connection, "int8", list, RowKey::epoch, new Long[0]),
-                array(connection, "bytea", list, RecordRow::id, new byte[0][]))) {
+        for (Stored each :
+                read(connection, NEWEST_OF_ROWS, columns.shards(same), columns.epochs(same), columns.ids(same))) {
             newest.put(each.reviewed().key(), each.reviewed().review());
         }
         return newest;
@@ -95,48 +93,35 @@ final class RecordReviews {
 
     static Map<String, Long> faults(Connection connection, int most) throws SQLException {
         Map<String, Long> faults = new HashMap<>();
-        try (PreparedStatement statement = connection.prepareStatement(FAULTS)) {
-            statement.setInt(1, most);
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    faults.put(RecordRow.text(rows.getBytes(1)), rows.getLong(2));
-                }
-            }
-        }
+        each(connection, FAULTS, row -> faults.put(RecordRow.text(row.getBytes(1)), row.getLong(2)), most);
         return faults;
     }
 
     static List<Waiting> waiting(Connection connection, int most) throws SQLException {
         List<Waiting> waiting = new ArrayList<>();
-        try (PreparedStatement statement = connection.prepareStatement(WAITING)) {
-            statement.setInt(1, most);
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    long group = OutcomeRows.waitingGroup(RecordRow.text(rows.getBytes(1)), rows.getString(2));
-                    Long[] received = (Long[]) rows.getArray(3).getArray();
-                    Long[] numbers = (Long[]) rows.getArray(4).getArray();
+        each(
+                connection,
+                WAITING,
+                row -> {
+                    long group = OutcomeRows.waitingGroup(RecordRow.text(row.getBytes(1)), row.getString(2));
+                    Long[] received = (Long[]) row.getArray(3).getArray();
+                    Long[] numbers = (Long[]) row.getArray(4).getArray();
                     for (int i = 0; i < numbers.length; i++) {
                         waiting.add(new Waiting(group, received[i], numbers[i]));
                     }
-                }
-            }
-        }
+                },
+                most);
         return waiting;
     }
 
     private record Stored(long number, long atMillis, Reviewed reviewed) {}
 
     private static List<Stored> read(Connection connection, String sql, Object... parameters) throws SQLException {
-        List<Stored> reviews = new ArrayList<>();
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            RecordStatements.set(statement, parameters);
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    reviews.add(new Stored(rows.getLong(1), rows.getLong(2), review(rows.getString(3))));
-                }
-            }
-        }
-        return reviews;
+        return query(
+                connection,
+                sql,
+                row -> new Stored(row.getLong(1), row.getLong(2), review(row.getString(3))),
+                parameters);
     }
 
     /** Returns the review of the column json. */

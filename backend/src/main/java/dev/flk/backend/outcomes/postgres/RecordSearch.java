@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import static dev.flk.backend.outcomes.postgres.SqlCalls.each;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.query;
+
 import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
@@ -14,13 +17,10 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -64,12 +64,6 @@ final class RecordSearch {
             SELECT shard, epoch, pcs_id, json FROM flk_record_versions
             WHERE is_current AND shard = ? AND (epoch, pcs_id) > (?, ?) ORDER BY epoch, pcs_id LIMIT ?""";
 
-    /** A query that reads only the index. */
-    static final String COUNTS = """
-            SELECT received_millis / 60000, count(*) FROM flk_record_versions
-            WHERE is_current AND kind = ANY (?::smallint[]) AND received_millis >= ? AND received_millis < ?
-            GROUP BY 1""";
-
     static final String BY_ID = """
             SELECT shard, epoch, pcs_id, json FROM flk_record_versions
             WHERE is_current AND pcs_id BETWEEN ? AND ? ORDER BY pcs_id LIMIT ?""";
@@ -100,8 +94,6 @@ final class RecordSearch {
 
     /** The number of characters of values after which a part ends. */
     private static final long MAX_CHARS = 2 << 20;
-
-    private static final long MILLIS_OF_MINUTE = 60_000;
 
     private static final Pattern TIME_CURSOR = Pattern.compile("([rm])(-?\\d{1,19})\\.(\\d{1,19})");
     private static final Pattern EPOCH_CURSOR = Pattern.compile("e(\\d{1,19})\\.([0-9a-f]{64})");
@@ -264,20 +256,16 @@ final class RecordSearch {
         }
 
         private List<Examined> examine(Place after, int limit) throws SQLException {
-            try (PreparedStatement statement = connection.prepareStatement(places(scope, isMeasured, isNewestFirst))) {
-                Parameters parameters = new Parameters(statement);
-                parameters.setCandidate(wanted);
-                parameters.setScope(connection, wanted);
-                parameters.set(after.millis(), after.number(), isNewestFirst ? from(wanted.span()) : to(wanted.span()));
-                parameters.set(limit, limit);
-                List<Examined> examined = new ArrayList<>();
-                try (ResultSet rows = statement.executeQuery()) {
-                    while (rows.next()) {
-                        examined.add(new Examined(new Place(rows.getLong(2), rows.getLong(1)), rows.getBoolean(3)));
-                    }
-                }
-                return examined;
-            }
+            List<@Nullable Object> parameters = new ArrayList<>();
+            addCandidate(parameters, wanted);
+            addScope(connection, parameters, wanted);
+            long last = isNewestFirst ? from(wanted.span()) : to(wanted.span());
+            parameters.addAll(List.of(after.millis(), after.number(), last, limit, limit));
+            return query(
+                    connection,
+                    places(scope, isMeasured, isNewestFirst),
+                    row -> new Examined(new Place(row.getLong(2), row.getLong(1)), row.getBoolean(3)),
+                    parameters.toArray());
         }
     }
 
@@ -301,41 +289,22 @@ final class RecordSearch {
                 candidate);
     }
 
-    /** Sets the parameters of a statement one after the other. */
-    private static final class Parameters {
-        private final PreparedStatement statement;
-        private int next = 1;
+    /** Adds the parameters of {@link #CANDIDATE}. */
+    private static void addCandidate(List<@Nullable Object> parameters, OutcomeQuery wanted) {
+        String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
+        String reason = wanted.reason() == null ? null : RecordRow.storable(wanted.reason());
+        parameters.addAll(Arrays.asList(from(wanted.received()), to(wanted.received()), key, key, reason, reason));
+    }
 
-        Parameters(PreparedStatement statement) {
-            this.statement = statement;
-        }
-
-        void set(Object... values) throws SQLException {
-            for (Object value : values) {
-                statement.setObject(next++, value);
-            }
-        }
-
-        /** Sets the parameters of {@link #CANDIDATE}. */
-        void setCandidate(OutcomeQuery wanted) throws SQLException {
-            set(from(wanted.received()), to(wanted.received()));
-            String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
-            statement.setString(next++, key);
-            statement.setString(next++, key);
-            String reason = wanted.reason() == null ? null : RecordRow.storable(wanted.reason());
-            statement.setString(next++, reason);
-            statement.setString(next++, reason);
-        }
-
-        /** Sets the kinds, and the parameter of the scope if it has one. */
-        void setScope(Connection connection, OutcomeQuery wanted) throws SQLException {
-            set(connection.createArrayOf("int2", wanted.kinds().toArray()));
-            if (!wanted.shards().isEmpty()) {
-                set(connection.createArrayOf(
-                        "bytea", wanted.shards().stream().map(RecordRow::utf8).toArray(byte[][]::new)));
-            } else if (wanted.key() != null) {
-                set(RecordRow.storable(wanted.key()));
-            }
+    /** Adds the kinds, and the parameter of the scope if it has one. */
+    private static void addScope(Connection connection, List<@Nullable Object> parameters, OutcomeQuery wanted)
+            throws SQLException {
+        parameters.add(connection.createArrayOf("int2", wanted.kinds().toArray()));
+        if (!wanted.shards().isEmpty()) {
+            parameters.add(connection.createArrayOf(
+                    "bytea", wanted.shards().stream().map(RecordRow::utf8).toArray(byte[][]::new)));
+        } else if (wanted.key() != null) {
+            parameters.add(RecordRow.storable(wanted.key()));
         }
     }
 
@@ -387,37 +356,12 @@ final class RecordSearch {
         if (numbers.length == 0) {
             return versions;
         }
-        try (PreparedStatement statement = connection.prepareStatement(BY_NUMBER)) {
-            statement.setArray(1, connection.createArrayOf("int8", numbers));
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    versions.put(rows.getLong(1), RecordStatements.version(rows, 2));
-                }
-            }
-        }
+        each(
+                connection,
+                BY_NUMBER,
+                row -> versions.put(row.getLong(1), RecordStatements.version(row, 2)),
+                connection.createArrayOf("int8", numbers));
         return versions;
-    }
-
-    static Map<Kind, long[]> countReceived(Connection connection, long firstMinute, int minutes) throws SQLException {
-        Map<Kind, long[]> counts = new EnumMap<>(Kind.class);
-        for (Kind verdict : Kind.values()) {
-            long[] ofVerdict = new long[minutes];
-            try (PreparedStatement statement = connection.prepareStatement(COUNTS)) {
-                new Parameters(statement)
-                        .set(
-                                connection.createArrayOf(
-                                        "int2", RowKind.all(verdict, null).toArray()),
-                                firstMinute * MILLIS_OF_MINUTE,
-                                (firstMinute + minutes) * MILLIS_OF_MINUTE);
-                try (ResultSet rows = statement.executeQuery()) {
-                    while (rows.next()) {
-                        ofVerdict[(int) (rows.getLong(1) - firstMinute)] = rows.getLong(2);
-                    }
-                }
-            }
-            counts.put(verdict, ofVerdict);
-        }
-        return counts;
     }
 
     static Counts count(Connection connection, OutcomeQuery wanted, long[] bounds, int most) throws SQLException {
@@ -425,28 +369,27 @@ final class RecordSearch {
         int limit = isInIndex ? most : most / OutcomeRows.READ_COST;
         int ranges = bounds.length - 1;
         Map<Kind, long[]> counts = Counts.zeros(ranges);
-        long examined = 0;
-        int oldest = ranges;
-        try (PreparedStatement statement = connection.prepareStatement(
-                counts(Scope.of(wanted), !wanted.measured().isOpen(), isInIndex))) {
-            Parameters parameters = new Parameters(statement);
-            parameters.set(connection.createArrayOf(
-                    "int8", Arrays.stream(bounds).boxed().toArray()));
-            if (!isInIndex) {
-                parameters.setCandidate(wanted);
-            }
-            parameters.setScope(connection, wanted);
-            parameters.set(bounds[ranges], 0L, bounds[0], limit, limit);
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    int index = rows.getInt(2);
-                    Objects.requireNonNull(counts.get(RowKind.verdict(rows.getInt(1))))[index] += rows.getLong(3);
-                    examined += rows.getLong(4);
-                    oldest = Math.min(oldest, index);
-                }
-            }
+        long[] examined = {0};
+        int[] oldest = {ranges};
+        List<@Nullable Object> parameters = new ArrayList<>();
+        parameters.add(
+                connection.createArrayOf("int8", Arrays.stream(bounds).boxed().toArray()));
+        if (!isInIndex) {
+            addCandidate(parameters, wanted);
         }
-        return new Counts(counts, examined == limit ? oldest + 1 : 0);
+        addScope(connection, parameters, wanted);
+        parameters.addAll(List.of(bounds[ranges], 0L, bounds[0], limit, limit));
+        each(
+                connection,
+                counts(Scope.of(wanted), !wanted.measured().isOpen(), isInIndex),
+                row -> {
+                    int index = row.getInt(2);
+                    Objects.requireNonNull(counts.get(RowKind.verdict(row.getInt(1))))[index] += row.getLong(3);
+                    examined[0] += row.getLong(4);
+                    oldest[0] = Math.min(oldest[0], index);
+                },
+                parameters.toArray());
+        return new Counts(counts, examined[0] == limit ? oldest[0] + 1 : 0);
     }
 
     static List<Version> withId(Connection connection, String prefix, int limit) throws SQLException {
@@ -464,16 +407,7 @@ final class RecordSearch {
     }
 
     private static List<Version> versions(Connection connection, String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            new Parameters(statement).set(parameters);
-            List<Version> versions = new ArrayList<>();
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    versions.add(RecordStatements.version(rows, 1));
-                }
-            }
-            return versions;
-        }
+        return query(connection, sql, row -> RecordStatements.version(row, 1), parameters);
     }
 
     static List<String> shards(Connection connection, String prefix, @Nullable String after, int limit)
@@ -485,15 +419,6 @@ final class RecordSearch {
             byte[] next = RecordRow.utf8(after + '\u0000'); // the first text after this shard
             first = Arrays.compareUnsigned(first, next) < 0 ? next : first;
         }
-        try (PreparedStatement statement = connection.prepareStatement(SHARDS)) {
-            new Parameters(statement).set(first, end, end, limit);
-            List<String> shards = new ArrayList<>();
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    shards.add(RecordRow.text(rows.getBytes(1)));
-                }
-            }
-            return shards;
-        }
+        return query(connection, SHARDS, row -> RecordRow.text(row.getBytes(1)), first, end, end, limit);
     }
 }

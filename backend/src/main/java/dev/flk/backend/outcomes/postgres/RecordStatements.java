@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import static dev.flk.backend.outcomes.postgres.SqlCalls.each;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.query;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.update;
+
 import dev.flk.backend.decide.OutcomeJson;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
+import dev.flk.backend.outcomes.postgres.SqlCalls.Columns;
 import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
@@ -12,12 +17,11 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict.Recomputed;
-import java.sql.Array;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -72,16 +76,10 @@ final class RecordStatements {
                     SELECT shard, epoch, pcs_id, received_millis FROM flk_record_versions
                     WHERE is_current AND kind = kinds.kind AND received_millis < ?
                     ORDER BY received_millis, number LIMIT ?) AS row
-                ORDER BY row.received_millis LIMIT ?),
-            reviews AS (
-                DELETE FROM flk_record_reviews AS removed USING old
-                WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
-                RETURNING removed.number),
-            versions AS (
-                DELETE FROM flk_record_versions AS removed USING old
-                WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
-                RETURNING removed.number, removed.is_current)
-            SELECT number, is_current FROM versions UNION ALL SELECT number, false FROM reviews""";
+                ORDER BY row.received_millis LIMIT ?)
+            DELETE FROM flk_record_versions AS removed USING old
+            WHERE removed.pcs_id = old.pcs_id AND removed.shard = old.shard AND removed.epoch = old.epoch
+            RETURNING removed.number, removed.is_current""";
 
     /** A statement that removes the reviews of rows that do not exist. */
     static final String REMOVE_REVIEWS = """
@@ -142,17 +140,14 @@ final class RecordStatements {
 
     /** Locks the record until the transaction ends. */
     static Head lock(Connection connection) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(LOCK);
-                ResultSet row = statement.executeQuery()) {
-            requireHead(row);
-            return head(row);
-        }
+        return one(query(connection, LOCK, RecordStatements::head));
     }
 
-    private static void requireHead(ResultSet rows) throws SQLException {
-        if (!rows.next()) {
+    private static <T> T one(List<T> rows) throws SQLException {
+        if (rows.isEmpty()) {
             throw new SQLException("the table flk_record is empty; restore the tables from a backup");
         }
+        return rows.get(0);
     }
 
     private static Head head(ResultSet row) throws SQLException {
@@ -161,36 +156,34 @@ final class RecordStatements {
 
     static Map<RowKey, Current> current(Connection connection, List<RowKey> keys) throws SQLException {
         Map<RowKey, Current> current = new HashMap<>();
-        try (PreparedStatement statement = connection.prepareStatement(CURRENT)) {
-            statement.setArray(1, array(connection, "bytea", keys, RecordRow::shard, new byte[0][]));
-            statement.setArray(2, array(connection, "int8", keys, RowKey::epoch, new Long[0]));
-            statement.setArray(3, array(connection, "bytea", keys, RecordRow::id, new byte[0][]));
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    Version version = version(rows, 3);
+        Columns<RowKey> columns = new Columns<>(connection, keys);
+        Function<RowKey, RowKey> same = Function.identity();
+        each(
+                connection,
+                CURRENT,
+                row -> {
+                    Version version = version(row, 3);
                     current.put(
                             version.key(),
-                            new Current(rows.getLong(1), rows.getInt(2), version.outcome(), rows.getLong(7)));
-                }
-            }
-        }
+                            new Current(row.getLong(1), row.getInt(2), version.outcome(), row.getLong(7)));
+                },
+                columns.shards(same),
+                columns.epochs(same),
+                columns.ids(same));
         return current;
     }
 
     /** Returns whether a row has a version with this value. */
     static boolean hasVersion(Connection connection, Version version) throws SQLException {
-        try (PreparedStatement statement =
-                connection.prepareStatement("SELECT EXISTS (SELECT 1 FROM flk_record_versions"
-                        + " WHERE shard = ? AND epoch = ? AND pcs_id = ? AND json = ?)")) {
-            statement.setBytes(1, RecordRow.shard(version.key()));
-            statement.setLong(2, version.key().epoch());
-            statement.setBytes(3, RecordRow.id(version.key()));
-            statement.setString(4, OutcomeJson.of(version.outcome()));
-            try (ResultSet row = statement.executeQuery()) {
-                row.next();
-                return row.getBoolean(1);
-            }
-        }
+        return !query(
+                        connection,
+                        "SELECT 1 FROM flk_record_versions WHERE shard = ? AND epoch = ? AND pcs_id = ? AND json = ? LIMIT 1",
+                        row -> true,
+                        RecordRow.shard(version.key()),
+                        version.key().epoch(),
+                        RecordRow.id(version.key()),
+                        OutcomeJson.of(version.outcome()))
+                .isEmpty();
     }
 
     /** Reads a version from the columns shard, epoch, pcs_id and json. */
@@ -209,10 +202,7 @@ final class RecordStatements {
 
     /** Says that versions are no longer current. */
     static void supersede(Connection connection, List<Long> numbers) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(SUPERSEDE)) {
-            statement.setArray(1, array(connection, "int8", numbers, Function.identity(), new Long[0]));
-            statement.executeUpdate();
-        }
+        update(connection, SUPERSEDE, SqlCalls.longs(connection, numbers));
     }
 
     /**
@@ -231,35 +221,32 @@ final class RecordStatements {
             throws SQLException {
         for (int from = 0; from < versions.size(); from += ROWS_AT_ONCE) {
             List<Inserted> part = versions.subList(from, Math.min(versions.size(), from + ROWS_AT_ONCE));
-            try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
-                statement.setLong(1, token);
-                statement.setString(2, logId);
-                Columns columns = new Columns(connection, statement, part);
-                columns.set("int8", Inserted::number, new Long[0]);
-                columns.set("int4", Inserted::version, new Integer[0]);
-                columns.set("bool", each -> isNewest(each, newest), new Boolean[0]);
-                columns.set("int2", each -> (short) reviews.kind(each.row().version()), new Short[0]);
-                columns.set("bytea", each -> RecordRow.shard(each.key()), new byte[0][]);
-                columns.set("int8", each -> each.key().epoch(), new Long[0]);
-                columns.set("bytea", each -> RecordRow.id(each.key()), new byte[0][]);
-                columns.set("text", each -> OutcomeJson.of(each.outcome()), new String[0]);
-                columns.set("int8", each -> each.outcome().receivedMillis(), new Long[0]);
-                columns.set("int8", each -> each.outcome().measuredMillis(), new Long[0]);
-                columns.set("text", each -> each.outcome().verdict().kind().label(), new String[0]);
-                columns.set(
-                        "text",
-                        each -> Objects.requireNonNullElse(
-                                each.recomputed(values -> values.regime().wireName()), ""),
-                        new String[0]);
-                columns.set("text", each -> RecordRow.storable(each.outcome().keyId()), new String[0]);
-                columns.set("text", each -> each.outcome().cause(), new String[0]);
-                columns.set("float8", each -> each.outcome().verdict().claimedDHat(), new Double[0]);
-                columns.set("float8", each -> each.recomputed(Recomputed::dHat), new Double[0]);
-                columns.set("float8", each -> budget(each.outcome()), new Double[0]);
-                columns.set("float8", each -> each.recomputed(Recomputed::budget), new Double[0]);
-                columns.set("int8", each -> each.row().sequence(), new Long[0]);
-                statement.executeUpdate();
-            }
+            Columns<Inserted> columns = new Columns<>(connection, part);
+            update(
+                    connection,
+                    INSERT,
+                    token,
+                    logId,
+                    columns.longs(Inserted::number),
+                    columns.integers(Inserted::version),
+                    columns.booleans(each -> isNewest(each, newest)),
+                    columns.shorts(each -> (short) reviews.kind(each.row().version())),
+                    columns.shards(Inserted::key),
+                    columns.epochs(Inserted::key),
+                    columns.ids(Inserted::key),
+                    columns.texts(each -> OutcomeJson.of(each.outcome())),
+                    columns.longs(each -> each.outcome().receivedMillis()),
+                    columns.longs(each -> each.outcome().measuredMillis()),
+                    columns.texts(each -> each.outcome().verdict().kind().label()),
+                    columns.texts(each -> Objects.requireNonNullElse(
+                            each.recomputed(values -> values.regime().wireName()), "")),
+                    columns.texts(each -> RecordRow.storable(each.outcome().keyId())),
+                    columns.texts(each -> each.outcome().cause()),
+                    columns.doubles(each -> each.outcome().verdict().claimedDHat()),
+                    columns.doubles(each -> each.recomputed(Recomputed::dHat)),
+                    columns.doubles(each -> budget(each.outcome())),
+                    columns.doubles(each -> each.recomputed(Recomputed::budget)),
+                    columns.longs(each -> each.row().sequence()));
         }
     }
 
@@ -276,33 +263,9 @@ final class RecordStatements {
         return current != null && current.number() == each.number();
     }
 
-    /** The columns of {@link #INSERT}, which are set one after the other. */
-    private static final class Columns {
-        private final Connection connection;
-        private final PreparedStatement statement;
-        private final List<Inserted> versions;
-        private int next = 3;
-
-        Columns(Connection connection, PreparedStatement statement, List<Inserted> versions) {
-            this.connection = connection;
-            this.statement = statement;
-            this.versions = versions;
-        }
-
-        <V> void set(String type, Function<Inserted, @Nullable V> column, V[] empty) throws SQLException {
-            statement.setArray(next++, array(connection, type, versions, column, empty));
-        }
-    }
-
     static Optional<Position> position(Connection connection, String logId) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(POSITION)) {
-            statement.setString(1, logId);
-            try (ResultSet row = statement.executeQuery()) {
-                return row.next()
-                        ? Optional.of(new Position(logId, row.getLong(1), row.getString(2)))
-                        : Optional.empty();
-            }
-        }
+        return query(connection, POSITION, row -> new Position(logId, row.getLong(1), row.getString(2)), logId).stream()
+                .findFirst();
     }
 
     static void move(Connection connection, Position position) throws SQLException {
@@ -316,24 +279,13 @@ final class RecordStatements {
 
     static Map<String, String> notes(Connection connection, String prefix) throws SQLException {
         Map<String, String> notes = new LinkedHashMap<>();
-        try (PreparedStatement statement = connection.prepareStatement(NOTES)) {
-            statement.setString(1, prefix);
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    notes.put(rows.getString(1), rows.getString(2));
-                }
-            }
-        }
+        each(connection, NOTES, row -> notes.put(row.getString(1), row.getString(2)), prefix);
         return notes;
     }
 
     static void note(Connection connection, Map<String, String> notes) throws SQLException {
-        List<Map.Entry<String, String>> entries = List.copyOf(notes.entrySet());
-        try (PreparedStatement statement = connection.prepareStatement(NOTE)) {
-            statement.setArray(1, array(connection, "text", entries, Map.Entry::getKey, new String[0]));
-            statement.setArray(2, array(connection, "text", entries, Map.Entry::getValue, new String[0]));
-            statement.executeUpdate();
-        }
+        Columns<Map.Entry<String, String>> columns = new Columns<>(connection, List.copyOf(notes.entrySet()));
+        update(connection, NOTE, columns.texts(Map.Entry::getKey), columns.texts(Map.Entry::getValue));
     }
 
     /**
@@ -356,21 +308,19 @@ final class RecordStatements {
     }
 
     private static int remove(Connection connection, String sql, Object... parameters) throws SQLException {
-        int rows = 0;
-        long last = 0;
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            set(statement, parameters);
-            try (ResultSet removed = statement.executeQuery()) {
-                while (removed.next()) {
-                    last = Math.max(last, removed.getLong(1));
-                    rows += removed.getBoolean(2) ? 1 : 0;
-                }
-            }
+        int[] rows = {0};
+        List<Long> removed = query(
+                connection,
+                sql,
+                row -> {
+                    rows[0] += row.getBoolean(2) ? 1 : 0;
+                    return row.getLong(1);
+                },
+                parameters);
+        if (!removed.isEmpty()) {
+            update(connection, SET_REMOVED, Collections.max(removed));
         }
-        if (last > 0) {
-            update(connection, SET_REMOVED, last);
-        }
-        return rows;
+        return rows[0];
     }
 
     /** A version or a review with its number and token. */
@@ -384,52 +334,26 @@ final class RecordStatements {
     record Changes(Head head, @Nullable Long present, List<Numbered> changes) {}
 
     static Changes changes(Connection connection, long afterNumber, int limit) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
-            set(statement, afterNumber, afterNumber, limit);
-            try (ResultSet rows = statement.executeQuery()) {
-                requireHead(rows);
-                Head head = head(rows);
-                Long present = rows.getObject(5, Long.class);
-                List<Numbered> changes = new ArrayList<>();
-                do {
-                    if (rows.getBytes(6) != null) {
-                        Changed changed =
-                                rows.getBoolean(12) ? RecordReviews.review(rows.getString(9)) : version(rows, 6);
-                        changes.add(new Numbered(rows.getLong(10), rows.getLong(11), changed));
+        List<Numbered> changes = new ArrayList<>();
+        return one(query(
+                connection,
+                CHANGES,
+                row -> {
+                    if (row.getBytes(6) != null) {
+                        Changed changed = row.getBoolean(12) ? RecordReviews.review(row.getString(9)) : version(row, 6);
+                        changes.add(new Numbered(row.getLong(10), row.getLong(11), changed));
                     }
-                } while (rows.next());
-                return new Changes(head, present, changes);
-            }
-        }
+                    return new Changes(head(row), row.getObject(5, Long.class), changes);
+                },
+                afterNumber,
+                afterNumber,
+                limit));
     }
 
     static ChangeCursor newest(Connection connection) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(NEWEST);
-                ResultSet row = statement.executeQuery()) {
-            requireHead(row);
+        return one(query(connection, NEWEST, row -> {
             Head head = head(row);
             return head.oldest().after(head.lastNumber(), row.getLong(5));
-        }
-    }
-
-    private static void update(Connection connection, String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            set(statement, parameters);
-            statement.executeUpdate();
-        }
-    }
-
-    static void set(PreparedStatement statement, Object... parameters) throws SQLException {
-        for (int i = 0; i < parameters.length; i++) {
-            statement.setObject(i + 1, parameters[i]);
-        }
-    }
-
-    static <E, V> Array array(
-            Connection connection, String type, List<E> elements, Function<E, @Nullable V> column, V[] empty)
-            throws SQLException {
-        List<@Nullable V> values = new ArrayList<>();
-        elements.forEach(element -> values.add(column.apply(element)));
-        return connection.createArrayOf(type, values.toArray(empty));
+        }));
     }
 }

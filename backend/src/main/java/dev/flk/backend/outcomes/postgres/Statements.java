@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import static dev.flk.backend.outcomes.postgres.SqlCalls.each;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.query;
+import static dev.flk.backend.outcomes.postgres.SqlCalls.update;
+
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.postgres.PostgresSession.Token;
+import dev.flk.backend.outcomes.postgres.SqlCalls.Columns;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import java.sql.Array;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -18,7 +21,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,23 +103,22 @@ final class Statements {
     }
 
     static Found lookUp(Connection connection, String logId, List<PcsId> ids, long nowMillis) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(LOOK_UP)) {
-            statement.setString(1, logId);
-            statement.setArray(2, bytes(connection, ids));
-            statement.setLong(3, nowMillis);
-            try (ResultSet rows = statement.executeQuery()) {
-                String token = null;
-                Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
-                while (rows.next()) {
-                    token = rows.getString(1);
-                    if (rows.getBytes(2) != null) {
-                        StoredOutcome outcome = read(rows, 2);
+        @Nullable String[] token = {null};
+        Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
+        each(
+                connection,
+                LOOK_UP,
+                row -> {
+                    token[0] = row.getString(1);
+                    if (row.getBytes(2) != null) {
+                        StoredOutcome outcome = read(row, 2);
                         outcomes.put(outcome.id(), outcome);
                     }
-                }
-                return new Found(token, outcomes);
-            }
-        }
+                },
+                logId,
+                new Columns<>(connection, ids).bytes(PcsId::toBytes),
+                nowMillis);
+        return new Found(token[0], outcomes);
     }
 
     /**
@@ -161,36 +162,34 @@ final class Statements {
             throws SQLException {
         Map<PcsId, StoredOutcome> given = new HashMap<>();
         decisions.forEach(decision -> given.put(decision.id(), decision));
-        try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
-            statement.setString(1, logId);
-            statement.setArray(2, array(connection, "bytea", decisions, d -> d.id().toBytes(), new byte[0][]));
-            statement.setArray(3, array(connection, "int2", decisions, d -> (short) d.status(), new Short[0]));
-            statement.setArray(4, array(connection, "bytea", decisions, StoredOutcome::body, new byte[0][]));
-            statement.setArray(
-                    5, array(connection, "bytea", decisions, d -> d.digest().toBytes(), new byte[0][]));
-            statement.setArray(6, array(connection, "text", decisions, StoredOutcome::signedDigest, new String[0]));
-            statement.setArray(7, array(connection, "int8", decisions, StoredOutcome::expiresAtMillis, new Long[0]));
-            statement.setLong(8, nowMillis);
-            try (ResultSet inserted = statement.executeQuery()) {
-                while (inserted.next()) {
-                    PcsId id = id(inserted.getBytes(1));
+        Columns<StoredOutcome> columns = new Columns<>(connection, decisions);
+        each(
+                connection,
+                INSERT,
+                row -> {
+                    PcsId id = id(row.getBytes(1));
                     existing.put(id, given.get(id));
-                }
-            }
-        }
+                },
+                logId,
+                columns.bytes(each -> each.id().toBytes()),
+                columns.shorts(each -> (short) each.status()),
+                columns.bytes(StoredOutcome::body),
+                columns.bytes(each -> each.digest().toBytes()),
+                columns.texts(StoredOutcome::signedDigest),
+                columns.longs(StoredOutcome::expiresAtMillis),
+                nowMillis);
     }
 
     private static void readExisting(Connection connection, List<PcsId> ids, Map<PcsId, StoredOutcome> existing)
             throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(STANDING)) {
-            statement.setArray(1, bytes(connection, ids));
-            try (ResultSet rows = statement.executeQuery()) {
-                while (rows.next()) {
-                    StoredOutcome present = read(rows, 1);
+        each(
+                connection,
+                STANDING,
+                row -> {
+                    StoredOutcome present = read(row, 1);
                     existing.put(present.id(), present);
-                }
-            }
-        }
+                },
+                new Columns<>(connection, ids).bytes(PcsId::toBytes));
     }
 
     private static StoredOutcome read(ResultSet row, int first) throws SQLException {
@@ -208,49 +207,20 @@ final class Statements {
         return PcsId.parse(HexFormat.of().formatHex(bytes)).orElseThrow();
     }
 
-    private static Array bytes(Connection connection, List<PcsId> ids) throws SQLException {
-        return array(connection, "bytea", ids, PcsId::toBytes, new byte[0][]);
-    }
-
-    private static <E, V> Array array(
-            Connection connection, String type, List<E> elements, Function<E, V> column, V[] empty)
-            throws SQLException {
-        return connection.createArrayOf(
-                type, elements.stream().map(column).toList().toArray(empty));
-    }
-
     /** Gives an outcome to another log, unless it has changed since it was read. */
     static boolean adopt(Connection connection, StoredOutcome existing, String logId) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(ADOPT)) {
-            statement.setString(1, logId);
-            statement.setBytes(2, existing.id().toBytes());
-            statement.setString(3, existing.logId());
-            return statement.executeUpdate() == 1;
-        }
+        return update(connection, ADOPT, logId, existing.id().toBytes(), existing.logId()) == 1;
     }
 
     static boolean knowsEvidence(Connection connection, PcsId id, ContentDigest digest, long nowMillis)
             throws SQLException {
-        try (PreparedStatement statement = evidence(connection, LOOK_UP_EVIDENCE, id, digest, nowMillis);
-                ResultSet row = statement.executeQuery()) {
-            return row.next();
-        }
+        return !query(connection, LOOK_UP_EVIDENCE, row -> true, id.toBytes(), digest.toBytes(), nowMillis)
+                .isEmpty();
     }
 
     static void noteEvidence(Connection connection, PcsId id, ContentDigest digest, long expiresAtMillis)
             throws SQLException {
-        try (PreparedStatement statement = evidence(connection, NOTE_EVIDENCE, id, digest, expiresAtMillis)) {
-            statement.executeUpdate();
-        }
-    }
-
-    private static PreparedStatement evidence(
-            Connection connection, String sql, PcsId id, ContentDigest digest, long millis) throws SQLException {
-        PreparedStatement statement = connection.prepareStatement(sql);
-        statement.setBytes(1, id.toBytes());
-        statement.setBytes(2, digest.toBytes());
-        statement.setLong(3, millis);
-        return statement;
+        update(connection, NOTE_EVIDENCE, id.toBytes(), digest.toBytes(), expiresAtMillis);
     }
 
     /**
@@ -259,15 +229,8 @@ final class Statements {
      * of removed rows.
      */
     static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
-        int removed = 0;
-        for (String sql : List.of(REMOVE_OUTCOMES, REMOVE_EVIDENCE)) {
-            try (PreparedStatement statement = connection.prepareStatement(sql)) {
-                statement.setLong(1, expiredByMillis);
-                statement.setInt(2, most);
-                removed += statement.executeUpdate();
-            }
-        }
-        return removed;
+        return update(connection, REMOVE_OUTCOMES, expiredByMillis, most)
+                + update(connection, REMOVE_EVIDENCE, expiredByMillis, most);
     }
 
     /**
@@ -286,12 +249,8 @@ final class Statements {
         record Position(long completeUpTo, String token) {}
 
         Optional<Position> read(Connection connection) throws SQLException {
-            try (PreparedStatement statement = connection.prepareStatement(READ)) {
-                statement.setString(1, logId);
-                try (ResultSet row = statement.executeQuery()) {
-                    return row.next() ? Optional.of(new Position(row.getLong(1), row.getString(2))) : Optional.empty();
-                }
-            }
+            return query(connection, READ, row -> new Position(row.getLong(1), row.getString(2)), logId).stream()
+                    .findFirst();
         }
 
         /**
@@ -302,15 +261,10 @@ final class Statements {
          */
         boolean move(Connection connection, Optional<String> expected, long completeUpTo, Token next)
                 throws SQLException {
-            try (PreparedStatement statement = connection.prepareStatement(expected.isPresent() ? MOVE : BEGIN)) {
-                statement.setLong(1, completeUpTo);
-                statement.setString(2, next.toString());
-                statement.setString(3, logId);
-                if (expected.isPresent()) {
-                    statement.setString(4, expected.get());
-                }
-                return statement.executeUpdate() == 1;
-            }
+            int written = expected.isPresent()
+                    ? update(connection, MOVE, completeUpTo, next.toString(), logId, expected.get())
+                    : update(connection, BEGIN, completeUpTo, next.toString(), logId);
+            return written == 1;
         }
     }
 }

@@ -340,34 +340,40 @@ public final class EmbeddedRows implements OutcomeRows {
 
     /** The versions for an answer, whose length is limited. */
     private static final class Answer {
+        private final RowSearch search;
         private final int limit;
         private final List<Version> rows = new ArrayList<>();
         private long bytes;
         private int examined;
+        private boolean isCut;
+        private boolean isMore;
         private byte @Nullable [] last;
         private byte @Nullable [] first;
 
-        Answer(int limit) {
+        Answer(RowSearch search, int limit) {
+            this.search = search;
             this.limit = limit;
         }
 
-        /** Adds the version that is stored as a value if a condition holds. */
-        void add(byte[] value, Predicate<Version> condition) {
+        /** Adds the version of a row if a condition holds; returns whether the next place is wanted. */
+        boolean examine(byte[] place, long row, Predicate<Version> condition) throws RocksDBException {
+            if (isCut) {
+                isMore = true; // only this place shows that anything follows
+                return false;
+            }
+            byte[] value = value(search, row);
             Version version = StoredVersion.decode(value).version();
             if (condition.test(version)) {
                 rows.add(version);
                 bytes += value.length;
+                first = first == null ? place : first;
             }
-        }
-
-        /** Returns whether there is room for more after the key that was examined now. */
-        boolean mayContinueAfter(byte[] place) {
             last = place;
-            first = first == null && !rows.isEmpty() ? place : first;
-            return rows.size() < limit && bytes < MOST_BYTES && ++examined < MOST_EXAMINED;
+            isCut = rows.size() >= limit || bytes >= MOST_BYTES || ++examined >= MOST_EXAMINED;
+            return true;
         }
 
-        Rows rows(boolean isMore, boolean isByTime) {
+        Rows rows(boolean isByTime) {
             return new Rows(rows, isMore ? hex(last) : null, isByTime ? hex(first) : null);
         }
 
@@ -379,35 +385,15 @@ public final class EmbeddedRows implements OutcomeRows {
     private static Rows byEpoch(RowSearch search, String shard, int limit, byte @Nullable [] after)
             throws RocksDBException {
         byte[] head = RowFormat.epochHead(shard);
-        Answer answer = new Answer(limit);
-        boolean[] isCut = {false};
-        boolean[] isMore = {false};
+        Answer answer = new Answer(search, limit);
         search.scan(
                 after == null ? head : RowFormat.join(head, RowFormat.join(after, new byte[1])),
                 RowFormat.join(head, RowFormat.LAST),
-                (key, value) -> {
-                    if (isCut[0]) {
-                        isMore[0] = true;
-                        return false;
-                    }
-                    answer.add(
-                            value(search, RowFormat.rowAtEnd(key)),
-                            each -> each.key().shard().equals(shard));
-                    isCut[0] = !answer.mayContinueAfter(Arrays.copyOfRange(key, head.length, key.length));
-                    return true; // the next key shows whether anything follows
-                });
-        return answer.rows(isMore[0], false);
-    }
-
-    @Override
-    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
-        return read(search -> {
-            Map<Kind, long[]> counts = Counts.zeros(minutes);
-            for (int kind : RowKind.all(null, null)) {
-                search.countReceived(kind, firstMinute, Objects.requireNonNull(counts.get(RowKind.verdict(kind))));
-            }
-            return counts;
-        });
+                (key, value) -> answer.examine(
+                        Arrays.copyOfRange(key, head.length, key.length),
+                        RowFormat.rowAtEnd(key),
+                        each -> each.key().shard().equals(shard)));
+        return answer.rows(false);
     }
 
     private static byte @Nullable [] place(@Nullable String cursor, String format) {
@@ -422,19 +408,9 @@ public final class EmbeddedRows implements OutcomeRows {
 
     private static Rows byTime(RowSearch search, OutcomeQuery wanted, byte @Nullable [] after) throws RocksDBException {
         Range range = range(wanted, wanted.order() == Order.NEWEST, after);
-        Answer answer = new Answer(wanted.limit());
-        boolean[] isCut = {false};
-        boolean[] isMore = {false};
-        search.byTime(range, place -> {
-            if (isCut[0]) {
-                isMore[0] = true;
-                return false;
-            }
-            answer.add(value(search, RowFormat.rowAtEnd(place)), wanted::passes);
-            isCut[0] = !answer.mayContinueAfter(place);
-            return true;
-        });
-        return answer.rows(isMore[0], true);
+        Answer answer = new Answer(search, wanted.limit());
+        search.byTime(range, place -> answer.examine(place, RowFormat.rowAtEnd(place), wanted::passes));
+        return answer.rows(true);
     }
 
     private static Range range(OutcomeQuery wanted, boolean isNewestFirst, byte @Nullable [] after) {

@@ -193,10 +193,13 @@ public record OutcomeQuery(
         return members.isEmpty()
                 ? path
                 : members.entrySet().stream()
-                        .map(each -> each.getKey() + "="
-                                + URLEncoder.encode(each.getValue(), StandardCharsets.UTF_8)
-                                        .replace("+", "%20"))
+                        .map(each -> each.getKey() + "=" + encoded(each.getValue()))
                         .collect(Collectors.joining("&", path + "?", ""));
+    }
+
+    /** Encodes text for a query or a path. */
+    public static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     public OutcomeQuery withShard(String shard) {

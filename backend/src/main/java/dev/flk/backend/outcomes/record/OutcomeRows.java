@@ -236,16 +236,6 @@ public interface OutcomeRows extends AutoCloseable {
     Rows find(OutcomeQuery wanted);
 
     /**
-     * Counts the current versions that were received in each minute, for each verdict. The work is
-     * proportional to the number of versions that are counted.
-     *
-     * @param firstMinute the first minute, in minutes since the epoch
-     * @param minutes the number of minutes
-     * @throws RecordUnavailableException if the rows can't be read
-     */
-    Map<Kind, long[]> countReceived(long firstMinute, int minutes);
-
-    /**
      * Numbers of versions in consecutive ranges of time.
      *
      * @param byVerdict a number for each range, for each verdict

@@ -7,11 +7,9 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
@@ -134,17 +132,6 @@ public final class RecordedOutcomes {
     /** Returns whether a text is an id of a certificate, or the beginning of an id that is long enough for a query. */
     public static boolean isId(String text) {
         return ID.matcher(text).matches();
-    }
-
-    /**
-     * Counts the outcomes of certificates that arrived in each minute, for each verdict. The work is proportional to the
-     * number of outcomes.
-     *
-     * @param firstMinute the first minute, in minutes since the epoch
-     * @param minutes the number of minutes
-     */
-    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
-        return rows.countReceived(firstMinute, minutes);
     }
 
     /**

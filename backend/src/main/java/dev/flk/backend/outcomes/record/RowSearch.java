@@ -21,8 +21,6 @@ import org.rocksdb.Snapshot;
 
 /** Reads of {@link EmbeddedRows} at one moment. Must be closed. */
 final class RowSearch implements AutoCloseable {
-    private static final long MILLIS_OF_MINUTE = 60_000;
-
     private final RocksDB rocks;
     private final ColumnFamilyHandle family;
     private final Snapshot moment;
@@ -205,17 +203,6 @@ final class RowSearch implements AutoCloseable {
         public void close() {
             iterator.close();
         }
-    }
-
-    /** Adds the number of versions of a kind that were received in each minute to {@code minutes}. */
-    void countReceived(int kind, long firstMinute, long[] minutes) throws RocksDBException {
-        byte[] head = RowFormat.times(Scope.ALL, Clock.RECEIVED, 0, kind);
-        byte[] end = RowFormat.join(head, RowFormat.time((firstMinute + minutes.length) * MILLIS_OF_MINUTE));
-        scan(RowFormat.join(head, RowFormat.time(firstMinute * MILLIS_OF_MINUTE)), end, (key, value) -> {
-            long minute = Math.floorDiv(RowFormat.millisBeforeRow(key), MILLIS_OF_MINUTE);
-            minutes[(int) (minute - firstMinute)]++;
-            return true;
-        });
     }
 
     /**

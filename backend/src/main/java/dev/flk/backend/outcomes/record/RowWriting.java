@@ -331,7 +331,8 @@ final class RowWriting implements AutoCloseable {
     }
 
     /**
-     * Removes rows with all their versions and reviews.
+     * Removes rows with all their versions. Their reviews stay until they are as old themselves: the numbers of what is
+     * removed are then in the order of its age, and no cursor becomes invalid before.
      *
      * @param reviewedOnly rows that do not exist, whose reviews are removed
      */
@@ -351,7 +352,6 @@ final class RowWriting implements AutoCloseable {
                 byte[] value = row == 0 ? null : get(RowFormat.rowKey(row));
                 version = value == null ? null : StoredVersion.decode(value);
             }
-            removeReviews(key);
         }
         for (RowKey key : reviewedOnly) {
             removeReviews(key);

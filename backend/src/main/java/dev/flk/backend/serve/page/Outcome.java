@@ -2,12 +2,16 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.RecordedOutcome.Claims;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.verification.Verdict.Recomputed;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -23,6 +27,7 @@ public record Outcome(Version version) {
             Stream.of(Regime.values()).map(Regime::wireName).toList();
 
     private static final int SHORT_ID = 12;
+    private static final int MOST_READS = 4;
 
     /**
      * A claimed value, and the same value as the verifier recomputed it.
@@ -40,6 +45,22 @@ public record Outcome(Version version) {
         public String recomputedText() {
             return decimals(recomputed);
         }
+    }
+
+    /** The outcomes that were read, in a list that may be changed, and whether there may be more. */
+    record Part(List<Outcome> outcomes, boolean isCut) {}
+
+    /** Reads at most {@code most} outcomes that a query selects, in a few parts. */
+    static Part read(RecordedOutcomes record, OutcomeQuery wanted, int most) {
+        List<Outcome> found = new ArrayList<>();
+        String cursor = null;
+        int reads = 0;
+        do {
+            Rows part = record.outcomes(wanted.withLimit(most - found.size()).withCursor(cursor));
+            part.rows().forEach(row -> found.add(new Outcome(row)));
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < most && ++reads < MOST_READS);
+        return new Part(found, cursor != null);
     }
 
     public RowKey key() {

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.program.json.Json;
 import dev.flk.program.plot.Plot;
 import gg.jte.ContentType;
@@ -11,7 +12,6 @@ import gg.jte.output.Utf8ByteOutput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -48,7 +48,7 @@ public final class Pages {
     public record NotFound(String text, boolean isComplete) {
         /** Returns the text, encoded for use in the query of a URL. */
         public String encoded() {
-            return Pages.encoded(text);
+            return OutcomeQuery.encoded(text);
         }
     }
 
@@ -110,11 +110,6 @@ public final class Pages {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("the store returned text that is not JSON", e);
         }
-    }
-
-    /** Encodes text for a query. */
-    public static String encoded(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     /** Returns the HTML of a message, as UTF-8. */

@@ -5,7 +5,6 @@ import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
-import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.serve.page.ReviewView.Source;
@@ -45,7 +44,6 @@ public record ReviewEvidence(
     /** The maximum number of neighbours on each side. */
     public static final int NEIGHBOURS = 20;
 
-    private static final int MOST_READS = 4;
     private static final int WIDTH = 620;
     private static final int HEIGHT = 250;
     private static final int RIGHT = 110;
@@ -96,20 +94,11 @@ public record ReviewEvidence(
     }
 
     private static List<Outcome> read(RecordedOutcomes record, Outcome outcome, Span received, Order order, int most) {
-        List<Outcome> found = new ArrayList<>();
-        String cursor = null;
-        int reads = 0;
-        do {
-            Rows part = record.outcomes(OutcomeQuery.ALL
-                    .withShard(outcome.key().shard())
-                    .withReceived(received)
-                    .withOrder(order)
-                    .withLimit(most - found.size())
-                    .withCursor(cursor));
-            part.rows().forEach(row -> found.add(new Outcome(row)));
-            cursor = part.cursor();
-        } while (cursor != null && found.size() < most && ++reads < MOST_READS);
-        return found;
+        OutcomeQuery wanted = OutcomeQuery.ALL
+                .withShard(outcome.key().shard())
+                .withReceived(received)
+                .withOrder(order);
+        return Outcome.read(record, wanted, most).outcomes();
     }
 
     private static String plot(List<Outcome> around, Outcome outcome, Policy policy) {
@@ -124,8 +113,8 @@ public record ReviewEvidence(
         List<Point> claimed = points(sorted, time, each -> each.dHat().claimed());
         List<Point> known =
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
-        List<Point> low = moved(known, -policy.tolD());
-        List<Point> high = moved(known, policy.tolD());
+        List<Point> low = ShardPlots.moved(known, -policy.tolD());
+        List<Point> high = ShardPlots.moved(known, policy.tolD());
         double[] values = Stream.of(claimed, low, high)
                 .flatMap(List::stream)
                 .mapToDouble(Point::y)
@@ -174,12 +163,6 @@ public record ReviewEvidence(
             List<Outcome> outcomes, Function<Outcome, Instant> time, ToDoubleFunction<Outcome> value) {
         return outcomes.stream()
                 .map(each -> new Point(Axis.seconds(time.apply(each)), value.applyAsDouble(each)))
-                .toList();
-    }
-
-    private static List<Point> moved(List<Point> points, double by) {
-        return points.stream()
-                .map(point -> new Point(point.x(), point.y() + by))
                 .toList();
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
@@ -138,7 +139,7 @@ public record ReviewView(
 
     /** Returns the path of the view of a group. */
     public static String path(String shard, String cause) {
-        return PATH + "?shard=" + Pages.encoded(shard) + "&reason=" + Pages.encoded(cause);
+        return PATH + "?shard=" + OutcomeQuery.encoded(shard) + "&reason=" + OutcomeQuery.encoded(cause);
     }
 
     /** Returns the path of the view of a certificate in the record. */

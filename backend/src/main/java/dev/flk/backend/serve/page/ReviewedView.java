@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -49,8 +50,8 @@ public record ReviewedView(
         }
 
         private String path(int page) {
-            return ReviewView.PATH + "?show=reviewed&verdict=" + Pages.encoded(verdict) + "&author="
-                    + Pages.encoded(author) + "&shard=" + Pages.encoded(shard) + "&page=" + page;
+            return ReviewView.PATH + "?show=reviewed&verdict=" + OutcomeQuery.encoded(verdict) + "&author="
+                    + OutcomeQuery.encoded(author) + "&shard=" + OutcomeQuery.encoded(shard) + "&page=" + page;
         }
     }
 

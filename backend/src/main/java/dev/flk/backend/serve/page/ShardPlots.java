@@ -3,9 +3,9 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
-import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.serve.page.Outcome.Claim;
+import dev.flk.backend.serve.page.Outcome.Part;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
@@ -49,7 +49,6 @@ public record ShardPlots(
     private static final int RIGHT = 46;
     private static final double LEAST_PLANE_D_HAT = 3;
     private static final int MOST_DRAWN = 400;
-    private static final int MOST_READS = 4;
 
     /**
      * A plot.
@@ -67,15 +66,8 @@ public record ShardPlots(
                 .withReceived(filter.query().received())
                 .withMeasured(filter.query().measured())
                 .withOrder(Order.NEWEST);
-        List<Outcome> found = new ArrayList<>();
-        String cursor = null;
-        int reads = 0;
-        do {
-            Rows part =
-                    record.outcomes(wanted.withLimit(MOST_DRAWN - found.size()).withCursor(cursor));
-            part.rows().forEach(row -> found.add(new Outcome(row)));
-            cursor = part.cursor();
-        } while (cursor != null && found.size() < MOST_DRAWN && ++reads < MOST_READS);
+        Part part = Outcome.read(record, wanted, MOST_DRAWN);
+        List<Outcome> found = part.outcomes();
         if (found.isEmpty()) {
             return null;
         }
@@ -89,10 +81,10 @@ public record ShardPlots(
                 found,
                 found.stream().map(each -> text(each, isMeasured)).toList(),
                 isMeasured,
-                from != null && cursor == null ? from : time(found.get(0), isMeasured),
+                from != null && !part.isCut() ? from : time(found.get(0), isMeasured),
                 to != null ? to : time(found.get(found.size() - 1), isMeasured).plusMillis(1),
                 filter.zoom(isMeasured),
-                cursor != null,
+                part.isCut(),
                 policy);
     }
 
@@ -145,6 +137,13 @@ public record ShardPlots(
                 .toList();
     }
 
+    /** Returns points with another height. */
+    static List<Point> moved(List<Point> points, double by) {
+        return points.stream()
+                .map(point -> new Point(point.x(), point.y() + by))
+                .toList();
+    }
+
     private static double[] finite(List<Point> points) {
         return points.stream().mapToDouble(Point::y).filter(Double::isFinite).toArray();
     }
@@ -163,12 +162,8 @@ public record ShardPlots(
         List<Point> recomputed = overTime(each -> each.dHat().recomputed());
         List<Point> known =
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
-        List<Point> low = known.stream()
-                .map(point -> new Point(point.x(), point.y() - policy.tolD()))
-                .toList();
-        List<Point> high = known.stream()
-                .map(point -> new Point(point.x(), point.y() + policy.tolD()))
-                .toList();
+        List<Point> low = moved(known, -policy.tolD());
+        List<Point> high = moved(known, policy.tolD());
         List<Point> all = new ArrayList<>(claimed);
         all.addAll(low);
         Plot plot = new Plot("D̂ (no unit)", time(), axisOf("D̂", all, high), WIDTH, HEIGHT, RIGHT)

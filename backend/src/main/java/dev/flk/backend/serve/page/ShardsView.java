@@ -76,8 +76,9 @@ public record ShardsView(
         }
 
         private String query(String cursor) {
-            return "prefix=" + Pages.encoded(prefix) + "&text=" + Pages.encoded(text) + "&verdict="
-                    + Pages.encoded(verdict) + "&regime=" + Pages.encoded(regime) + "&cursor=" + Pages.encoded(cursor);
+            return "prefix=" + OutcomeQuery.encoded(prefix) + "&text=" + OutcomeQuery.encoded(text) + "&verdict="
+                    + OutcomeQuery.encoded(verdict) + "&regime=" + OutcomeQuery.encoded(regime) + "&cursor="
+                    + OutcomeQuery.encoded(cursor);
         }
     }
 

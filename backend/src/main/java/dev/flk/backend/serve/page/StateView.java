@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.program.json.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
@@ -16,7 +17,9 @@ import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -98,22 +101,23 @@ public record StateView(
             long version,
             boolean showsEvents,
             @Nullable String after) {
+        private Map<String, String> parameters() {
+            Map<String, String> parameters = new LinkedHashMap<>();
+            parameters.put("namespace", namespace);
+            parameters.put("agent", agent);
+            parameters.put("key", key);
+            parameters.values().removeIf(String::isEmpty);
+            return parameters;
+        }
+
         private String address() {
-            StringBuilder address = new StringBuilder(PATH);
-            String separator = "?";
-            for (Link part :
-                    List.of(new Link("namespace", namespace), new Link("agent", agent), new Link("key", key))) {
-                if (!part.address().isEmpty()) {
-                    address.append(separator).append(part.name()).append('=').append(Pages.encoded(part.address()));
-                    separator = "&";
-                }
-            }
-            return address.toString();
+            return OutcomeQuery.address(PATH, parameters());
         }
 
         private String with(String parameter, String value) {
-            String address = address();
-            return address + (address.indexOf('?') < 0 ? "?" : "&") + parameter + "=" + Pages.encoded(value);
+            Map<String, String> parameters = parameters();
+            parameters.put(parameter, value);
+            return OutcomeQuery.address(PATH, parameters);
         }
 
         private static Place of(String namespace, String agent, String key) {

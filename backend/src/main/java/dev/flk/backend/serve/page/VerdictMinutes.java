@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.verification.Verdict.Kind;
@@ -10,6 +11,7 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.stream.LongStream;
 
 /**
  * The numbers of outcomes in the record of each verdict that arrived in each of the last 1,440 complete minutes, and in
@@ -47,7 +49,7 @@ public final class VerdictMinutes {
     // used by the thread that counts
     private long settled;
     private long countedBefore;
-    private int atOnce = MOST_AT_ONCE;
+    private int atOnce = 1;
 
     /**
      * Counts the minutes that have ended since the last call, or else some older ones.
@@ -58,7 +60,7 @@ public final class VerdictMinutes {
         countComplete(record, now, behind);
         boolean isFew = current.values().stream().mapToLong(Long::longValue).sum() < MOST_CURRENT;
         if (isFew && !until.plus(CURRENT_EVERY).isAfter(now)) {
-            Map<Kind, long[]> found = record.countReceived(end, 1);
+            Map<Kind, long[]> found = counted(record, end, end + 1);
             synchronized (this) {
                 found.forEach((verdict, minutes) -> current.put(verdict, minutes[0]));
                 until = now;
@@ -115,8 +117,14 @@ public final class VerdictMinutes {
         countedBefore = 0;
     }
 
+    private static Map<Kind, long[]> counted(RecordedOutcomes record, long from, long to) {
+        long[] bounds =
+                LongStream.rangeClosed(from, to).map(minute -> minute * 60_000).toArray();
+        return record.count(OutcomeQuery.ALL, bounds, Integer.MAX_VALUE).byVerdict();
+    }
+
     private long add(RecordedOutcomes record, long from, long to) {
-        Map<Kind, long[]> found = record.countReceived(from, (int) (to - from));
+        Map<Kind, long[]> found = counted(record, from, to);
         long sum = 0;
         synchronized (this) {
             for (Map.Entry<Kind, long[]> verdict : found.entrySet()) {

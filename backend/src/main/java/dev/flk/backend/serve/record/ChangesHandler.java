@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.record;
 
+import static dev.flk.backend.serve.record.RecordHandler.answering;
+
 import dev.flk.backend.outcomes.record.OutcomeChanges;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
 import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
-import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
@@ -82,37 +83,26 @@ public final class ChangesHandler implements AutoCloseable {
     }
 
     private void changes(Request request, Exchange exchange) {
-        if (record.refusesWhileStarting(exchange)) {
-            return;
-        }
-        Optional<RecordedOutcomes> found = outcomes.get();
-        if (found.isEmpty()) {
-            exchange.answer(RecordHandler.NO_RECORD);
-            return;
-        }
-        Map<String, String> query;
-        boolean follows;
-        try {
-            query = BadRequest.query(request, QUERY);
-            follows = follows(request, query);
-        } catch (BadRequest e) {
-            exchange.answer(Answer.error(400, e.text()));
-            return;
-        }
-        if (follows) {
+        record.open(exchange, outcomes)
+                .ifPresent(found -> answering(exchange, () -> changes(request, exchange, found)));
+    }
+
+    private void changes(Request request, Exchange exchange, RecordedOutcomes found) {
+        Map<String, String> query = BadRequest.query(request, QUERY);
+        if (follows(request, query)) {
             String last = request.header("Last-Event-ID");
             record.run(
                     exchange,
                     0,
                     () -> answering(exchange, () -> {
-                        OutcomeChanges changes = changes(found.get(), query, last == null ? cursor(query) : last);
-                        Followed followed = new Followed(found.get(), changes);
+                        OutcomeChanges changes = changes(found, query, last == null ? cursor(query) : last);
+                        Followed followed = new Followed(found, changes);
                         EventStreams.Part first = followed.read(EventStreams.COMMENT);
                         streams.open(
                                 exchange,
                                 first,
                                 followed,
-                                RecordHandler.extent(found.get()).toArray(Header[]::new));
+                                RecordHandler.extent(found).toArray(Header[]::new));
                     }));
         } else {
             record.run(
@@ -120,8 +110,8 @@ public final class ChangesHandler implements AutoCloseable {
                     RecordHandler.MAX_ANSWER_BYTES,
                     () -> answering(exchange, () -> {
                         int limit = RecordHandler.limit(query);
-                        OutcomeChanges changes = changes(found.get(), query, cursor(query));
-                        exchange.answer(part(found.get(), changes.next(limit, MAX_CHARS)));
+                        OutcomeChanges changes = changes(found, query, cursor(query));
+                        exchange.answer(part(found, changes.next(limit, MAX_CHARS)));
                     }));
         }
     }
@@ -154,25 +144,6 @@ public final class ChangesHandler implements AutoCloseable {
             headers.add(new Header(ReviewHandler.MORE, "true"));
         }
         return RecordHandler.lines(part.events().stream().map(Event::line).toList(), headers);
-    }
-
-    private interface Work {
-        void run() throws ChangesLostException;
-    }
-
-    /** Runs {@code work}, which answers the exchange; if it fails, answers with the reason. */
-    private static void answering(Exchange exchange, Work work) {
-        try {
-            work.run();
-        } catch (BadRequest e) {
-            exchange.answer(Answer.error(400, e.text()));
-        } catch (InvalidQueryException | InvalidCursorException e) {
-            exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
-        } catch (ChangesLostException e) {
-            exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
-        } catch (RecordUnavailableException e) {
-            exchange.answer(RecordHandler.refusal(e));
-        }
     }
 
     /** The events of one stream, whose ids are their cursors. */

@@ -4,6 +4,7 @@ package dev.flk.backend.serve.record;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
@@ -31,6 +32,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -59,8 +61,6 @@ public final class RecordHandler implements AutoCloseable {
     /** The header that names what is missing for good; once for each gap. */
     static final String GAP = "X-Flk-Gap";
 
-    static final Answer NO_RECORD = Answer.error(404, "this backend keeps no record of outcomes because RECORD is off");
-
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
     private static final String ACROSS_SHARDS = "/v1/outcomes";
@@ -77,20 +77,20 @@ public final class RecordHandler implements AutoCloseable {
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
     private final OperatorGuard guard;
-    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
-            THREADS,
-            THREADS,
-            10,
-            TimeUnit.SECONDS,
-            new ArrayBlockingQueue<>(MAX_WAITING),
-            DaemonThreads.named("record-requests"));
+    private final ThreadPoolExecutor threads = pool(THREADS, "record-requests");
+    /** The thread that records reviews: a review that waits for the log must not delay reads. */
+    private final ThreadPoolExecutor changes = pool(1, "review-requests");
 
     /** A query for something that does not exist; the message is sent to the client. */
     private static final class NotFound extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        NotFound(String message) {
+        private final boolean mayFollow;
+
+        /** @param mayFollow whether it may still be added to the record */
+        NotFound(String message, boolean mayFollow) {
             super(message, null, false, false);
+            this.mayFollow = mayFollow;
         }
     }
 
@@ -108,6 +108,17 @@ public final class RecordHandler implements AutoCloseable {
         this.starting = starting;
         this.guard = guard;
         threads.allowCoreThreadTimeOut(true);
+        changes.allowCoreThreadTimeOut(true);
+    }
+
+    private static ThreadPoolExecutor pool(int threads, String name) {
+        return new ThreadPoolExecutor(
+                threads,
+                threads,
+                10,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(MAX_WAITING),
+                DaemonThreads.named(name));
     }
 
     public Routes addTo(Routes routes) {
@@ -147,12 +158,13 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private static Rows outcomes(RecordedOutcomes found, OutcomeQuery wanted) {
+        boolean mayLack = found.mayLack();
         if (wanted.id() != null) {
             return new Rows(found.withId(wanted.id(), USUAL_LIMIT), null, null);
         }
         Rows part = found.outcomes(wanted);
         if (part.rows().isEmpty() && !wanted.shards().stream().allMatch(found::hasShard)) {
-            throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
+            throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards", mayLack);
         }
         return part;
     }
@@ -204,13 +216,7 @@ public final class RecordHandler implements AutoCloseable {
 
     private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
         boolean mayLack = found.mayLack();
-        List<String> ids;
-        try {
-            ids = found.idsThatBeginWith(prefix, 2);
-        } catch (RecordUnavailableException e) {
-            exchange.answer(refusal(e));
-            return;
-        }
+        List<String> ids = found.idsThatBeginWith(prefix, 2);
         if (ids.size() == 1) {
             lookUp.answer(ids.get(0), true, exchange);
         } else {
@@ -235,7 +241,7 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private void answer(Exchange exchange, long answerBytes, Function<RecordedOutcomes, Body> asked) {
-        ask(exchange, answerBytes, found -> exchange.answer(answer(found, asked)));
+        ask(exchange, answerBytes, found -> exchange.answer(answer(found, asked.apply(found))));
     }
 
     /**
@@ -243,15 +249,21 @@ public final class RecordHandler implements AutoCloseable {
      * backend is starting or has no record, or operators have too many requests in progress.
      */
     private void ask(Exchange exchange, long answerBytes, Consumer<RecordedOutcomes> question) {
+        open(exchange, record)
+                .ifPresent(found ->
+                        run(exchange, answerBytes, () -> answering(exchange, () -> question.accept(found))));
+    }
+
+    /** Returns what is open; if the backend is starting or has no record, answers so and returns empty. */
+    <T> Optional<T> open(Exchange exchange, Supplier<Optional<T>> opened) {
         if (starting.refuses(exchange)) {
-            return;
+            return Optional.empty();
         }
-        Optional<RecordedOutcomes> found = record.get();
+        Optional<T> found = opened.get();
         if (found.isEmpty()) {
-            exchange.answer(NO_RECORD);
-            return;
+            exchange.answer(Answer.error(404, "this backend keeps no record of outcomes because RECORD is off"));
         }
-        run(exchange, answerBytes, () -> question.accept(found.get()));
+        return found;
     }
 
     /**
@@ -262,42 +274,54 @@ public final class RecordHandler implements AutoCloseable {
         run(exchange, MAX_ANSWER_BYTES, work);
     }
 
+    /** Does the same on a thread that reads do not wait for. */
+    void runChange(Exchange exchange, Runnable work) {
+        run(changes, exchange, MAX_ANSWER_BYTES, work);
+    }
+
     /** @param answerBytes the memory to reserve for the answer */
     void run(Exchange exchange, long answerBytes, Runnable work) {
+        run(threads, exchange, answerBytes, work);
+    }
+
+    private void run(Executor on, Exchange exchange, long answerBytes, Runnable work) {
         if (!exchange.reserveAnswer(guard.memory(), answerBytes)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
         try {
-            threads.execute(() -> exchange.safely(work));
+            on.execute(() -> exchange.safely(work));
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
     }
 
-    /** Answers a request if the backend is starting; returns whether it did. */
-    boolean refusesWhileStarting(Exchange exchange) {
-        return starting.refuses(exchange);
+    private static Answer answer(RecordedOutcomes found, Body body) {
+        List<Header> headers = extent(found);
+        String next = body.cursor();
+        if (next != null) {
+            headers.add(cursorHeader(next));
+        }
+        return new Answer(200, body.contentType(), body.bytes(), headers);
     }
 
-    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Body> asked) {
-        boolean mayLack = found.mayLack();
+    /** Work that answers an exchange. */
+    interface Work {
+        void run() throws ChangesLostException;
+    }
+
+    /** Runs {@code work}, which answers the exchange; if it fails, answers with the reason. */
+    static void answering(Exchange exchange, Work work) {
         try {
-            Body body = asked.apply(found);
-            List<Header> headers = extent(found);
-            String next = body.cursor();
-            if (next != null) {
-                headers.add(cursorHeader(next));
-            }
-            return new Answer(200, body.contentType(), body.bytes(), headers);
-        } catch (BadRequest e) {
-            return Answer.error(400, e.text());
+            work.run();
+        } catch (BadRequest | InvalidQueryException | InvalidCursorException e) {
+            exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
         } catch (NotFound e) {
-            return missing(mayLack, String.valueOf(e.getMessage()));
-        } catch (InvalidQueryException | InvalidCursorException e) {
-            return Answer.error(400, String.valueOf(e.getMessage()));
+            exchange.answer(missing(e.mayFollow, String.valueOf(e.getMessage())));
+        } catch (ChangesLostException e) {
+            exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
         } catch (RecordUnavailableException e) {
-            return refusal(e);
+            exchange.answer(Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1)));
         }
     }
 
@@ -341,10 +365,6 @@ public final class RecordHandler implements AutoCloseable {
         return text.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    static Answer refusal(RecordUnavailableException e) {
-        return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
-    }
-
     static @Nullable String oneOf(Map<String, String> query, String name, Collection<String> values) {
         String text = query.get(name);
         if (text != null && !values.contains(text)) {
@@ -378,5 +398,6 @@ public final class RecordHandler implements AutoCloseable {
     @Override
     public void close() {
         threads.shutdown();
+        changes.shutdown();
     }
 }

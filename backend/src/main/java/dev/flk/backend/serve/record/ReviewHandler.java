@@ -11,8 +11,6 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
-import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
-import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -43,6 +41,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -255,7 +254,7 @@ public final class ReviewHandler {
     }
 
     private void get(Request request, Exchange exchange) {
-        ask(exchange, found -> {
+        ask(exchange, record::run, found -> {
             Map<String, String> query = BadRequest.query(request, QUERY);
             int limit = RecordHandler.limit(query);
             boolean isReviewed = "reviewed".equals(RecordHandler.oneOf(query, "state", Set.of("waiting", "reviewed")));
@@ -282,7 +281,7 @@ public final class ReviewHandler {
 
     private void put(Request request, Exchange exchange) {
         byte[] bytes = request.body().exact();
-        ask(exchange, found -> {
+        ask(exchange, record::runChange, found -> {
             Body body = body(bytes);
             boolean mayLack = record.mayLack();
             Instant now = clock.instant();
@@ -351,27 +350,10 @@ public final class ReviewHandler {
         }
     }
 
-    private void ask(Exchange exchange, Function<Reviews, Answer> question) {
-        if (record.refusesWhileStarting(exchange)) {
-            return;
-        }
-        Optional<Reviews> found = reviews.get();
-        if (found.isEmpty()) {
-            exchange.answer(RecordHandler.NO_RECORD);
-            return;
-        }
-        record.run(exchange, () -> exchange.answer(answer(found.get(), question)));
-    }
-
-    private static Answer answer(Reviews found, Function<Reviews, Answer> question) {
-        try {
-            return question.apply(found);
-        } catch (BadRequest e) {
-            return Answer.error(400, e.text());
-        } catch (InvalidCursorException e) {
-            return Answer.error(400, String.valueOf(e.getMessage()));
-        } catch (RecordUnavailableException e) {
-            return RecordHandler.refusal(e);
-        }
+    private void ask(Exchange exchange, BiConsumer<Exchange, Runnable> runner, Function<Reviews, Answer> question) {
+        record.open(exchange, reviews)
+                .ifPresent(found -> runner.accept(
+                        exchange,
+                        () -> RecordHandler.answering(exchange, () -> exchange.answer(question.apply(found)))));
     }
 }

@@ -69,11 +69,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         return open(server, database(name), TIMEOUT);
     }
 
-    @Override
-    protected boolean isDurableAtOnce() {
-        return true;
-    }
-
     /** Empties the tables that most tests share, because creating them takes longer. */
     private void emptyTables() {
         server.execute(emptied, """
@@ -197,16 +192,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         List<RecordedOutcome> reversed = new ArrayList<>();
         values.forEach(value -> reversed.add(0, value));
         return reversed;
-    }
-
-    @Test
-    void apply_anotherBackendWroteFirst_isTheNextVersionOrNone() {
-        Outcome outcome = outcome("shard", 1);
-        one.apply(group(new Position("log-1", 1, "d"), Map.of(), outcome));
-        two.apply(group(new Position("log-2", 1, "d"), Map.of(), outcome, outcome.with("rejected")));
-
-        assertThat(one.versions(outcome.row(), 10))
-                .containsExactly(outcome.with("rejected").version(), outcome.version());
     }
 
     @Test

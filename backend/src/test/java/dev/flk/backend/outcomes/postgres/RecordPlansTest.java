@@ -11,11 +11,8 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -59,20 +56,9 @@ final class RecordPlansTest {
     }
 
     private static String plan(String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement("EXPLAIN " + sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
-            StringBuilder plan = new StringBuilder();
-            try (ResultSet lines = statement.executeQuery()) {
-                while (lines.next()) {
-                    plan.append(lines.getString(1)).append('\n');
-                }
-            }
-            assertThat(plan.toString())
-                    .doesNotContain("Seq Scan on flk_record_versions", "Seq Scan on flk_record_reviews");
-            return plan.toString();
-        }
+        String plan = StatementPlansTest.explained(connection, sql, parameters);
+        assertThat(plan).doesNotContain("Seq Scan on flk_record_versions", "Seq Scan on flk_record_reviews");
+        return plan;
     }
 
     private static Object array(String type, Object[] elements) throws SQLException {
@@ -130,12 +116,6 @@ final class RecordPlansTest {
     void shards_readOneEntryOfAnIndexForEach() throws SQLException {
         assertThat(plan(RecordSearch.SHARDS, new byte[0], new byte[] {-1}, new byte[] {-1}, 100))
                 .contains("Index Only Scan using flk_record_versions_");
-    }
-
-    @Test
-    void counts_useTheIndexOfArrivals() throws SQLException {
-        Object kinds = array("int2", RowKind.all(Kind.ACCEPTED, null).toArray());
-        assertThat(plan(RecordSearch.COUNTS, kinds, 1_000L, 2_000L)).contains("flk_record_versions_received");
     }
 
     @Test

@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.outcomes.postgres.Statements.PositionRow;
 import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -39,19 +37,13 @@ final class StatementPlansTest {
     }
 
     private static String plan(String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement("EXPLAIN " + sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
-            StringBuilder plan = new StringBuilder();
-            try (ResultSet lines = statement.executeQuery()) {
-                while (lines.next()) {
-                    plan.append(lines.getString(1)).append('\n');
-                }
-            }
-            assertThat(plan.toString()).doesNotContain("Seq Scan");
-            return plan.toString();
-        }
+        String plan = explained(connection, sql, parameters);
+        assertThat(plan).doesNotContain("Seq Scan");
+        return plan;
+    }
+
+    static String explained(Connection connection, String sql, Object... parameters) throws SQLException {
+        return String.join("\n", SqlCalls.query(connection, "EXPLAIN " + sql, row -> row.getString(1), parameters));
     }
 
     private static Object array(String type, Object[] elements) throws SQLException {

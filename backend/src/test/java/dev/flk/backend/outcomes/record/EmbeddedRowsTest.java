@@ -46,11 +46,6 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         return rows;
     }
 
-    @Override
-    protected boolean isDurableAtOnce() {
-        return true;
-    }
-
     /** Returns rows of which each outcome has the next sequence in the log, beginning at 1; -1 is a review of outcome 1. */
     private OutcomeRows derived(String name, int... numbers) {
         OutcomeRows derived = open(name);

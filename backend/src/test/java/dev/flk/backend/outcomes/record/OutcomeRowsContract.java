@@ -85,9 +85,6 @@ public abstract class OutcomeRowsContract {
      */
     protected abstract OutcomeRows open(String name) throws Exception;
 
-    /** Returns whether what {@link OutcomeRows#apply} has applied is durable without {@link OutcomeRows#sync}. */
-    protected abstract boolean isDurableAtOnce();
-
     @BeforeEach
     final void openRows() throws Exception {
         rows = open("rows");
@@ -172,6 +169,10 @@ public abstract class OutcomeRowsContract {
 
     private void apply(Outcome... outcomes) {
         rows.apply(group(null, Map.of(), outcomes));
+        note(outcomes);
+    }
+
+    private void note(Outcome... outcomes) {
         for (Outcome each : outcomes) {
             Version version = each.version();
             Version current = current().get(version.key());
@@ -233,33 +234,20 @@ public abstract class OutcomeRowsContract {
     // versions
 
     @Test
-    void apply_changedOutcome_isTheNextVersion_evenIfItChangedBack() {
+    void apply_changedOutcome_isTheNextVersion_evenIfItChangedBack_andNoOtherIs() {
         Outcome first = outcome("shard", 1);
-        apply(first);
-        apply(first.with("rejected"), first);
-
-        assertThat(rows.versions(first.row(), 10))
-                .containsExactly(first.version(), first.with("rejected").version(), first.version());
-        assertThat(rows.versions(first.row(), 1)).containsExactly(first.version());
-        assertThat(everything()).containsExactly(first.version());
-    }
-
-    @Test
-    void apply_sameOutcomeOfALaterSubmission_isNoVersion() {
-        Outcome first = outcome("shard", 1);
-        apply(first, first.received(START.plusSeconds(9)));
+        Outcome claimed = outcome("shard", 2);
+        apply(first, first.received(START.plusSeconds(9)), claimed.withoutClaims(), claimed, claimed.withoutClaims());
         apply(first.received(START.plusSeconds(10)));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(first.version());
-    }
-
-    @Test
-    void apply_claimsOfAnOutcomeOfOtherContent_areTheNextVersion() {
-        Outcome claimed = outcome("shard", 1);
-        apply(claimed.withoutClaims(), claimed, claimed.withoutClaims());
-
         assertThat(rows.versions(claimed.row(), 10))
                 .containsExactly(claimed.version(), claimed.withoutClaims().version());
+        apply(first.with("rejected"), first);
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.version(), first.with("rejected").version(), first.version());
+        assertThat(rows.versions(first.row(), 1)).containsExactly(first.version());
+        assertThat(everything()).containsExactly(first.version(), claimed.version());
     }
 
     @Test
@@ -327,29 +315,6 @@ public abstract class OutcomeRowsContract {
         rows.apply(new Group(null, List.of(new Placed(1, version)), List.of(), Map.of()));
 
         assertThat(rows.versions(first.row(), 10)).containsExactly(version);
-    }
-
-    @Test
-    void countReceived_countsCurrentVersionsByMinuteAndVerdict() throws Exception {
-        Instant minute = START.plusSeconds(60);
-        Outcome overruled = outcome("shard", 9).received(minute.plusSeconds(1));
-        apply(
-                outcome("shard", 1).received(minute.minusMillis(1)),
-                outcome("shard", 2).received(minute),
-                outcome("other", 3).received(minute.plusMillis(59_999)),
-                outcome("shard", 4).with("escalated").received(minute.plusSeconds(60)),
-                outcome("shard", 5).with("rejected").received(minute.plusSeconds(2 * 60)),
-                outcome("shard", 7).received(minute.plusSeconds(3 * 60)),
-                overruled);
-        apply(overruled.with("rejected"));
-        reopen();
-
-        assertThat(rows.countReceived(minute.getEpochSecond() / 60, 3))
-                .containsOnlyKeys(Kind.values())
-                .hasEntrySatisfying(Kind.ACCEPTED, counts -> assertThat(counts).containsExactly(2, 0, 0))
-                .hasEntrySatisfying(Kind.ESCALATED, counts -> assertThat(counts).containsExactly(0, 1, 0))
-                .hasEntrySatisfying(Kind.REJECTED, counts -> assertThat(counts).containsExactly(1, 0, 1));
-        assertThat(rows.countReceived(0, 1).get(Kind.ACCEPTED)).containsExactly(0);
     }
 
     @Test
@@ -589,38 +554,23 @@ public abstract class OutcomeRowsContract {
         "false, escalated unclear rejected",
     })
     void find_waits_selectsRowsWithoutAReview(boolean waits, String steps) throws Exception {
-        for (boolean isOneGroup : List.of(false, true)) {
-            Outcome outcome = outcome("shard-" + isOneGroup, 1);
-            List<Placed> versions = new ArrayList<>();
-            List<PlacedReview> reviews = new ArrayList<>();
-            List<Group> groups = new ArrayList<>();
-            for (String step : List.of(steps.split(" "))) {
-                List<Placed> version = new ArrayList<>();
-                List<PlacedReview> review = new ArrayList<>();
-                if (List.of("accepted", "escalated", "rejected").contains(step)) {
-                    version.add(new Placed(
-                            sequence.incrementAndGet(), outcome.with(step).version()));
-                } else if (step.equals("imported")) {
-                    version.add(new Placed(0, outcome.with("escalated").version()));
-                } else {
-                    review.addAll(placed(review(outcome.row(), reviews.size() + 1, Review.Verdict.parse(step))));
-                }
-                groups.add(new Group(new Position(LOG, sequence.get(), ""), version, review, Map.of()));
-                versions.addAll(version);
-                reviews.addAll(review);
+        Outcome outcome = outcome("shard", 1);
+        int reviews = 0;
+        for (String step : steps.split(" ", -1)) {
+            if (List.of("accepted", "escalated", "rejected").contains(step)) {
+                apply(outcome.with(step));
+            } else if (step.equals("imported")) {
+                Placed imported = new Placed(0, outcome.with("escalated").version());
+                rows.apply(new Group(null, List.of(imported), List.of(), Map.of()));
+            } else {
+                apply(review(outcome.row(), ++reviews, Review.Verdict.parse(step)));
             }
-            (isOneGroup
-                            ? List.of(new Group(new Position(LOG, sequence.get(), ""), versions, reviews, Map.of()))
-                            : groups)
-                    .forEach(rows::apply);
-            reopen();
-
-            Version current =
-                    Objects.requireNonNull(versions.get(versions.size() - 1)).version();
-            assertThat(all(waiting(outcome.row().shard()))).isEqualTo(waits ? List.of(current) : List.of());
-            assertThat(rows.reviews(outcome.row(), 10)).hasSize(reviews.size());
         }
-        assertThat(rows.waiting(10)).hasSize(waits ? 2 : 0);
+        reopen();
+
+        assertThat(all(waiting("shard"))).isEqualTo(waits ? rows.versions(outcome.row(), 1) : List.of());
+        assertThat(rows.waiting(10)).hasSize(waits ? 1 : 0);
+        assertThat(rows.reviews(outcome.row(), 10)).hasSize(reviews);
     }
 
     private static OutcomeQuery waiting(String shard) {
@@ -835,7 +785,8 @@ public abstract class OutcomeRowsContract {
                                     true));
         }
         for (int from = 0; from < all.size(); from += 100) {
-            apply(all.subList(from, Math.min(all.size(), from + 100)).toArray(Outcome[]::new));
+            Outcome[] outcomes =
+                    all.subList(from, Math.min(all.size(), from + 100)).toArray(Outcome[]::new);
             Map<Object, Reviewed> reviews = new LinkedHashMap<>();
             for (int i = 0; i < 30; i++) {
                 Reviewed review = review(
@@ -850,7 +801,12 @@ public abstract class OutcomeRowsContract {
                     reviews.put(List.of(review.key(), review.review().version()), review);
                 }
             }
-            assertThat(apply(reviews.values().toArray(Reviewed[]::new))).isEmpty();
+            List<Placed> placed = group(null, Map.of(), outcomes).placed();
+            List<PlacedReview> placedReviews = placed(reviews.values().toArray(Reviewed[]::new));
+            Position last = new Position("log-0", sequence.get(), "");
+            assertThat(rows.apply(new Group(last, placed, placedReviews, Map.of())))
+                    .isEmpty();
+            note(outcomes);
             applied.addAll(reviews.values());
         }
     }
@@ -1099,7 +1055,7 @@ public abstract class OutcomeRowsContract {
     }
 
     @Test
-    void sweep_removesReviewsWithTheirRows_andOldOnesWithoutARow() throws Exception {
+    void sweep_removesOldReviewsWithoutARow_soThatNoNewerCursorBecomesInvalid() throws Exception {
         Outcome old = outcome("shard", 1).with("rejected");
         Outcome kept = outcome("shard", 2).with("rejected").received(START.plusSeconds(9));
         RowKey missing = outcome("shard", 3).row();
@@ -1111,19 +1067,20 @@ public abstract class OutcomeRowsContract {
         String before = rows.newest();
         Reviewed ofKept = review(kept.row(), 1, Review.Verdict.FAULT);
         Reviewed recent = review(missing, 1, Review.Verdict.WITHDRAWN, START.plusSeconds(9));
-        apply(ofKept, recent, review(old.row(), 1, Review.Verdict.FAULT, START.plusSeconds(9)));
+        Reviewed ofOld = review(old.row(), 1, Review.Verdict.FAULT, START.plusSeconds(9));
+        apply(ofKept, recent, ofOld);
         sweep(START.plusSeconds(5));
         reopen();
 
-        assertThat(changesAfter("", 10)).containsExactly(kept.version(), ofKept, recent);
-        assertThat(rows.reviews(old.row(), 10)).isEmpty();
-        assertThat(rows.reviewed(null, 10).reviews()).containsExactly(ofKept);
-        assertThat(rows.faults(10)).isEqualTo(Map.of("shard", 1L));
+        assertThat(changesAfter("", 10)).containsExactly(kept.version(), ofKept, recent, ofOld);
+        assertThat(changesAfter(before, 10)).containsExactly(ofKept, recent, ofOld);
+        assertThat(rows.reviewed(null, 10).reviews()).containsExactly(ofOld, ofKept);
+        assertThat(rows.faults(10)).isEqualTo(Map.of("shard", 2L));
+        sweep(START.plusSeconds(10));
+        assertThat(changesAfter("", 10)).isEmpty();
         assertThatThrownBy(() -> rows.changes(before, 10))
                 .isInstanceOf(ChangesLostException.class)
                 .hasMessageContaining("compacted");
-        sweep(START.plusSeconds(10));
-        assertThat(changesAfter("", 10)).isEmpty();
     }
 
     @Test
@@ -1193,20 +1150,6 @@ public abstract class OutcomeRowsContract {
         rows.sync();
 
         assertThat(changesAfter("", 3)).isEqualTo(applied);
-    }
-
-    @Test
-    void changes_beforeTheSync_areOnlyDurableVersions() throws Exception {
-        apply(outcome("shard", 1));
-        rows.sync();
-        String durable = rows.newest();
-        apply(outcome("shard", 2));
-
-        assertThat(changesAfter("", 10)).isEqualTo(isDurableAtOnce() ? applied : applied.subList(0, 1));
-        assertThat(rows.changes(durable, 10)).hasSize(isDurableAtOnce() ? 1 : 0);
-        rows.sync();
-        assertThat(changesAfter("", 10)).isEqualTo(applied);
-        assertThat(changesAfter(durable, 10)).isEqualTo(applied.subList(1, 2));
     }
 
     @Test

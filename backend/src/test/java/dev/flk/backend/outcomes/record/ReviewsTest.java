@@ -18,8 +18,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.assertj.core.api.InstanceOfAssertFactories;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -125,23 +123,6 @@ final class ReviewsTest {
     }
 
     @Test
-    void review_withdrawn_waitsAgain_andIsNoReviewToOverwrite() {
-        String id = rejected("a", 1, 0);
-        review(Verdict.FAULT, Reviews.NO_REVIEW, id);
-
-        assertThat(review(Verdict.WITHDRAWN, Reviews.ANY_VERSION, id).reviewed())
-                .isOne();
-        assertThat(waiting()).containsExactly(id);
-        assertThat(review(Verdict.WITHDRAWN, Reviews.ANY_VERSION, id).reviewed())
-                .isZero();
-        assertThat(review(Verdict.IGNORE, 1, id).leftOut())
-                .extracting(each -> each.review().verdict())
-                .containsExactly(Verdict.WITHDRAWN);
-        assertThat(review(Verdict.UNCLEAR, Reviews.NO_REVIEW, id).version()).isEqualTo(3);
-        assertThat(waiting()).isEmpty();
-    }
-
-    @Test
     void review_groupWithdrawn_leavesOtherReviews() {
         String first = rejected("a", 1, 0);
         String second = rejected("a", 2, 0);
@@ -213,43 +194,12 @@ final class ReviewsTest {
         largeGroup();
         record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failsAppends = true));
 
-        assertUnavailable(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW), "the disk is full", true);
+        assertThatThrownBy(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW))
+                .isInstanceOf(ReviewUnavailableException.class)
+                .hasMessage("the disk is full");
         assertThat(waiting()).hasSize(600);
         record.failsAppends = false;
         assertThat(reviewGroup(Verdict.FAULT, Instant.MIN, NOW).reviewed()).isEqualTo(600);
-    }
-
-    private static void assertUnavailable(ThrowingCallable review, String why, boolean mayTakeEffect) {
-        assertThatThrownBy(review)
-                .hasMessage(why)
-                .asInstanceOf(InstanceOfAssertFactories.type(ReviewUnavailableException.class))
-                .returns(mayTakeEffect, ReviewUnavailableException::mayTakeEffect);
-    }
-
-    @Test
-    void review_logHasAProblemOrTheRecordIsLate_saysWhetherItMayTakeEffect() {
-        String id = rejected("a", 1, 0);
-        record.problem = "the disk is full";
-        assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the disk is full", false);
-        record.problem = null;
-        record.holdReviews(true);
-        assertUnavailable(() -> review(Verdict.FAULT, Reviews.NO_REVIEW, id), "the record does not have it yet", true);
-        assertThat(waiting()).containsExactly(id);
-
-        record.holdReviews(false);
-        assertThat(verdicts(1, id)).containsExactly(Verdict.FAULT);
-    }
-
-    @Test
-    void review_ofAnAcceptedOrUnknownCertificate_changesNothing() {
-        String accepted = record.add("a", 1, "accepted", "", NOW);
-
-        assertThatThrownBy(() -> review(Verdict.FAULT, Reviews.ANY_VERSION, accepted))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
-        assertThat(review(Verdict.FAULT, Reviews.ANY_VERSION, "0".repeat(64)).reviewed())
-                .isZero();
-        assertThat(reviews.reviewed(null, 10).reviews()).isEmpty();
     }
 
     @Test

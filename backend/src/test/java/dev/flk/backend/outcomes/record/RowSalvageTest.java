@@ -72,11 +72,13 @@ class RowSalvageTest {
         rows.sync();
     }
 
-    private List<Path> tables() throws IOException {
+    /** Returns the first file that has this in its name. */
+    private Path file(String part) throws IOException {
         try (Stream<Path> files = Files.list(directory)) {
-            return files.filter(file -> file.toString().endsWith(".sst"))
-                    .sorted()
-                    .toList();
+            return files.sorted()
+                    .filter(file -> String.valueOf(file.getFileName()).contains(part))
+                    .findFirst()
+                    .orElseThrow();
         }
     }
 
@@ -108,11 +110,7 @@ class RowSalvageTest {
         apply(0, 300, "accepted");
         apply(300, 500, "rejected");
         List<Version> before = everything();
-        try (Stream<Path> files = Files.list(directory)) {
-            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
-                    .findFirst()
-                    .orElseThrow());
-        }
+        damage(file("MANIFEST"));
 
         rows.salvage(START, () -> true);
 
@@ -128,7 +126,7 @@ class RowSalvageTest {
     @Test
     void tableDamaged_theOthersAreCopied_andTheGapIsNamed() throws IOException {
         apply(0, 300, "accepted");
-        Path damaged = tables().get(0);
+        Path damaged = file(".sst");
         apply(300, 500, "accepted");
         damage(damaged);
 
@@ -147,11 +145,7 @@ class RowSalvageTest {
     @Test
     void rowsOfTheLogAndOldRows_areNotCopied() throws IOException {
         apply(0, 100, "accepted");
-        try (Stream<Path> files = Files.list(directory)) {
-            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
-                    .findFirst()
-                    .orElseThrow());
-        }
+        damage(file("MANIFEST"));
         apply(90, 100, "escalated");
 
         rows.salvage(START.plusSeconds(50), () -> true);
@@ -184,11 +178,7 @@ class RowSalvageTest {
                         .toList(),
                 Map.of()));
         rows.sync();
-        try (Stream<Path> files = Files.list(directory)) {
-            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
-                    .findFirst()
-                    .orElseThrow());
-        }
+        damage(file("MANIFEST"));
         apply(90, 100, "escalated");
         assertThat(rows.waiting(1_000)).hasSize(10);
 
@@ -230,11 +220,7 @@ class RowSalvageTest {
         rows.apply(new Group(new Position(LOG, 200, ""), later, List.of(), Map.of()));
         rows.sync();
         List<Version> before = everything();
-        try (Stream<Path> files = Files.list(directory)) {
-            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
-                    .findFirst()
-                    .orElseThrow());
-        }
+        damage(file("MANIFEST"));
 
         new RowSalvage(rows, START, () -> true).copy(view.setAsidePath());
         new RowSalvage(rows, START, () -> true).copy(view.setAsidePath());

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.decide.Review;
-import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -301,11 +300,6 @@ public final class SimulatedRows implements OutcomeRows {
 
     @Override
     public Rows find(OutcomeQuery wanted) {
-        throw notSimulated();
-    }
-
-    @Override
-    public Map<Kind, long[]> countReceived(long firstMinute, int minutes) {
         throw notSimulated();
     }
 

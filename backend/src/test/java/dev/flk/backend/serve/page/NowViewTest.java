@@ -153,7 +153,7 @@ final class NowViewTest {
             record.add("a", 3, "escalated", "D_hat out of tolerance: 1", now.plusSeconds(14));
             record.add("b", 1, "accepted", "", BEGAN.plusSeconds(2));
             now = now.plusSeconds(15);
-            count(record, 1);
+            count(record, 3);
 
             assertThat(view().problems().get(0).problem().links())
                     .as("the numbers of the record, also of other backends and of the current minute")

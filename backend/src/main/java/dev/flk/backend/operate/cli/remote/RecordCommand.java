@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli.remote;
 
-import static dev.flk.backend.operate.cli.remote.BackendConnection.encoded;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.error;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
+import static dev.flk.backend.outcomes.record.OutcomeQuery.encoded;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.NullNode;
