@@ -39,6 +39,7 @@ import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
@@ -258,15 +259,18 @@ public final class EmbeddedRows implements OutcomeRows {
                     old.add(new Current(row, version(search, row)));
                     return old.size() < SWEPT_AT_ONCE;
                 });
-                if (old.size() < SWEPT_AT_ONCE) { // otherwise, most of these reviews go with their rows
+                if (old.size() < SWEPT_AT_ONCE) { // otherwise, the rows of most of these reviews are about to go
+                    int[] examined = {0};
+                    Set<RowKey> gone =
+                            old.stream().map(each -> each.version().key()).collect(Collectors.toSet());
                     Range oldestReviews =
                             reviewed(EnumSet.allOf(Review.Verdict.class), before.toEpochMilli(), false, null);
                     search.byTime(oldestReviews, place -> {
                         RowKey key = review(search, RowFormat.rowAtEnd(place)).key();
-                        if (current(search, key) == null) {
+                        if (gone.contains(key) || current(search, key) == null) {
                             reviewedOnly.add(key);
                         }
-                        return reviewedOnly.size() < SWEPT_AT_ONCE;
+                        return reviewedOnly.size() < SWEPT_AT_ONCE && ++examined[0] < MOST_EXAMINED;
                     });
                 }
             }

@@ -98,6 +98,18 @@ public record ReviewGroups(
             int first = Math.max(0, all.indexOf(place)) / MOST_OUTCOMES * MOST_OUTCOMES;
             int last = Math.min(all.size(), first + MOST_OUTCOMES);
             Map<Long, Version> versions = queue.at(all.subList(first, last).stream());
+            Map<String, String> fields = Form.fields(
+                    "shard",
+                    shown.key().shard(),
+                    "reason",
+                    shown.outcome().cause(),
+                    "from",
+                    group.from().toString(),
+                    "until",
+                    group.until().toString());
+            if (!queue.isCut()) { // otherwise, the group may have more certificates than are known here
+                fields.put("count", Integer.toString(all.size()));
+            }
             return new Chosen(
                     all.subList(first, last).stream()
                             .flatMap(each -> Stream.ofNullable(versions.get(each.number()))
@@ -109,17 +121,7 @@ public record ReviewGroups(
                             .toList(),
                     first == 0 ? null : queue.path(Optional.of(all.get(first - MOST_OUTCOMES))),
                     last == all.size() ? null : queue.path(Optional.of(all.get(last))),
-                    Form.of(
-                            "shard",
-                            shown.key().shard(),
-                            "reason",
-                            shown.outcome().cause(),
-                            "from",
-                            group.from().toString(),
-                            "until",
-                            group.until().toString(),
-                            "count",
-                            Integer.toString(all.size())));
+                    new Form(fields, "", "", ""));
         }
     }
 
