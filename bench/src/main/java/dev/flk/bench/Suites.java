@@ -13,7 +13,7 @@ final class Suites {
     private static final Restart TEN_MILLION = new Restart(10_000_000, 50);
 
     private static final Views TENTH = new Views(10_000, 100_000, 1_000, 400);
-    private static final Views WHOLE = new Views(100_000, 1_000_000, 10_000, 4_000);
+    private static final Views WHOLE = new Views(100_000, 1_000_000, 10_000, 100_000);
 
     private static final List<Suite> DEFAULT = List.of(
             new Suite(
