@@ -112,9 +112,6 @@ final class RowWriting implements AutoCloseable {
         if (!losers.isEmpty()) {
             return losers;
         }
-        for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
-            batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
-        }
         for (Map.Entry<String, String> note : group.notes().entrySet()) {
             batch.put(rows, RowFormat.noteKey(note.getKey()), RowFormat.utf8(note.getValue()));
         }
@@ -158,6 +155,13 @@ final class RowWriting implements AutoCloseable {
     }
 
     private void write() throws RocksDBException {
+        for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
+            if (each.getValue().isEmpty()) {
+                batch.delete(rows, each.getKey().array());
+            } else {
+                batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
+            }
+        }
         batch.put(rows, RowFormat.META_KEY, meta.encode());
         opened.write(batch);
     }
@@ -174,7 +178,7 @@ final class RowWriting implements AutoCloseable {
                         && (RowFormat.isOfALog(before.row()) || hasVersion(before, version)))) {
             return;
         }
-        long row = isImported ? RowFormat.row(0, nextImported()) : RowFormat.row(generation, placed.sequence());
+        long row = row(placed.sequence(), generation);
         List<Long> ofId = ids(key.pcsId());
         if (before != null) {
             removeIndex(before);
@@ -204,9 +208,7 @@ final class RowWriting implements AutoCloseable {
         if (same != null) {
             return same.equals(placed.reviewed()) || placed.sequence() == 0;
         }
-        long row = placed.sequence() == 0
-                ? RowFormat.row(0, nextImported())
-                : RowFormat.row(generation, placed.sequence());
+        long row = row(placed.sequence(), generation);
         batch.put(rows, RowFormat.rowKey(row), RowFormat.encode(placed.reviewed()));
         batch.put(rows, versionKey.array(), RowFormat.bytes(row));
         addedReviews.put(versionKey, placed.reviewed());
@@ -251,11 +253,8 @@ final class RowWriting implements AutoCloseable {
     private boolean hasVersion(Current current, Version wanted) throws RocksDBException {
         StoredVersion version = current.version();
         while (!version.version().equals(wanted)) {
-            StoredVersion before = added.get(version.before());
-            byte[] value = before == null ? get(RowFormat.rowKey(version.before())) : null;
-            if (before == null && value != null) {
-                before = StoredVersion.decode(value);
-            }
+            StoredVersion inBatch = added.get(version.before());
+            StoredVersion before = inBatch == null ? stored(version.before()) : inBatch;
             if (before == null) {
                 return false; // no row has the number 0, which stands for no version before
             }
@@ -264,9 +263,18 @@ final class RowWriting implements AutoCloseable {
         return true;
     }
 
-    private long nextImported() {
+    /** Returns the ROW of the next version or review, which comes from no log if the sequence is 0. */
+    private long row(long sequence, int generation) {
+        if (sequence != 0) {
+            return RowFormat.row(generation, sequence);
+        }
         meta = meta.withOneMoreImported();
-        return meta.imported();
+        return RowFormat.row(0, meta.imported());
+    }
+
+    private @Nullable StoredVersion stored(long row) throws RocksDBException {
+        byte[] value = get(RowFormat.rowKey(row));
+        return value == null ? null : StoredVersion.decode(value);
     }
 
     private void putShard(String shard) throws RocksDBException {
@@ -321,8 +329,7 @@ final class RowWriting implements AutoCloseable {
             return inBatch;
         }
         for (long row : ids(key.pcsId())) {
-            byte[] value = get(RowFormat.rowKey(row));
-            StoredVersion version = value == null ? null : StoredVersion.decode(value);
+            StoredVersion version = stored(row);
             if (version != null && version.key().equals(key)) {
                 return new Current(row, version);
             }
@@ -349,19 +356,11 @@ final class RowWriting implements AutoCloseable {
                 batch.delete(rows, RowFormat.rowKey(row));
                 meta = meta.withRemoved(row);
                 row = version.before();
-                byte[] value = row == 0 ? null : get(RowFormat.rowKey(row));
-                version = value == null ? null : StoredVersion.decode(value);
+                version = row == 0 ? null : stored(row);
             }
         }
         for (RowKey key : reviewedOnly) {
             removeReviews(key);
-        }
-        for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
-            if (each.getValue().isEmpty()) {
-                batch.delete(rows, each.getKey().array());
-            } else {
-                batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
-            }
         }
         for (Map.Entry<String, Integer> each : removedOf.entrySet()) {
             removeShardUnlessMoreThan(each.getValue(), each.getKey());

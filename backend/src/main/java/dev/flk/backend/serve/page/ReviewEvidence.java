@@ -22,7 +22,6 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
-import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -115,12 +114,7 @@ public record ReviewEvidence(
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
         List<Point> low = ShardPlots.moved(known, -policy.tolD());
         List<Point> high = ShardPlots.moved(known, policy.tolD());
-        double[] values = Stream.of(claimed, low, high)
-                .flatMap(List::stream)
-                .mapToDouble(Point::y)
-                .filter(Double::isFinite)
-                .toArray();
-        if (values.length == 0) {
+        if (Stream.concat(claimed.stream(), known.stream()).noneMatch(point -> Double.isFinite(point.y()))) {
             return "";
         }
         Point marked =
@@ -131,10 +125,7 @@ public record ReviewEvidence(
                                 isMeasured ? "time of the last measurement" : "time of arrival",
                                 time.apply(sorted.get(0)),
                                 time.apply(sorted.get(sorted.size() - 1)).plusMillis(1)),
-                        Axis.around(
-                                "D̂",
-                                DoubleStream.of(values).min().orElseThrow(),
-                                DoubleStream.of(values).max().orElseThrow()),
+                        ShardPlots.axisOf("D̂", Stream.of(claimed, low, high)),
                         WIDTH,
                         HEIGHT,
                         RIGHT)

@@ -17,11 +17,13 @@ import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -144,17 +146,14 @@ public record ShardPlots(
                 .toList();
     }
 
-    private static double[] finite(List<Point> points) {
-        return points.stream().mapToDouble(Point::y).filter(Double::isFinite).toArray();
+    private static DoubleStream finite(List<Point> points) {
+        return points.stream().mapToDouble(Point::y).filter(Double::isFinite);
     }
 
-    private static Axis axisOf(String label, List<Point> first, List<Point> second) {
-        double[] all = DoubleStream.concat(DoubleStream.of(finite(first)), DoubleStream.of(finite(second)))
-                .toArray();
-        return Axis.around(
-                label,
-                DoubleStream.of(all).min().orElse(0),
-                DoubleStream.of(all).max().orElse(1));
+    /** Returns an axis for the finite values of some points. */
+    static Axis axisOf(String label, Stream<List<Point>> points) {
+        DoubleSummaryStatistics all = points.flatMapToDouble(ShardPlots::finite).summaryStatistics();
+        return all.getCount() == 0 ? Axis.around(label, 0, 1) : Axis.around(label, all.getMin(), all.getMax());
     }
 
     private Drawn dHat() {
@@ -164,9 +163,7 @@ public record ShardPlots(
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
         List<Point> low = moved(known, -policy.tolD());
         List<Point> high = moved(known, policy.tolD());
-        List<Point> all = new ArrayList<>(claimed);
-        all.addAll(low);
-        Plot plot = new Plot("D̂ (no unit)", time(), axisOf("D̂", all, high), WIDTH, HEIGHT, RIGHT)
+        Plot plot = new Plot("D̂ (no unit)", time(), axisOf("D̂", Stream.of(claimed, low, high)), WIDTH, HEIGHT, RIGHT)
                 .between(Area.FIRST, low, high)
                 .axes()
                 .line(Line.FIRST, recomputed)
@@ -205,8 +202,7 @@ public record ShardPlots(
         List<Point> path = outcomes.stream()
                 .map(each -> new Point(each.cohStar(), each.dHat().recomputed()))
                 .toList();
-        double top =
-                Math.max(LEAST_PLANE_D_HAT, DoubleStream.of(finite(path)).max().orElse(0));
+        double top = Math.max(LEAST_PLANE_D_HAT, finite(path).max().orElse(0));
         Axis dHat = Axis.around("D̂", 0, top);
         Point newest = path.get(path.size() - 1);
         Plot plot = new Plot(

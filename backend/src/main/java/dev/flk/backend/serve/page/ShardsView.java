@@ -193,16 +193,9 @@ public record ShardsView(
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */
     private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
-        List<Outcome> outcomes = new ArrayList<>(
-                record
-                        .outcomes(OutcomeQuery.ALL
-                                .withShard(shard)
-                                .withOrder(Order.NEWEST)
-                                .withLimit(most))
-                        .rows()
-                        .stream()
-                        .map(Outcome::new)
-                        .toList());
+        List<Outcome> outcomes = Outcome.read(
+                        record, OutcomeQuery.ALL.withShard(shard).withOrder(Order.NEWEST), most)
+                .outcomes();
         outcomes.sort(Comparator.comparing(Outcome::receivedAt)
                 .thenComparing(each -> each.key().epoch()));
         return outcomes;
