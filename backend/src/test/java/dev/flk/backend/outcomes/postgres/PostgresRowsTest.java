@@ -314,17 +314,25 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                 assertUnavailable(() -> rows.position("log"));
                 assertUnavailable(() -> rows.apply(group));
                 own.restart();
-                rows.apply(group);
+                awaitAvailable(() -> rows.apply(group));
                 own.stop();
                 assertUnavailable(() -> rows.find(everything()));
                 assertUnavailable(() -> rows.apply(group));
                 assertUnavailable(() -> rows.sweep(outcome("shard", 1).received()));
                 own.restart();
 
-                assertThat(rows.position("log")).contains(new Position("log", 1, "d"));
+                awaitAvailable(() -> assertThat(rows.position("log")).contains(new Position("log", 1, "d")));
                 assertThat(rows.find(everything()).rows()).hasSize(1);
             }
         }
+    }
+
+    /** Repeats a call while connections of before the restart fail. */
+    private static void awaitAvailable(Runnable call) {
+        await().ignoreExceptionsInstanceOf(RecordUnavailableException.class).until(() -> {
+            call.run();
+            return true;
+        });
     }
 
     private static OutcomeQuery everything() {
