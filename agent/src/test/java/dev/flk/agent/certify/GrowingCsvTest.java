@@ -119,6 +119,14 @@ class GrowingCsvTest {
     }
 
     @Test
+    void read_secondRowWithTheSameTimeAndAnotherText_isRefusedWithTheShardColumn() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> read(null, "time,temp,sensor", "1,1.5,a", "1,2.5,b", "2,1.5,a"))
+                .withMessage("line 3: column time: \"1\" is not after the last row: column sensor seems to name several"
+                        + " sensors; give --shard-column sensor, or certify one of them with --only \"sensor=b\"");
+    }
+
+    @Test
     void read_timeThatTheZoneSkips_isRefusedWithTheOffset() {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> read(
