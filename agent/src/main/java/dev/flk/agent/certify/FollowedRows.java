@@ -62,7 +62,7 @@ public final class FollowedRows {
     /** The place after the row that was read last. */
     private Place here = new Place(0, 0, Double.NEGATIVE_INFINITY, 0);
 
-    private @Nullable Measured lastRow;
+    private @Nullable Measured lastAdded;
     private long skippedLines;
 
     /**
@@ -255,7 +255,7 @@ public final class FollowedRows {
             shard.isAhead = false;
             if (hasTimes && (row.time().isTwice() || row.seconds() <= shard.lastTime)) {
                 Optional<String> sensors =
-                        lastRow == null || rows > 1 ? Optional.empty() : source.sensors(lastRow, row);
+                        lastAdded == null || rows > 1 ? Optional.empty() : source.sensors(lastAdded, row);
                 if (sensors.isPresent()) {
                     throw new MalformedCsv(source.about(row, "is not after the last row: " + sensors.get()), true);
                 }
@@ -266,7 +266,7 @@ public final class FollowedRows {
                 return true;
             }
             add(row.row(), row.line(), shard, source);
-            lastRow = row;
+            lastAdded = row;
         } catch (MalformedCsv e) {
             if (!isStarted || e.isOptionMissing || csv.isCut()) {
                 throw e;
