@@ -35,7 +35,7 @@ public record Preview(String text) {
     static final String HEADING = "last row                rows   D_hat  coh_star      r  regime";
 
     private static final int SHOWN_ROWS = 5;
-    private static final int MOST_SHARD_CHARS = 16;
+    private static final int MOST_SHARD_CHARS = 12;
 
     /** Reads all rows of a file and returns the preview. {@code file} is the name of the file. */
     public static Preview of(String file, CsvRows csv, Windows windows) throws IOException, MalformedCsv {

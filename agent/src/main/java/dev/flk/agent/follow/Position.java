@@ -22,7 +22,8 @@ import java.util.stream.Collectors;
 
 /**
  * The position up to which a CSV is certified, as stored in the file {@code FILE.csv.certified}: the components of this
- * record in their order, texts and bytes in base64, and the digest of all these; all separated by blanks.
+ * record in their order, texts and bytes in base64, and the digest of the format and all these; all separated by
+ * blanks.
  *
  * @param key the inode of the file with the first row that is not certified
  * @param length the number of its bytes that were read
@@ -36,6 +37,8 @@ import java.util.stream.Collectors;
  */
 public record Position(
         String key, long length, String digest, String options, Progress progress, byte[] heading, byte[] lead) {
+    /** The number of this format, which only the digest contains. */
+    private static final String FORMAT = "2 ";
 
     /** Returns the file that stores the position of a CSV. */
     public static Path file(Path csv) {
@@ -99,7 +102,7 @@ public record Position(
     }
 
     private static String digest(String text) {
-        return HexFormat.of().formatHex(Sha256.of(text.getBytes(StandardCharsets.ISO_8859_1)));
+        return HexFormat.of().formatHex(Sha256.of((FORMAT + text).getBytes(StandardCharsets.ISO_8859_1)));
     }
 
     /**

@@ -61,13 +61,13 @@ class FlkAgentTest {
 
     @Test
     void certify_earthquakes_addsThemToTheOutbox() {
-        assertThat(run("certify", "--shard", "quakes", "--window=50", "--shard-count=4", EARTHQUAKES))
+        assertThat(run("certify", "--shard=quakes-in-the-north", "--window=50", "--shard-count=4", EARTHQUAKES))
                 .isZero();
 
         assertThat(out().lines().limit(2))
                 .containsExactly(
                         "last row                rows   D_hat  coh_star      r  regime      shard",
-                        "2018-01-31T07:18:36Z      50  0.5512    0.8000  0.423  sticky      quakes-1");
+                        "2018-01-31T07:18:36Z      50  0.5512    0.8000  0.423  sticky      …-the-north-1");
         assertThat(out()).contains("34 certificates added to the outbox");
         assertThat(status()).contains("\"pending\":34", "\"dlq_entries\":0");
         assertThat(run("certify", "--shard=q", "--quiet", EARTHQUAKES)).isZero();
