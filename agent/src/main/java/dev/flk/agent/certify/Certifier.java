@@ -31,6 +31,7 @@ import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's
@@ -43,8 +44,8 @@ public final class Certifier {
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
 
     /**
-     * The entry in a certificate's {@code ft.fallbacks} for a window that has fewer rows than requested, or too few
-     * rows to measure.
+     * The entry in a certificate's {@code ft.fallbacks} for a window that has less than half of the requested rows, or
+     * too few rows to measure.
      */
     static final String SHORT_WINDOW = "short_window";
     /**
@@ -70,15 +71,25 @@ public final class Certifier {
             Instant.parse("9999-12-31T00:00:00Z").getEpochSecond();
 
     private final List<String> shardIds;
+    private final Consumer<String> lines;
+    private boolean isBegun;
     private long dealt;
 
     /** Creates a certifier that assigns the windows to these shards in turn. */
     public Certifier(List<String> shardIds) {
+        this(shardIds, line -> {});
+    }
+
+    /**
+     * Creates a certifier.
+     *
+     * @param shardIds the shards to which the windows are assigned in turn; not used if a column names the shards
+     * @param lines receives a heading before the first window, and a line about each window, for a terminal
+     */
+    public Certifier(List<String> shardIds, Consumer<String> lines) {
         shardIds.forEach(Certifier::checkShardId);
-        if (shardIds.isEmpty()) {
-            throw new IllegalArgumentException("at least one shard is needed");
-        }
         this.shardIds = List.copyOf(shardIds);
+        this.lines = lines;
     }
 
     /** Returns the shards to which the windows are assigned in turn. */
@@ -115,9 +126,17 @@ public final class Certifier {
         return certificates;
     }
 
-    /** Returns the next certificate, of the next shard in turn. */
+    /** Returns the next certificate, of the shard that a column names or of the next shard in turn. */
     byte[] next(Window window) {
-        return certificate(window, nextShard());
+        boolean hasOne = shardIds.size() == 1;
+        String shard = window.shard().isEmpty() ? nextShard() : window.shard();
+        byte[] certificate = certificate(window, shard);
+        if (!isBegun) {
+            lines.accept(Preview.HEADING + (hasOne ? "" : "      shard"));
+        }
+        isBegun = true;
+        lines.accept(Preview.line(window, certificate, hasOne ? "" : shard));
+        return certificate;
     }
 
     /** Continues after the first {@code windows} windows: assigns the next window to the shard whose turn it is. */

@@ -6,6 +6,7 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -16,11 +17,17 @@ import java.util.stream.Stream;
  * @param header the names of all columns; numbers from 1 if the file has no names
  * @param times the indexes of the time column, or of a date column and a time column; empty if the file has no times
  * @param values the indexes of one to three value columns
+ * @param shard the index of the column that names the shard of a row
  * @param used the indexes of all these columns
  * @param isTimeNamed whether the time column was chosen by its name, not by its number
  */
 record CsvColumns(
-        List<String> header, List<Integer> times, List<Integer> values, List<Integer> used, boolean isTimeNamed) {
+        List<String> header,
+        List<Integer> times,
+        List<Integer> values,
+        Optional<Integer> shard,
+        List<Integer> used,
+        boolean isTimeNamed) {
     static final int MOST_VALUES = 3;
     private static final int MOST_TIMES = 2;
     private static final String USUAL_TIME = "timestamp";
@@ -43,12 +50,23 @@ record CsvColumns(
             List<Integer> times = times(wanted);
             boolean isTimeNamed =
                     hasHeader && wanted.time().map(header::contains).orElse(true);
-            List<Integer> values = values(wanted, times);
+            Optional<Integer> shard = Optional.empty();
+            if (wanted.shard().isPresent()) {
+                shard = Optional.of(column(wanted.shard().get()));
+            }
+            List<Integer> values = values(wanted, times, shard);
+            List<Integer> measured =
+                    Stream.concat(times.stream(), values.stream()).toList();
+            if (shard.filter(measured::contains).isPresent()) {
+                throw new MalformedCsv("--shard-column: column " + CsvCells.shown(header.get(shard.get()))
+                        + " has times or values; name another column");
+            }
             return new CsvColumns(
                     header,
                     times,
                     values,
-                    Stream.concat(times.stream(), values.stream()).toList(),
+                    shard,
+                    Stream.concat(measured.stream(), shard.stream()).toList(),
                     isTimeNamed);
         }
 
@@ -70,7 +88,7 @@ record CsvColumns(
             throw unknown(USUAL_TIME);
         }
 
-        private List<Integer> values(Columns wanted, List<Integer> times) throws MalformedCsv {
+        private List<Integer> values(Columns wanted, List<Integer> times, Optional<Integer> shard) throws MalformedCsv {
             List<Integer> chosen = new ArrayList<>();
             for (String names : wanted.values()) {
                 chosen.addAll(columns(names));
@@ -80,7 +98,7 @@ record CsvColumns(
             }
             if (chosen.isEmpty() && !hasHeader) {
                 IntStream.range(0, header.size())
-                        .filter(column -> !times.contains(column))
+                        .filter(column -> !times.contains(column) && !shard.equals(Optional.of(column)))
                         .limit(MOST_VALUES)
                         .forEach(chosen::add);
             }
@@ -160,7 +178,7 @@ record CsvColumns(
     /** Returns the names of the columns that are not read, as shown to users. */
     List<String> ignoredNames() {
         return IntStream.range(0, header.size())
-                .filter(column -> !times.contains(column) && !values.contains(column))
+                .filter(column -> !used.contains(column))
                 .mapToObj(this::shown)
                 .toList();
     }

@@ -10,10 +10,14 @@ import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -37,11 +41,19 @@ import org.jspecify.annotations.Nullable;
 public final class CsvRows {
     /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
     private static final int MOST_SORTED = 5_000_000;
+    /** The largest number of shards of a file; more are a wrong column, perhaps. */
+    static final int MOST_SHARDS = 1_000;
+    /** The number of rows that show whether a file has several sensors. */
+    private static final int MOST_COMPARED = 10_000;
 
     private final boolean isGrowing;
     private final CsvCells cells;
     private final CsvColumns columns;
-    private final RowOrder order = new RowOrder(this);
+    private final Deque<Measured> settled = new ArrayDeque<>();
+    private final Map<String, RowOrder> orders = new HashMap<>();
+    /** The names of shards, of which all rows have the same object. */
+    private final Map<String, String> shardNames = new HashMap<>();
+
     private final long headerLine;
     private CsvFormat format;
     private CsvTimes times;
@@ -56,6 +68,9 @@ public final class CsvRows {
     private long skippedLines;
     private @Nullable Measured earliest;
     private @Nullable Measured latest;
+    /** The row that was returned last. */
+    private @Nullable Measured returned;
+
     private boolean isEnded;
     private long measuredRows;
     private long rows;
@@ -75,13 +90,19 @@ public final class CsvRows {
      *     is empty, a file with a header and times has its values in the columns {@code x}, {@code y} and {@code z}, of
      *     which at least one must exist. A file without a header has them in the first three columns apart from the
      *     time. A file without times has them in its only column
+     * @param shard the column that names the shard of a row; if empty, all rows belong together
      */
-    public record Columns(Optional<String> time, List<String> values) {
+    public record Columns(Optional<String> time, List<String> values, Optional<String> shard) {
         /** The default columns. */
         public static final Columns USUAL = new Columns(Optional.empty(), List.of());
 
         public Columns {
             values = List.copyOf(values);
+        }
+
+        /** Creates columns of which none names a shard. */
+        public Columns(Optional<String> time, List<String> values) {
+            this(time, values, Optional.empty());
         }
     }
 
@@ -220,26 +241,58 @@ public final class CsvRows {
             return sorted.hasNext() ? sorted.next() : null;
         }
         while (true) {
-            Measured settled = order.poll();
-            if (settled != null) {
-                take(settled);
-                return settled.row();
+            Measured next = settled.poll();
+            if (next != null) {
+                take(next);
+                return next.row();
             }
             if (isEnded) {
                 return null;
             }
             Measured read = read();
             if (read != null) {
-                order.add(read);
+                order(read).add(read);
             } else {
                 isEnded = true;
-                order.end(numbers);
+                for (RowOrder order : orders.values()) {
+                    order.end(numbers);
+                }
             }
+        }
+    }
+
+    private RowOrder order(Measured row) throws MalformedCsv {
+        RowOrder known = orders.get(row.shard());
+        if (known != null) {
+            return known;
+        }
+        checkNewShard(row, orders.size());
+        RowOrder order = new RowOrder(this, settled);
+        orders.put(row.shard(), order);
+        return order;
+    }
+
+    /** Requires that the shard of a row, which is not one of the known shards, is a valid one and not one too many. */
+    void checkNewShard(Measured row, int known) throws MalformedCsv {
+        if (columns.shard().isEmpty()) {
+            return;
+        }
+        String what = "line " + row.line() + ": column "
+                + columns.shown(columns.shard().get()) + ": " + CsvCells.shown(row.shard()) + " ";
+        if (known >= MOST_SHARDS) {
+            throw new MalformedCsv(what + "would be shard " + (known + 1) + ", but at most " + MOST_SHARDS
+                    + " are certified; name the column of the sensors with --shard-column, or divide the file");
+        }
+        try {
+            Certifier.checkShardId(row.shard());
+        } catch (IllegalArgumentException e) {
+            throw new MalformedCsv(what + "is no shard: " + e.getMessage());
         }
     }
 
     private void take(Measured row) {
         rows++;
+        returned = row;
         if (earliest == null || row.seconds() < earliest.seconds()) {
             earliest = row;
         }
@@ -251,6 +304,7 @@ public final class CsvRows {
     private Iterator<Row> sorted() throws IOException, MalformedCsv {
         List<Row> all = new ArrayList<>();
         for (Measured row = read(); row != null; row = read()) {
+            RowOrder order = order(row);
             if (row.time().isTwice()) {
                 throw order.unsettled(row);
             }
@@ -261,7 +315,9 @@ public final class CsvRows {
                         + "; sort the file by another program");
             }
         }
-        order.end(numbers);
+        for (RowOrder order : orders.values()) {
+            order.end(numbers);
+        }
         all.sort(Comparator.comparingDouble(Row::timestampSeconds));
         return all.iterator();
     }
@@ -306,7 +362,13 @@ public final class CsvRows {
         for (int i = 0; i < columns.values().size(); i++) {
             values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
         }
-        return new Measured(cells.line(), record, written, time, time.seconds(), values);
+        String shard = columns.shard()
+                .map(column -> record.getField(column).strip())
+                .map(name -> shardNames.size() < MOST_SHARDS
+                        ? shardNames.computeIfAbsent(name, same -> same)
+                        : shardNames.getOrDefault(name, name))
+                .orElse("");
+        return new Measured(cells.line(), record, shard, written, time, time.seconds(), values);
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
@@ -362,20 +424,55 @@ public final class CsvRows {
                         : "the file has no rows after the names of the columns, so there is nothing to certify");
     }
 
-    /** Returns the option that chooses between two rows of the same time, if a column shows that both have a source. */
-    String only(CsvRecord one, CsvRecord other) {
-        for (int i = 0; i < Math.min(columns.header().size(), other.getFieldCount()); i++) {
-            String text = other.getField(i).strip();
-            if (!columns.used().contains(i)
-                    && i < one.getFieldCount()
-                    && !text.isEmpty()
-                    && !NumberColumn.isNumber(text)
-                    && !text.equals(one.getField(i).strip())) {
-                return "if column " + columns.shown(i) + " names the source of a row, certify one source with --only "
-                        + CsvCells.shown(columns.header().get(i) + "=" + text) + "; otherwise ";
+    /**
+     * Returns the option for a file with several sensors, if these rows, of which the times do not increase, and the
+     * next ones show that it is one: the rows of each text of a column have times that increase, and texts repeat unless
+     * all times are equal. Of a complete file, reads on; no other row may be read after that.
+     */
+    Optional<String> sensors(Measured before, Measured row) throws IOException {
+        if (columns.shard().isPresent()) {
+            return Optional.empty();
+        }
+        List<Measured> some = new ArrayList<>(List.of(before, row));
+        try {
+            for (Measured next = isGrowing ? null : read();
+                    next != null && some.size() < MOST_COMPARED;
+                    next = read()) {
+                some.add(next);
+            }
+        } catch (MalformedCsv e) {
+            // the rows before this mistake suffice
+        }
+        for (int column = 0; column < columns.header().size(); column++) {
+            if (!columns.used().contains(column) && namesSensors(column, some)) {
+                String name = columns.header().get(column);
+                String text = row.cells().getField(column).strip();
+                return Optional.of("column " + columns.shown(column) + " seems to name several sensors; give"
+                        + " --shard-column " + CsvCells.shown(name) + ", or certify one of them with --only "
+                        + CsvCells.shown(name + "=" + text));
             }
         }
-        return "";
+        return Optional.empty();
+    }
+
+    private static boolean namesSensors(int column, List<Measured> some) {
+        Map<String, Double> last = new HashMap<>();
+        boolean isRepeated =
+                some.stream().mapToDouble(Measured::seconds).distinct().count() == 1;
+        for (Measured row : some) {
+            String text = column < row.cells().getFieldCount()
+                    ? row.cells().getField(column).strip()
+                    : "";
+            Double before = last.put(text, row.seconds());
+            isRepeated |= before != null;
+            if (text.isEmpty()
+                    || NumberColumn.isNumber(text)
+                    || last.size() > MOST_SHARDS
+                    || (before != null && row.seconds() <= before)) {
+                return false;
+            }
+        }
+        return isRepeated;
     }
 
     private void checkCount(CsvRecord record) throws MalformedCsv {
@@ -442,12 +539,22 @@ public final class CsvRows {
      * are sorted, because all lines are then read before the first row is returned.
      */
     MalformedCsv malformed(String what) {
-        return new MalformedCsv(sorted == null && latest != null ? "line " + latest.line() + ": " + what : what);
+        return new MalformedCsv(sorted == null && returned != null ? "line " + returned.line() + ": " + what : what);
     }
 
     /** Returns the number of rows that were read so far, without skipped rows. */
     public long rows() {
         return rows;
+    }
+
+    /** Returns whether a column names the shards. */
+    boolean hasShards() {
+        return columns.shard().isPresent();
+    }
+
+    /** Returns the number of shards of the rows of a complete file that were read so far. */
+    int shards() {
+        return orders.size();
     }
 
     /** Returns the number of rows that were skipped so far because of an empty cell. */
@@ -529,6 +636,7 @@ public final class CsvRows {
         facts.add(new Fact(
                 "values",
                 String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
+        columns.shard().ifPresent(column -> facts.add(new Fact("shards", columns.shown(column))));
         if (!columns.ignoredNames().isEmpty()) {
             facts.add(new Fact("ignored", String.join(", ", columns.ignoredNames())));
         }
@@ -574,11 +682,12 @@ public final class CsvRows {
     /**
      * A measurement.
      *
+     * @param shard the shard that a column names; empty without such a column
      * @param timestampSeconds the time in seconds since 1970, with a fraction; the number of the row if the file has no
      *     times
      * @param values the number of values, 1 to 3. If there is no second or third value, {@code y} or {@code z} is 0
      */
-    record Row(double timestampSeconds, int values, double x, double y, double z) {
+    record Row(String shard, double timestampSeconds, int values, double x, double y, double z) {
 
         Row {
             if (!Double.isFinite(timestampSeconds)
@@ -587,6 +696,10 @@ public final class CsvRows {
                     || !Double.isFinite(z)) {
                 throw new IllegalArgumentException("the numbers of a row must be finite");
             }
+        }
+
+        Row(double timestampSeconds, int values, double x, double y, double z) {
+            this("", timestampSeconds, values, x, y, z);
         }
 
         Row(double timestampSeconds, double x, double y, double z) {

@@ -6,20 +6,27 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.agent.certify.Windows.Cutter;
+import dev.flk.agent.certify.Windows.Window;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PushbackInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The rows of a CSV that grows and is rotated, divided into windows. The files are read one after the other; their rows
  * form one sequence, so a window may begin in one file and end in the next. Certifies each window as soon as it is
- * complete, and never the last, incomplete one. Not safe for several threads.
+ * complete, and never the last, incomplete one, whose rows stay with the next ones. If a column names shards, each has
+ * windows of its own. Not safe for several threads.
  *
  * <p>No row waits for a later one. The first row settles how all rows are written; what it leaves open is refused. After
  * that, a line that is no measurement is left out, with a notice, and so are local times that occur twice and rows after
@@ -40,7 +47,7 @@ public final class FollowedRows {
     private final Consumer<byte[]> each;
     private final CsvNotices notices;
     private CsvFormat format;
-    private Cutter cutter;
+    private final Map<String, Shard> shards = new LinkedHashMap<>();
     /** Whether a row was added to a window, perhaps by an earlier run. */
     private boolean isStarted;
 
@@ -50,9 +57,58 @@ public final class FollowedRows {
     private long rows;
 
     private double lastTime = Double.NEGATIVE_INFINITY;
-    private double timeBeforeOpen = Double.NEGATIVE_INFINITY;
-    private long linesBeforeOpen = -1;
+    /** The number of files that were read in this run, including this one. */
+    private long file;
+    /** The place after the row that was read last. */
+    private Place here = new Place(0, 0, Double.NEGATIVE_INFINITY, 0);
+
+    private @Nullable Measured lastAdded;
     private long skippedLines;
+
+    /**
+     * A place between two rows.
+     *
+     * @param file the number of the file in this run
+     * @param rows the number of rows of all files before it
+     * @param time the latest of their times; negative infinity without one
+     * @param lines the number of lines of the file before it
+     */
+    private record Place(long file, long rows, double time, long lines) {}
+
+    /** The windows of one shard. */
+    private final class Shard {
+        private final String id;
+        private final Cutter cutter;
+        private long windows;
+        /** The time of the last certified row, and the number of rows of all shards up to it. */
+        private double certifiedTime;
+
+        private long certifiedRows;
+        /** The time of the last row before the one that is added, and the number of rows up to it. */
+        private double lastTime;
+
+        private long lastRow;
+        /** Whether certified rows of the shard may be read again, until the last of them. */
+        private boolean isAhead;
+        /** The place before the first row of the open window. */
+        private Place start = here;
+
+        Shard(ShardProgress before) {
+            id = before.shard();
+            windows = before.windows();
+            certifiedTime = before.time();
+            lastTime = before.time();
+            isAhead = before.isAhead();
+            cutter = FollowedRows.this.windows.after(windows).cutter(this::certify, true);
+        }
+
+        private void certify(Window window) {
+            windows++;
+            certifiedTime = window.rows().get(window.rows().size() - 1).timestampSeconds();
+            certifiedRows = certifiedTime > lastTime ? rows + 1 : lastRow;
+            each.accept(certifier.next(window));
+        }
+    }
 
     /** An action after a row was added to a window. */
     @FunctionalInterface
@@ -61,14 +117,25 @@ public final class FollowedRows {
     }
 
     /**
-     * The part of the rows that is certified.
+     * The part of the rows that is certified: all before a row, and of each shard perhaps some after it.
      *
-     * @param rows the number of rows in certified windows
-     * @param time the time of the last of them; negative infinity without one
+     * @param file the number of the file with this row in this run
+     * @param rows the number of rows before it
+     * @param time the latest of their times; negative infinity without one
      * @param lines the number of lines at the beginning of the file that are done
      * @param settled the delimiter and, if it is settled, the decimal separator
      */
-    public record Progress(long rows, double time, long lines, String settled) {}
+    public record Progress(long file, long rows, double time, long lines, String settled, List<ShardProgress> shards) {}
+
+    /**
+     * The certified rows of a shard.
+     *
+     * @param shard the text of the column that names the shard; empty without such a column
+     * @param windows the number of its certified windows
+     * @param time the time of its last certified row; negative infinity without one
+     * @param isAhead whether this row is after the first row of {@link Progress} that is not certified
+     */
+    public record ShardProgress(String shard, long windows, double time, boolean isAhead) {}
 
     /**
      * The first rows of a file, with their times in seconds since 1970 or, without times, their numbers.
@@ -111,11 +178,6 @@ public final class FollowedRows {
         this.windows = windows;
         this.each = each;
         this.notices = notices;
-        this.cutter = cutterAfter(0);
-    }
-
-    private Cutter cutterAfter(long windowsBefore) {
-        return windows.after(windowsBefore).cutter(window -> each.accept(certifier.next(window)));
     }
 
     /**
@@ -123,12 +185,12 @@ public final class FollowedRows {
      *
      * @param isSameFile whether the first file is the one of the progress; if not, it is read from its beginning
      */
-    public void resume(long certifiedWindows, Progress progress, boolean isSameFile) {
-        certifier.skip(certifiedWindows);
-        cutter = cutterAfter(certifiedWindows);
+    public void resume(Progress progress, boolean isSameFile) {
+        progress.shards().forEach(shard -> shards.put(shard.shard(), new Shard(shard)));
+        certifier.skip(
+                shards.values().stream().mapToLong(shard -> shard.windows).sum());
         rows = progress.rows();
         lastTime = progress.time();
-        timeBeforeOpen = progress.time();
         skippedLines = isSameFile ? progress.lines() : 0;
         String settled = progress.settled();
         format = format.settled(
@@ -145,13 +207,14 @@ public final class FollowedRows {
      *     names the line and the option. Windows that were complete before that line are certified
      */
     public void read(File csv, RowListener after) throws IOException, MalformedCsv {
+        file++;
         PushbackInputStream all = new PushbackInputStream(csv);
         int first = all.read();
         if (first < 0) {
             return; // the file has no content
         }
         all.unread(first);
-        linesBeforeOpen = -1;
+        here = new Place(file, rows, lastTime, 0);
         try {
             CsvRows source = new CsvRows(all, columns, format, true, isStarted);
             hasTimes = source.hasTimes();
@@ -181,14 +244,29 @@ public final class FollowedRows {
                 return false;
             }
             Measured row = source.settled(read);
-            if (hasTimes && (row.time().isTwice() || row.seconds() <= lastTime)) {
+            Shard shard = shard(row, source);
+            if (shard.isAhead && row.seconds() <= shard.certifiedTime) {
+                shard.isAhead = row.seconds() < shard.certifiedTime;
+                count(row.seconds(), row.line());
+                shard.certifiedRows = rows;
+                after.added();
+                return true;
+            }
+            shard.isAhead = false;
+            if (hasTimes && (row.time().isTwice() || row.seconds() <= shard.lastTime)) {
+                Optional<String> sensors =
+                        lastAdded == null || rows > 1 ? Optional.empty() : source.sensors(lastAdded, row);
+                if (sensors.isPresent()) {
+                    throw new MalformedCsv(source.about(row, "is not after the last row: " + sensors.get()), true);
+                }
                 String why = row.time().isTwice()
                         ? row.time().readings()
                         : "is not after the last row; was the clock set back?";
                 notices.leftOut(csv, row.line(), source.about(row, why), source.written());
                 return true;
             }
-            add(row.row(), row.line(), source);
+            add(row.row(), row.line(), shard, source);
+            lastAdded = row;
         } catch (MalformedCsv e) {
             if (!isStarted || e.isOptionMissing || csv.isCut()) {
                 throw e;
@@ -201,21 +279,38 @@ public final class FollowedRows {
         return true;
     }
 
-    private void add(Row read, long line, CsvRows source) throws MalformedCsv {
+    private Shard shard(Measured row, CsvRows source) throws MalformedCsv {
+        Shard known = shards.get(row.shard());
+        if (known != null) {
+            return known;
+        }
+        source.checkNewShard(row, shards.size());
+        return new Shard(new ShardProgress(row.shard(), 0, Double.NEGATIVE_INFINITY, false));
+    }
+
+    private void count(double time, long line) {
+        rows++;
+        lastTime = Math.max(lastTime, time);
+        here = new Place(file, rows, lastTime, line);
+    }
+
+    private void add(Row read, long line, Shard shard, CsvRows source) throws MalformedCsv {
         Row row = hasTimes // otherwise, the rows of all files are numbered
                 ? read
                 : new Row((double) rows + 1, read.values(), read.x(), read.y(), read.z());
-        cutter.add(row, source);
-        boolean isNone = cutter.openRows() == 0;
-        if (cutter.openRows() <= 1) {
-            linesBeforeOpen = isNone ? line : line - 1;
-            timeBeforeOpen = isNone ? row.timestampSeconds() : lastTime;
-        }
-        rows++;
-        lastTime = row.timestampSeconds();
+        Place before = new Place(file, rows, lastTime, line - 1);
+        shards.put(shard.id, shard);
+        shard.cutter.add(row, source);
+        shard.start = shard.cutter.openRows() == 1 ? before : shard.start;
+        count(row.timestampSeconds(), line);
+        shard.lastTime = row.timestampSeconds();
+        shard.lastRow = rows;
         format = source.format();
         if (!isUnderstood) {
-            notices.understood(source.facts());
+            notices.understood(source.facts()
+                    + windows.choice(row.values())
+                            .map(choice -> "; windows: " + choice)
+                            .orElse(""));
         }
         isUnderstood = true;
         isStarted = true;
@@ -224,6 +319,11 @@ public final class FollowedRows {
     /** Returns the time of the last row that was added to a window; without times, its number. */
     public double lastTime() {
         return lastTime;
+    }
+
+    /** Returns whether rows with this time may come after those that were added. */
+    public boolean mayFollow(double time) {
+        return time > lastTime || (columns.shard().isPresent() && time == lastTime);
     }
 
     /** Returns whether the rows of the file that was read last have times. */
@@ -236,16 +336,32 @@ public final class FollowedRows {
         return rows;
     }
 
-    /** Returns the position before the open window; empty if the window began in an earlier file. */
-    public Optional<Progress> progress() {
-        return linesBeforeOpen < 0
-                ? Optional.empty()
-                : Optional.of(new Progress(
-                        rows - cutter.openRows(),
-                        timeBeforeOpen,
-                        linesBeforeOpen,
-                        format.notation().delimiter().orElseThrow()
-                                + format.decimal().map(String::valueOf).orElse("")));
+    /** Returns the number of the file that was read last. */
+    public long file() {
+        return file;
+    }
+
+    /** Returns the progress, after a row was read. The first row that is not certified may be in an earlier file. */
+    public Progress progress() {
+        Place place = shards.values().stream()
+                .filter(shard -> shard.cutter.openRows() > 0)
+                .map(shard -> shard.start)
+                .min(Comparator.comparingLong(Place::rows))
+                .orElse(here);
+        return new Progress(
+                place.file(),
+                place.rows(),
+                place.time(),
+                place.lines(),
+                format.notation().delimiter().orElseThrow()
+                        + format.decimal().map(String::valueOf).orElse(""),
+                shards.values().stream()
+                        .map(shard -> new ShardProgress(
+                                shard.id,
+                                shard.windows,
+                                shard.certifiedTime,
+                                shard.isAhead || shard.certifiedRows > place.rows()))
+                        .toList());
     }
 
     /** Returns the lines before the first row of a file whose first bytes are given; empty if the text is in UTF-16. */

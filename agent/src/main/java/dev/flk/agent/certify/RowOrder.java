@@ -5,6 +5,7 @@ import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.CsvTimes.Time;
+import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -13,7 +14,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The order of the rows of a complete file by time. Times must increase. A local time that occurs twice, at the end of
+ * The order of the rows of one shard of a complete file by time. Times must increase. A local time that occurs twice, at the end of
  * daylight saving time, is settled by the rows around it: if an hour follows that would otherwise be earlier, the rows
  * before it are in the first pass and it is in the second. Rows wait until they are settled. A file whose rows are not
  * settled is refused.
@@ -23,31 +24,35 @@ final class RowOrder {
     private static final double LONGEST_STEP_BACK_SECONDS = 3_600;
 
     private final CsvRows rows;
-    private final Deque<Measured> settled = new ArrayDeque<>();
+    private final Deque<Measured> settled;
     /** The rows with a time that occurs twice, and that may still be in either pass. */
     private final Deque<Measured> open = new ArrayDeque<>();
 
     /** The last row, at its earliest possible instant. */
     private @Nullable Measured last;
 
-    /** Creates the order of the rows of a reader. */
-    RowOrder(CsvRows rows) {
+    /** Creates the order of rows of a reader. Rows are added to {@code settled} when their times are settled. */
+    RowOrder(CsvRows rows, Deque<Measured> settled) {
         this.rows = rows;
+        this.settled = settled;
     }
 
     /**
      * A row of a file.
      *
+     * @param shard the text of the column that names the shard; empty without such a column
      * @param written the cell of the time, or both cells; empty if the file has no times
      * @param seconds the earliest of the instants of {@code time} that the rows before allow
      */
-    record Measured(long line, CsvRecord cells, String written, Time time, double seconds, List<Double> values) {
+    record Measured(
+            long line, CsvRecord cells, String shard, String written, Time time, double seconds, List<Double> values) {
         private Measured at(double instant) {
-            return new Measured(line, cells, written, time, instant, values);
+            return new Measured(line, cells, shard, written, time, instant, values);
         }
 
         Row row() {
             return new Row(
+                    shard,
                     seconds,
                     values.size(),
                     values.get(0),
@@ -57,7 +62,7 @@ final class RowOrder {
     }
 
     /** Adds the next row. */
-    void add(Measured row) throws MalformedCsv {
+    void add(Measured row) throws IOException, MalformedCsv {
         Measured before = last;
         Time time = row.time();
         boolean isFirstPossible = before == null || time.seconds() > before.seconds();
@@ -105,24 +110,19 @@ final class RowOrder {
         }
     }
 
-    /** Returns the next settled row; null if no row is settled yet. */
-    @Nullable
-    Measured poll() {
-        return settled.poll();
-    }
-
     /** Returns the error for a time that occurs twice, and whose rows do not settle which one is meant. */
     MalformedCsv unsettled(Measured row) {
         return new MalformedCsv(rows.about(row, row.time().readings())
                 + ", and the order of the rows does not tell which; write the offset after such times");
     }
 
-    private MalformedCsv notIncreasing(Measured row, Measured before) {
+    private MalformedCsv notIncreasing(Measured row, Measured before) throws IOException {
         boolean isRepeated = row.time().seconds() == before.seconds();
         boolean isTwice = row.time().isTwice() || before.time().isTwice();
         boolean mayBeTwice = row.time().lacksZone()
                 && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS
                 && !isRepeated;
+        Optional<String> sensors = rows.sensors(before, row);
         return new MalformedCsv(rows.about(
                 row,
                 (isRepeated ? "repeats" : "is earlier than") + " the time of line " + before.line()
@@ -134,11 +134,11 @@ final class RowOrder {
                                                 .time()
                                                 .readings()
                                         + "; write the offset after such times"
-                                : mayBeTwice
-                                        ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"
-                                                + " the file"
-                                        : ": "
-                                                + (isRepeated ? rows.only(before.cells(), row.cells()) : "")
-                                                + "sort the file, or use --sort")));
+                                : sensors.isPresent()
+                                        ? ": " + sensors.get()
+                                        : mayBeTwice
+                                                ? ": if daylight saving time ended here, give the --time-zone;"
+                                                        + " otherwise sort the file"
+                                                : ": sort the file, or use --sort")));
     }
 }

@@ -3,23 +3,36 @@ package dev.flk.agent.certify;
 
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.program.cli.ErrorMessages;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /** A rule that divides a sequence of rows into windows. */
 public sealed interface Windows {
 
     /**
-     * Returns the rule for windows of {@code rows} rows each, numbered from {@code firstNumber}; the last window may
-     * have fewer rows.
+     * Returns the rule for windows of {@code rows} rows each, numbered from {@code firstNumber}. At the end of a file,
+     * fewer than half as many rows join the last window, and more are a window of their own.
      */
     static Windows byCount(int rows, long firstNumber) {
+        if (rows < 1 || rows > ByCount.MOST_ROWS) {
+            throw new IllegalArgumentException("a window must have 1 to " + ByCount.MOST_ROWS + " rows, not " + rows
+                    + "; choose another --window");
+        }
         return new ByCount(rows, firstNumber);
+    }
+
+    /** Returns the rule for windows whose number of rows follows the number of values of a row. */
+    static Windows byValues(long firstNumber) {
+        return new ByCount(ByCount.BY_VALUES, firstNumber);
     }
 
     /**
@@ -31,19 +44,29 @@ public sealed interface Windows {
     }
 
     /**
-     * Passes each window to {@code each}, in order, as soon as the window is complete. After the last row, passes the
-     * last window even if it is incomplete. Windows without rows are skipped.
+     * Passes each window of a complete file to {@code each}; those of one shard in order. After the last row, passes
+     * the last windows even if they are incomplete. Windows without rows are skipped.
      */
     default void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
-        Cutter cutter = cutter(each);
+        Map<String, Cutter> shards = new LinkedHashMap<>();
         for (Row row = rows.next(); row != null; row = rows.next()) {
-            cutter.add(row, rows);
+            shards.computeIfAbsent(row.shard(), shard -> cutter(each, false)).add(row, rows);
         }
-        cutter.end(rows);
+        shards.values().forEach(cutter -> cutter.end(rows));
     }
 
-    /** Returns a cutter that passes each window to {@code each}, in order, as soon as the window is complete. */
-    Cutter cutter(Consumer<Window> each);
+    /**
+     * Returns a cutter of the rows of one shard, which passes each window to {@code each}, in order.
+     *
+     * @param isGrowing whether a window is passed as soon as it is complete; if not, it may wait for the rows that join
+     *     it if no others follow
+     */
+    Cutter cutter(Consumer<Window> each, boolean isGrowing);
+
+    /** Returns which windows were chosen for rows with this number of values, and why; empty if an option chose them. */
+    default Optional<String> choice(int values) {
+        return Optional.empty();
+    }
 
     /** Returns the rule for the windows after the first {@code windows} windows. */
     Windows after(long windows);
@@ -72,46 +95,65 @@ public sealed interface Windows {
             return open.size();
         }
 
-        void pass(long number, boolean hasTimes, boolean cut) {
-            each.accept(new Window(number, open, hasTimes, cut));
-            open.clear();
+        void pass(long number, int rows, boolean hasTimes, boolean cut) {
+            List<Row> first = open.subList(0, rows);
+            each.accept(new Window(number, first, hasTimes, cut));
+            first.clear();
         }
     }
 
-    /** The rule of {@link Windows#byCount}. */
+    /** The rule of {@link Windows#byCount}, and with {@link #BY_VALUES} of {@link Windows#byValues}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
+        static final int BY_VALUES = 0;
         /**
          * The maximum number of rows of a window. All rows of a window are in memory; each row takes about 60 bytes.
          */
         static final int MOST_ROWS = 10_000_000;
 
+        /**
+         * The numbers of rows for one, two and three values: as many as D̂ needs to measure white noise. docs/concepts.md
+         * has the figures.
+         */
+        private static final List<Integer> ROWS_BY_VALUES = List.of(300, 300, 1_500);
+
         public ByCount {
-            if (rowsPerWindow < 1 || rowsPerWindow > MOST_ROWS) {
-                throw new IllegalArgumentException("a window must have 1 to " + MOST_ROWS + " rows, not "
-                        + rowsPerWindow + "; choose another --window");
-            }
             if (firstNumber < 0) {
                 throw new IllegalArgumentException("the first epoch must be at least 0, not " + firstNumber);
             }
         }
 
+        private int rows(int values) {
+            return rowsPerWindow == BY_VALUES ? ROWS_BY_VALUES.get(values - 1) : rowsPerWindow;
+        }
+
         @Override
-        public Cutter cutter(Consumer<Window> each) {
+        public Optional<String> choice(int values) {
+            return rowsPerWindow != BY_VALUES
+                    ? Optional.empty()
+                    : Optional.of("of " + rows(values) + " rows, which D̂ needs for "
+                            + ErrorMessages.count(values, "column") + "; --window chooses others");
+        }
+
+        @Override
+        public Cutter cutter(Consumer<Window> each, boolean isGrowing) {
             return new Cutter(each) {
                 private long number = firstNumber;
+                private int half;
 
                 @Override
                 void add(Row row, CsvRows from) {
                     open.add(row);
-                    if (open.size() == rowsPerWindow) {
-                        pass(number++, from.hasTimes(), false);
+                    int rows = rows(row.values());
+                    half = (rows + 1) / 2;
+                    if (open.size() == rows + (isGrowing ? 0 : half)) {
+                        pass(number++, rows, from.hasTimes(), false);
                     }
                 }
 
                 @Override
                 void end(CsvRows from) {
                     if (!open.isEmpty()) {
-                        pass(number, from.hasTimes(), true);
+                        pass(number, open.size(), from.hasTimes(), open.size() < half);
                     }
                 }
             };
@@ -132,7 +174,7 @@ public sealed interface Windows {
         }
 
         @Override
-        public Cutter cutter(Consumer<Window> each) {
+        public Cutter cutter(Consumer<Window> each, boolean isGrowing) {
             return new Cutter(each) {
                 private long number = -1;
 
@@ -140,7 +182,7 @@ public sealed interface Windows {
                 void add(Row row, CsvRows from) throws MalformedCsv {
                     long of = numberOf(row, from);
                     if (of > number && !open.isEmpty()) {
-                        pass(number, from.hasTimes(), false);
+                        pass(number, open.size(), from.hasTimes(), false);
                     }
                     number = of;
                     open.add(row);
@@ -151,7 +193,7 @@ public sealed interface Windows {
                     if (!open.isEmpty()) {
                         // the last window is not marked as cut, because the data does not show whether rows of this
                         // window are missing. It is short only if it has too few rows to measure
-                        pass(number, from.hasTimes(), false);
+                        pass(number, open.size(), from.hasTimes(), false);
                     }
                 }
             };
@@ -180,8 +222,8 @@ public sealed interface Windows {
      *
      * @param number the number of the window, which becomes the epoch of the certificate
      * @param hasTimes whether the rows have times; if not, row numbers replace the times
-     * @param cut whether the data ended before the window had the requested number of rows; always false if the rows
-     *     are divided by time
+     * @param cut whether the data of the shard ended before half of the requested number of rows; always false if the
+     *     rows are divided by time
      */
     record Window(long number, List<Row> rows, boolean hasTimes, boolean cut) {
 
@@ -198,7 +240,12 @@ public sealed interface Windows {
             rows = List.copyOf(rows);
         }
 
-        /** Returns whether the window has fewer rows than requested, or too few rows to measure. */
+        /** Returns the shard that a column names; empty without such a column. */
+        String shard() {
+            return rows.get(0).shard();
+        }
+
+        /** Returns whether the window has less than half of the requested rows, or too few rows to measure. */
         boolean isShort() {
             return cut || rows.size() < FEWEST_ROWS;
         }

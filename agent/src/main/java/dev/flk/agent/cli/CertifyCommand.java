@@ -38,6 +38,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -181,6 +182,12 @@ final class CertifyCommand implements Callable<Integer> {
     private @Nullable String shard;
 
     @Option(
+            names = "--shard-column",
+            paramLabel = "COLUMN",
+            description = "The column that names the shard of each row. Each shard has windows of its own.")
+    private @Nullable String shardColumn;
+
+    @Option(
             names = "--shard-count",
             paramLabel = "N",
             description = "Distribute the windows in turn among N shards, ID-1 to ID-N.")
@@ -201,6 +208,9 @@ final class CertifyCommand implements Callable<Integer> {
             description = "Draw how D̂ is computed, and D̂, coh★ and regime of every window.")
     private @Nullable Path plot;
 
+    @Option(names = "--quiet", description = "Print no line for each window.")
+    private boolean isQuiet;
+
     @ArgGroup(exclusive = true)
     private Target target = new Target();
 
@@ -209,8 +219,14 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     static final class WindowOptions {
-        @Option(names = "--window", paramLabel = "ROWS", description = "The number of rows in a window (default: 100).")
-        private int rows = 100;
+        @Option(
+                names = "--window",
+                paramLabel = "ROWS",
+                description = {
+                    "The number of rows in a window (default: 300 for one or two",
+                    "columns of values, 1,500 for three)."
+                })
+        private @Nullable Integer rows;
 
         @Option(
                 names = "--window-time",
@@ -269,14 +285,26 @@ final class CertifyCommand implements Callable<Integer> {
             return dryRun();
         }
         List<byte[]> certificates;
+        List<String> lines = new ArrayList<>();
+        CsvFormat format = format();
+        Certifier certifier = certifier(config, lines::add);
         try (InputStream csv = context.open(file)) {
-            CsvRows rows = new CsvRows(csv, columns(), format());
-            certificates = certifier(config).certify(rows, windows());
-            LOG.info("read {}: {}", file, rows.facts());
+            CsvRows rows = new CsvRows(csv, columns(), format);
+            Optional<String> choice = windows().choice(rows.valueNames().size());
+            choice.ifPresent(chosen -> lines.add("windows " + chosen));
+            certificates = certifier.certify(rows, windows());
+            LOG.info(
+                    "read {}: {}{}",
+                    file,
+                    rows.facts(),
+                    choice.map("; windows: "::concat).orElse(""));
             if (rows.skippedRows() > 0) {
                 context.complain("skipped " + ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell");
             }
             rows.lastMayBeCut().ifPresent(context::complain);
+        }
+        if (!target.print) {
+            lines.forEach(this::show);
         }
         if (plot != null && !certificates.isEmpty()) {
             Files.writeString(plot, CertificatePlot.svg(certificates));
@@ -319,9 +347,16 @@ final class CertifyCommand implements Callable<Integer> {
                 }
             }
         }
-        long certified = new CsvFollower(config, csv, context).run(certifier(config), columns(), format(), windows());
+        long certified = new CsvFollower(config, csv, context)
+                .run(certifier(config, this::show), columns(), format(), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
+    }
+
+    private void show(String line) {
+        if (!isQuiet) {
+            context.out().println(line);
+        }
     }
 
     private int dryRun() throws IOException, MalformedCsv {
@@ -349,7 +384,7 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private Columns columns() {
-        return new Columns(Optional.ofNullable(time), values);
+        return new Columns(Optional.ofNullable(time), values, Optional.ofNullable(shardColumn));
     }
 
     private CsvFormat format() {
@@ -459,7 +494,13 @@ final class CertifyCommand implements Callable<Integer> {
         return true;
     }
 
-    private Certifier certifier(AgentConfig config) {
+    private Certifier certifier(AgentConfig config, Consumer<String> lines) {
+        if (shardColumn != null && (shard != null || shardCount != null)) {
+            throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
+        }
+        if (shardColumn != null) {
+            return new Certifier(List.of(), lines);
+        }
         String id = Optional.ofNullable(shard)
                 .or(config::shardId)
                 .orElseThrow(() -> new UsageError("no shard: give --shard ID or set SHARD_ID"));
@@ -472,7 +513,8 @@ final class CertifyCommand implements Callable<Integer> {
                             ? List.of(id)
                             : IntStream.rangeClosed(1, shardCount)
                                     .mapToObj(n -> id + "-" + n)
-                                    .toList());
+                                    .toList(),
+                    lines);
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }
@@ -480,9 +522,10 @@ final class CertifyCommand implements Callable<Integer> {
 
     private Windows windows() {
         try {
-            return window.time == null
-                    ? Windows.byCount(window.rows, firstEpoch)
-                    : Windows.byTime(Context.duration("--window-time", window.time));
+            if (window.time != null) {
+                return Windows.byTime(Context.duration("--window-time", window.time));
+            }
+            return window.rows == null ? Windows.byValues(firstEpoch) : Windows.byCount(window.rows, firstEpoch);
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }

@@ -23,7 +23,9 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -33,7 +35,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The follower of a CSV that grows and is rotated. It adds a certificate to the outbox for every complete window. The
- * position after the certified windows is stored in a file next to the CSV, and a restart continues there. If a crash
+ * position before the first row that is not certified is stored in a file next to the CSV, and a restart continues there. If a crash
  * comes before the position is on disk, the last certificates are added again with the same {@code pcs_id}, and the
  * backend records each of them once. Following ends when {@link #stop} is called.
  */
@@ -52,6 +54,8 @@ final class CsvFollower {
     private long certified;
 
     private boolean isAdded;
+    /** The positions at the ends of the files that were left, by their numbers, while they may have open windows. */
+    private final NavigableMap<Long, Position> left = new TreeMap<>();
 
     CsvFollower(AgentConfig config, Path csv, Context context) {
         this.config = config;
@@ -77,7 +81,9 @@ final class CsvFollower {
      * the outbox, in this run and in earlier runs.
      */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
-        options = digest((certifier.shardIds() + " " + windows).getBytes(StandardCharsets.UTF_8));
+        options = digest((certifier.shardIds() + " " + windows
+                        + columns.shard().map(shard -> " by " + shard).orElse(""))
+                .getBytes(StandardCharsets.UTF_8));
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try {
             FollowedRows rows =
@@ -104,7 +110,7 @@ final class CsvFollower {
         }
         certified = position.windows();
         Optional<FollowedFile> found = files.find(position);
-        rows.resume(certified, position.progress(), found.isPresent());
+        rows.resume(position.progress(), found.isPresent());
         follow(found.isPresent() ? found.get() : files.after(position), rows, files);
     }
 
@@ -132,12 +138,13 @@ final class CsvFollower {
                 String before = "before row 1" + time(rows.lastTime(), rows) + " of the next file ";
                 report(files, rowsBefore, timeBefore, rows, before);
             }
-            // a position in this file replaces the position in an earlier file when no row of that file is needed
-            Optional<Progress> progress = rows.progress();
-            if (progress.isPresent() && (isAdded || isFirst)) {
-                keep(file, progress.get());
+            if (isAdded || isFirst) {
+                keep(file, rows);
             }
         });
+        if (rows.rows() > rowsBefore) {
+            left.put(rows.file(), Position.in(file, options, rows.progress()));
+        }
     }
 
     /** Reports the rows that may be missing before a file, each once. */
@@ -169,17 +176,12 @@ final class CsvFollower {
         isAdded = true;
     }
 
-    private void keep(FollowedFile file, Progress progress) throws IOException {
-        new Position(
-                        file.key(),
-                        file.position(),
-                        file.digest(),
-                        options,
-                        certified,
-                        progress,
-                        file.heading(),
-                        file.lead())
-                .write(csv);
+    /** Stores the position, which is in an earlier file while an open window began there. */
+    private void keep(FollowedFile file, FollowedRows rows) throws IOException {
+        Progress progress = rows.progress();
+        left.headMap(progress.file()).clear();
+        Position earlier = left.get(progress.file());
+        (earlier == null ? Position.in(file, options, progress) : earlier.with(progress)).write(csv);
         isAdded = false;
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.FollowedRows.Progress;
+import dev.flk.agent.certify.FollowedRows.ShardProgress;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.files.RegularFile;
 import java.io.IOException;
@@ -11,33 +12,33 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /**
  * The position up to which a CSV is certified, as stored in the file {@code FILE.csv.certified}: the components of this
- * record in their order, texts and bytes in base64, and the digest of all these; all separated by blanks.
+ * record in their order, texts and bytes in base64, and the digest of the format and all these; all separated by
+ * blanks.
  *
  * @param key the inode of the file with the first row that is not certified
  * @param length the number of its bytes that were read
  * @param digest the digest of the last of them (at most {@value FollowedFile#COMPARED_BYTES})
  * @param options the digest of the options that determine the windows
- * @param windows the number of certified windows
- * @param progress their rows, and the lines of the file that are done, counted from the first byte of {@code lead}
+ * @param progress the certified rows, and the lines of the file that are done, counted from the first byte of {@code
+ *     lead}; of each shard the number of windows, the last time, whether it is ahead, and the name in base64, separated
+ *     by colons; shards are separated by commas
  * @param heading the heading of the file
  * @param lead the bytes to be read before those of the file, because the file lacks them
  */
 public record Position(
-        String key,
-        long length,
-        String digest,
-        String options,
-        long windows,
-        Progress progress,
-        byte[] heading,
-        byte[] lead) {
+        String key, long length, String digest, String options, Progress progress, byte[] heading, byte[] lead) {
+    /** The number of this format, which only the digest contains. */
+    private static final String FORMAT = "2 ";
 
     /** Returns the file that stores the position of a CSV. */
     public static Path file(Path csv) {
@@ -59,24 +60,49 @@ public record Position(
         }
         String[] fields = text.split(" ", -1);
         Base64.Decoder base64 = Base64.getDecoder();
+        List<ShardProgress> shards = new ArrayList<>();
+        for (String shard : fields[4].split(",", -1)) {
+            String[] parts = shard.split(":", -1);
+            shards.add(new ShardProgress(
+                    new String(base64.decode(parts[3]), StandardCharsets.UTF_8),
+                    Long.parseLong(parts[0]),
+                    Double.parseDouble(parts[1]),
+                    Boolean.parseBoolean(parts[2])));
+        }
         Progress progress = new Progress(
+                0,
                 Long.parseLong(fields[5]),
                 Double.parseDouble(fields[6]),
                 Long.parseLong(fields[7]),
-                new String(base64.decode(fields[8]), StandardCharsets.UTF_8));
+                new String(base64.decode(fields[8]), StandardCharsets.UTF_8),
+                shards);
         return Optional.of(new Position(
                 fields[0],
                 Long.parseLong(fields[1]),
                 fields[2],
                 fields[3],
-                Long.parseLong(fields[4]),
                 progress,
                 base64.decode(fields[9]),
                 base64.decode(fields[10])));
     }
 
+    /** Returns the position in a file that was read up to here. */
+    public static Position in(FollowedFile file, String options, Progress progress) throws IOException {
+        return new Position(file.key(), file.position(), file.digest(), options, progress, file.heading(), file.lead());
+    }
+
+    /** Returns the position in the same file with another progress. */
+    public Position with(Progress other) {
+        return new Position(key, length, digest, options, other, heading, lead);
+    }
+
+    /** Returns the number of certified windows of all shards. */
+    public long windows() {
+        return progress.shards().stream().mapToLong(ShardProgress::windows).sum();
+    }
+
     private static String digest(String text) {
-        return HexFormat.of().formatHex(Sha256.of(text.getBytes(StandardCharsets.ISO_8859_1)));
+        return HexFormat.of().formatHex(Sha256.of((FORMAT + text).getBytes(StandardCharsets.ISO_8859_1)));
     }
 
     /**
@@ -98,7 +124,11 @@ public record Position(
 
     private String text() {
         Base64.Encoder base64 = Base64.getEncoder();
-        String text = key + " " + length + " " + digest + " " + options + " " + windows + " " + progress.rows()
+        String shards = progress.shards().stream()
+                .map(shard -> shard.windows() + ":" + shard.time() + ":" + shard.isAhead() + ":"
+                        + base64.encodeToString(shard.shard().getBytes(StandardCharsets.UTF_8)))
+                .collect(Collectors.joining(","));
+        String text = key + " " + length + " " + digest + " " + options + " " + shards + " " + progress.rows()
                 + " " + progress.time() + " " + progress.lines() + " "
                 + base64.encodeToString(progress.settled().getBytes(StandardCharsets.UTF_8)) + " "
                 + base64.encodeToString(heading) + " " + base64.encodeToString(lead) + " ";

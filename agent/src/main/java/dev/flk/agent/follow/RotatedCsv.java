@@ -361,7 +361,7 @@ public final class RotatedCsv {
         // after a clock was set back, the first row may be earlier;
         // while no row was read, all times are later, also those of files from before the start
         return (first.hasTimes() && Double.isFinite(rows.lastTime()))
-                ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
+                ? first.time() > rows.lastTime() || (isNewer && rows.mayFollow(first.latestTime()))
                 : isNewer;
     }
 

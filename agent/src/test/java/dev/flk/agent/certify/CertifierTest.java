@@ -48,15 +48,14 @@ class CertifierTest {
 
     @Test
     void certify_earthquakes_claimsAgreeWithTheVerifier() throws Exception {
-        List<Certificate> certificates = earthquakes(Windows.byCount(100, 0), "quakes");
-
-        List<Certificate> complete = certificates.subList(0, 17);
-        assertThat(complete).allSatisfy(one -> assertThat(verdict(one).kind()).isEqualTo(Kind.ACCEPTED));
+        assertThat(earthquakes(Windows.byCount(100, 0), "quakes"))
+                .hasSize(17)
+                .allSatisfy(one -> assertThat(verdict(one).kind()).isEqualTo(Kind.ACCEPTED));
     }
 
     @Test
-    void certify_rowsLeftOver_areEscalatedAsShortWindow() throws Exception {
-        Certificate last = earthquakes(Windows.byCount(100, 0), "quakes").get(17);
+    void certify_lessThanHalfAWindow_isEscalatedAsShortWindow() throws Exception {
+        Certificate last = earthquakes(Windows.byCount(3_500, 0), "quakes").get(0);
 
         assertThat(verdict(last).kind()).isEqualTo(Kind.ESCALATED);
         assertThat(verdict(last).reason().text()).isEqualTo("degraded: short_window");

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of a growing CSV: its first row settles how it is written, and no line after it ends the reader. */
 class GrowingCsvTest {
-    private static final Columns TIME_AND_TEMP = new Columns(Optional.of("time"), List.of("temp"));
+    private Columns columns = new Columns(Optional.of("time"), List.of("temp"));
 
     private final List<String> understood = new ArrayList<>();
     private final List<String> leftOut = new ArrayList<>();
@@ -82,12 +83,7 @@ class GrowingCsvTest {
                 Optional.ofNullable(zone).map(ZoneId::of),
                 false);
         FollowedRows rows = new FollowedRows(
-                new Certifier(List.of("s")),
-                TIME_AND_TEMP,
-                format,
-                Windows.byCount(1, 0),
-                certificate -> {},
-                collected);
+                new Certifier(List.of("s")), columns, format, Windows.byCount(1, 0), certificate -> {}, collected);
         rows.read(new Complete(String.join("\n", lines) + "\n"), () -> {});
         return rows;
     }
@@ -116,6 +112,28 @@ class GrowingCsvTest {
                 .isThrownBy(() -> read(null, "time,temp", "1," + whole, "2,1.002"))
                 .withMessageStartingWith("line 3: column temp: \"1.002\" is 1002 if the point groups thousands")
                 .withMessageEndingWith("give --grouping . or --decimal .");
+    }
+
+    @Test
+    void read_secondRowWithTheSameTimeAndAnotherText_isRefusedWithTheShardColumn() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> read(null, "time,temp,sensor", "1,1.5,a", "1,2.5,b", "2,1.5,a"))
+                .withMessage("line 3: column time: \"1\" is not after the last row: column sensor seems to name several"
+                        + " sensors; give --shard-column sensor, or certify one of them with --only \"sensor=b\"");
+    }
+
+    @Test
+    void read_rowOfAShardTooMany_isLeftOut() throws Exception {
+        columns = new Columns(columns.time(), columns.values(), Optional.of("sensor"));
+        List<String> lines = new ArrayList<>(List.of("time,temp,sensor"));
+        IntStream.rangeClosed(1, 1_001).forEach(i -> lines.add("1,1.5,s" + i));
+        lines.add("2,1.5,s7");
+
+        assertThat(read(null, lines.toArray(String[]::new)).rows()).isEqualTo(1_001);
+        assertThat(leftOut)
+                .singleElement()
+                .asString()
+                .startsWith("line 1002: column sensor: s1001 would be shard 1001, but at most 1000 are certified");
     }
 
     @Test

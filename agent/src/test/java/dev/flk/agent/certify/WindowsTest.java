@@ -17,27 +17,47 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class WindowsTest {
+    /** The columns: the number of rows, and the numbers of rows of the windows, of which short ones have a mark. */
     @ParameterizedTest
-    @CsvSource({"0, 0", "1, 1", "19, 1", "20, 1", "21, 2", "40, 2", "59, 3"})
-    void byCount_anyNumberOfRows_losesNoRow(int rows, int windows) throws Exception {
-        var cut = Rows.cut(Windows.byCount(20, 0), Rows.still(rows));
+    @CsvSource({
+        "0, ''",
+        "1, 1!",
+        "19, 19!",
+        "20, 20",
+        "39, 39",
+        "40, 40",
+        "41, 41",
+        "59, 59",
+        "60, 40 20",
+        "99, 40 59",
+        "100, 40 40 20",
+    })
+    void byCount_rest_isAWindowOfItsOwnFromHalfAWindowOn(int rows, String windows) throws Exception {
+        var cut = Rows.cut(Windows.byCount(40, 7), Rows.still(rows));
 
-        assertThat(cut).hasSize(windows);
-        assertThat(cut.stream().mapToInt(window -> window.rows().size()).sum()).isEqualTo(rows);
-    }
-
-    @Test
-    void byCount_firstNumber_numbersWindowsFromIt() throws Exception {
-        assertThat(Rows.cut(Windows.byCount(20, 7), Rows.still(41)))
+        assertThat(cut.stream()
+                        .map(window -> window.rows().size() + (window.isShort() ? "!" : ""))
+                        .collect(Collectors.joining(" ")))
+                .isEqualTo(windows);
+        assertThat(cut)
                 .extracting(Window::number)
-                .containsExactly(7L, 8L, 9L);
+                .containsExactlyElementsOf(
+                        LongStream.range(7, 7 + cut.size()).boxed().toList());
     }
 
-    @Test
-    void byCount_lastWindowCutOff_isShort() throws Exception {
-        assertThat(Rows.cut(Windows.byCount(20, 0), Rows.still(39)))
-                .extracting(Window::isShort)
-                .containsExactly(false, true);
+    @ParameterizedTest
+    @CsvSource({"1, 300", "2, 300", "3, 1500"})
+    void byValues_windowFollowsTheNumberOfValues(int values, int rows) throws Exception {
+        String header = "timestamp,x,y,z".substring(0, 9 + 2 * values) + "\n";
+        String text = IntStream.range(0, 2 * rows)
+                .mapToObj(i -> i + ",1".repeat(values) + "\n")
+                .collect(Collectors.joining("", header, ""));
+
+        assertThat(Rows.cut(Windows.byValues(0), text))
+                .extracting(window -> window.rows().size())
+                .containsExactly(rows, rows);
+        assertThat(Windows.byValues(0).choice(values))
+                .hasValueSatisfying(choice -> assertThat(choice).startsWith("of " + rows + " rows, "));
     }
 
     @Test

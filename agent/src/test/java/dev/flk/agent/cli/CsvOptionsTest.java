@@ -332,16 +332,6 @@ class CsvOptionsTest {
     }
 
     @Test
-    void only_rowsOfSeveralSensors_isAdvised() {
-        refused(
-                1,
-                "time,id,sensor,temp\n1,7,hall 1,20.5\n1,8,hall 2,18.5\n",
-                "line 3: column time: \"1\" repeats the time of line 2; times must increase: if column sensor names the"
-                        + " source of a row, certify one source with --only \"sensor=hall 2\"; otherwise sort the file,"
-                        + " or use --sort");
-    }
-
-    @Test
     void skipLastLines_footer_isSkipped() {
         String file = "time,temp\n1,20.5\n2,21.5\nmean,21\n\nexported by \"X\"\n\n";
 

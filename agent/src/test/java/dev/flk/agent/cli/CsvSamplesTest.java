@@ -32,7 +32,10 @@ class CsvSamplesTest {
     private Path directory;
 
     private Ended certify(String file, List<String> options, String... more) {
-        List<String> args = new ArrayList<>(List.of("certify", "--shard=golden"));
+        List<String> args = new ArrayList<>(List.of("certify"));
+        if (!options.contains("--shard-column")) {
+            args.add("--shard=golden");
+        }
         args.addAll(options);
         args.addAll(List.of(more));
         try {
@@ -159,6 +162,7 @@ class CsvSamplesTest {
                 "years.csv | --time year --value power | line 2: column year: \"1950\" would be 1970-01-01T00:32:30Z as seconds since 1970; it seems to be a year: write a date, or read it as seconds with --time-unit s",
                 "units.csv | --time TIMESTAMP --value AirTemp,RH | line 2: column TIMESTAMP: TS is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time; if this row has the units of the columns, skip it with --skip-rows-after-header 1",
                 "status.csv | --time time --value power | line 6: column power: ERR is not a decimal number; choose another column with --value, or skip such rows with --missing",
+                "several-sensors.csv | --time time --value temp | line 3: column time: \"2026-03-01T10:00:00Z\" repeats the time of line 2; times must increase: column sensor seems to name several sensors; give --shard-column sensor, or certify one of them with --only \"sensor=hall-2\"",
                 "no-such-day.csv | --time time --value power | line 11: column time: 2026-02-29 is no time, because that month has only 28 days",
             })
     void certify_fileThatMayMeanTwoThings_isRefusedWithTheOption(String file, String options, String message) {
@@ -167,6 +171,16 @@ class CsvSamplesTest {
         assertThat(ended.exitCode()).isEqualTo(1);
         assertThat(ended.out()).isEmpty();
         assertThat(ended.err().strip()).isEqualTo("flk-agent: " + message);
+    }
+
+    @Test
+    void dryRun_shardColumn_showsTheShards() {
+        assertThat(certify(
+                                "several-sensors.csv",
+                                options("--time time --value temp --shard-column sensor"),
+                                "--dry-run")
+                        .out())
+                .contains("6 rows in 2 windows, 2 of them short", "2 shards, each", "20.3  hall-1");
     }
 
     @Test
@@ -195,6 +209,6 @@ class CsvSamplesTest {
                 .run("certify", "--dry-run", "--time", "time", "--value", "power", file.toString());
 
         assertThat(ended.exitCode()).as(ended.err()).isZero();
-        assertThat(ended.out()).contains("50000 rows in 500 windows");
+        assertThat(ended.out()).contains("50000 rows in 167 windows");
     }
 }
