@@ -222,17 +222,14 @@ final class CertifyCommand implements Callable<Integer> {
         @Option(
                 names = "--window",
                 paramLabel = "ROWS",
-                description = {
-                    "The number of rows in a window (default: 300 for one or two",
-                    "columns of values, 1,500 for three)."
-                })
+                description = "The number of rows in a window (default: 300 for one or two columns of values, 1,500 for"
+                        + " three).")
         private @Nullable Integer rows;
 
         @Option(
                 names = "--window-time",
                 paramLabel = "DURATION",
-                description = {"Divide by time instead, such as 6h; the epoch of a window", "is its number since 1970."
-                })
+                description = "Divide by time instead, such as 6h; the epoch of a window is its number since 1970.")
         private @Nullable String time;
     }
 
