@@ -426,8 +426,8 @@ public final class CsvRows {
 
     /**
      * Returns the option for a file with several sensors, if these rows, of which the times do not increase, and the
-     * next ones show that it is one: the rows of each text of a column have times that increase, and texts repeat unless
-     * all times are equal. Of a complete file, reads on; no other row may be read after that.
+     * next ones show that it is one: the rows of each text of a column have times that increase, and texts repeat
+     * unless all times are equal. Of a complete file, reads on; no other row may be read after that.
      */
     Optional<String> sensors(Measured before, Measured row) throws IOException {
         if (columns.shard().isPresent()) {

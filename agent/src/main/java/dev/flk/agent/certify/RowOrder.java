@@ -14,10 +14,10 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The order of the rows of one shard of a complete file by time. Times must increase. A local time that occurs twice, at the end of
- * daylight saving time, is settled by the rows around it: if an hour follows that would otherwise be earlier, the rows
- * before it are in the first pass and it is in the second. Rows wait until they are settled. A file whose rows are not
- * settled is refused.
+ * The order of the rows of one shard of a complete file by time. Times must increase. A local time that occurs twice,
+ * at the end of daylight saving time, is settled by the rows around it: if an hour follows that would otherwise be
+ * earlier, the rows before it are in the first pass and it is in the second. Rows wait until they are settled. A file
+ * whose rows are not settled is refused.
  */
 final class RowOrder {
     private static final int MOST_WAITING = 1_000_000;

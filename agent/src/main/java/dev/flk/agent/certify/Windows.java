@@ -63,7 +63,9 @@ public sealed interface Windows {
      */
     Cutter cutter(Consumer<Window> each, boolean isGrowing);
 
-    /** Returns which windows were chosen for rows with this number of values, and why; empty if an option chose them. */
+    /**
+     * Returns which windows were chosen for rows with this number of values, and why; empty if an option chose them.
+     */
     default Optional<String> choice(int values) {
         return Optional.empty();
     }
@@ -111,8 +113,8 @@ public sealed interface Windows {
         static final int MOST_ROWS = 10_000_000;
 
         /**
-         * The numbers of rows for one, two and three values: as many as D̂ needs to measure white noise. docs/concepts.md
-         * has the figures.
+         * The numbers of rows for one, two and three values: as many as D̂ needs to measure white noise.
+         * docs/concepts.md has the figures.
          */
         private static final List<Integer> ROWS_BY_VALUES = List.of(300, 300, 1_500);
 

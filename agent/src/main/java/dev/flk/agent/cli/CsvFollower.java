@@ -35,9 +35,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The follower of a CSV that grows and is rotated. It adds a certificate to the outbox for every complete window. The
- * position before the first row that is not certified is stored in a file next to the CSV, and a restart continues there. If a crash
- * comes before the position is on disk, the last certificates are added again with the same {@code pcs_id}, and the
- * backend records each of them once. Following ends when {@link #stop} is called.
+ * position before the first row that is not certified is stored in a file next to the CSV, and a restart continues
+ * there. If a crash comes before the position is on disk, the last certificates are added again with the same {@code
+ * pcs_id}, and the backend records each of them once. Following ends when {@link #stop} is called.
  */
 final class CsvFollower {
     private static final Logger LOG = LoggerFactory.getLogger(CsvFollower.class);

@@ -76,8 +76,8 @@ public final class LoggedOutcomes {
             @Nullable ReplayedOutcome underOther) {}
 
     /**
-     * Notes an overruled record, which says which submission was overruled and by which outcome, and a record that voids
-     * a review; ignores any other record.
+     * Notes an overruled record, which says which submission was overruled and by which outcome, and a record that
+     * voids a review; ignores any other record.
      *
      * @throws IllegalArgumentException if this version does not understand the record
      */

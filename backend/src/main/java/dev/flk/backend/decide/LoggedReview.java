@@ -16,9 +16,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A review as the body of a record of kind {@link RecordKind#REVIEW}, and as an event: one JSON object. A later record of
- * this kind, with the only member {@code voids}, names the sequence of a review that never took effect, because another
- * one had its version first.
+ * A review as the body of a record of kind {@link RecordKind#REVIEW}, and as an event: one JSON object. A later record
+ * of this kind, with the only member {@code voids}, names the sequence of a review that never took effect, because
+ * another one had its version first.
  *
  * <p>Builds refuse members that they do not know, in the log and in rows: a new member needs a new format of rows.
  *

@@ -28,7 +28,9 @@ public final class RecordKind {
      */
     public static final char OVERRULED = 'o';
 
-    /** A person's review of a certificate, or the note that a review never took effect. Encoded by {@link LoggedReview}. */
+    /**
+     * A person's review of a certificate, or the note that a review never took effect. Encoded by {@link LoggedReview}.
+     */
     public static final char REVIEW = 'r';
 
     private RecordKind() {}

@@ -139,8 +139,8 @@ public record RecordedOutcome(
     }
 
     /**
-     * Returns whether this outcome makes a new version of its row: the row has no version yet, the answer differs, or only
-     * this version has the claims.
+     * Returns whether this outcome makes a new version of its row: the row has no version yet, the answer differs, or
+     * only this version has the claims.
      *
      * @param before the current version; null if there is none
      */

@@ -52,8 +52,8 @@ public final class FeedReplay {
     }
 
     /**
-     * Writes the outcomes and reviews of a range of the log, both ends inclusive. A record that overrules or voids another
-     * one comes after it, so the log is read twice.
+     * Writes the outcomes and reviews of a range of the log, both ends inclusive. A record that overrules or voids
+     * another one comes after it, so the log is read twice.
      *
      * @throws IOException if the log can't be read or decided, or the topic can't be written; some events may have been written
      */

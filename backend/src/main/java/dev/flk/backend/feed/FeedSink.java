@@ -18,16 +18,15 @@ import dev.flk.wal.files.LockLostException;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The feed, as its {@link Follower} writes it: commits an event for each submission whose outcome won, and for each review
- * that took effect, together with the position. A submission that was overruled and a review that was voided have no
- * event. While the brokers are away, nothing is read.
+ * The feed, as its {@link Follower} writes it: commits an event for each submission whose outcome won, and for each
+ * review that took effect, together with the position. A submission that was overruled and a review that was voided
+ * have no event. While the brokers are away, nothing is read.
  */
 public final class FeedSink implements Follower.Sink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.feed");
@@ -117,11 +116,6 @@ public final class FeedSink implements Follower.Sink {
     @Override
     public long settledUpTo() {
         return settledUpTo.getAsLong();
-    }
-
-    @Override
-    public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
-        return false;
     }
 
     @Override

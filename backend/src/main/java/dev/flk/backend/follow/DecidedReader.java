@@ -26,11 +26,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and knows
- * the outcome of every submission in them, and which reviews are voided. It takes submissions from {@link DecidedQueue}, if they are there; others it
- * reads from the log and decides again. Before that, it reads ahead for the records that overrule submissions or void
- * reviews. One thread;
- * after an exception, {@link #begin} comes first.
+ * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and
+ * knows the outcome of every submission in them, and which reviews are voided. It takes submissions from {@link
+ * DecidedQueue}, if they are there; others it reads from the log and decides again. Before that, it reads ahead for the
+ * records that overrule submissions or void reviews. One thread; after an exception, {@link #begin} comes first.
  */
 final class DecidedReader implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.follow");
@@ -70,8 +69,8 @@ final class DecidedReader implements AutoCloseable {
 
     /**
      * @param mayGoOn returns false once this reader is about to be closed
-     * @param settledUpTo a supplier of the sequence up to which each review that does not take effect is voided in the log;
-     *     the reader does not pass a review after it
+     * @param settledUpTo a supplier of the sequence up to which each review that does not take effect is voided in the
+     *     log; the reader does not pass a review after it
      */
     DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayGoOn, LongSupplier settledUpTo) {
         this.log = log;
@@ -202,7 +201,10 @@ final class DecidedReader implements AutoCloseable {
         return isUnfinished;
     }
 
-    /** Returns whether the last call of {@link #next} ended before a review of which it is not known whether it is voided. */
+    /**
+     * Returns whether the last call of {@link #next} ended before a review of which it is not known whether it is
+     * voided.
+     */
     boolean isUnsettled() {
         return isUnsettled;
     }

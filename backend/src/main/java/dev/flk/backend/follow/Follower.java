@@ -101,7 +101,9 @@ public final class Follower implements AutoCloseable {
          * @param mayGoOn returns false once the follower is about to be closed
          * @return whether there is more of this work to do now
          */
-        boolean work(long position, boolean isMore, BooleanSupplier mayGoOn);
+        default boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
+            return false;
+        }
 
         /** Returns how long to rest after a step that took {@code workedNanos}. */
         long restMillis(boolean isMore, long workedNanos);
@@ -200,8 +202,8 @@ public final class Follower implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which the sink has had everything at some time since the start; 0 before the position was
-     * read.
+     * Returns the sequence up to which the sink has had everything at some time since the start; 0 before the position
+     * was read.
      */
     public long passed() {
         return passed;

@@ -2,13 +2,9 @@
 package dev.flk.backend.follow;
 
 import dev.flk.backend.decide.LoggedReview;
-import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.signing.SignatureCheck.KeyId;
-import dev.flk.wal.segment.Entry;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
@@ -27,20 +23,18 @@ import org.slf4j.LoggerFactory;
 public final class VoidedReviews {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
 
-    private final Function<List<Entry>, CompletableFuture<Long>> log;
-    private final InstantSource clock;
+    private final Function<List<byte[]>, CompletableFuture<Long>> log;
     private final Duration patience;
     private final TreeSet<Long> voided = new TreeSet<>();
     private List<Long> asked = List.of();
     private @Nullable CompletableFuture<Long> voiding;
 
     /**
-     * @param log appends records to the log; completes once they are safe
+     * @param log appends the bodies of records to the log; completes once they are safe
      * @param patience how long to wait for that
      */
-    public VoidedReviews(Function<List<Entry>, CompletableFuture<Long>> log, InstantSource clock, Duration patience) {
+    public VoidedReviews(Function<List<byte[]>, CompletableFuture<Long>> log, Duration patience) {
         this.log = log;
-        this.clock = clock;
         this.patience = patience;
     }
 
@@ -63,10 +57,7 @@ public final class VoidedReviews {
         CompletableFuture<Long> logged = voiding;
         if (logged == null) {
             asked = losers.stream().map(PlacedReview::sequence).toList();
-            logged = log.apply(asked.stream()
-                    .map(sequence -> new Entry(
-                            RecordKind.REVIEW, KeyId.NONE.text(), clock.millis(), LoggedReview.encodeVoid(sequence)))
-                    .toList());
+            logged = log.apply(asked.stream().map(LoggedReview::encodeVoid).toList());
             voiding = logged;
         }
         try {
@@ -88,7 +79,7 @@ public final class VoidedReviews {
 
     private static void report(PlacedReview loser) {
         LOG.warn(
-                "the review of PCS {} in record {} of the log is voided: another one came first as its version {}",
+                "the review of PCS {} in record {} of the log is voided: another review came first as version {}",
                 loser.reviewed().key().pcsId(),
                 loser.sequence(),
                 loser.reviewed().review().version());

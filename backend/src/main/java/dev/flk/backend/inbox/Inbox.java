@@ -40,8 +40,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log with its low-water mark. It appends submissions, evidence, overruled records and reviews to the log, and tracks
- * which of these records are finished. It owns the directory of the log until it is closed.
+ * The inbox log with its low-water mark. It appends submissions, evidence, overruled records and reviews to the log,
+ * and tracks which of these records are finished. It owns the directory of the log until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** The prefix of the names of the log's segments. */

@@ -83,8 +83,8 @@ final class InFlightIds {
 
     /**
      * Notes that the submission that put an id in flight is answered with its outcome, before the outcome is recorded.
-     * The caller answers later submissions of the id with that outcome. Submissions that have joined before are answered
-     * when the entry ends or is left waiting.
+     * The caller answers later submissions of the id with that outcome. Submissions that have joined before are
+     * answered when the entry ends or is left waiting.
      *
      * @return the submission to answer; empty if the entry was answered before, or too many are not recorded yet
      */
@@ -304,7 +304,9 @@ final class InFlightIds {
             return isCounted.compareAndSet(true, false);
         }
 
-        /** Removes and returns the first submission; null if it is answered already. Called only by {@link InFlightIds}. */
+        /**
+         * Removes and returns the first submission; null if it is answered already. Called only by {@link InFlightIds}.
+         */
         @Nullable
         Candidate answer() {
             if (isAnswered || waiting == null) {

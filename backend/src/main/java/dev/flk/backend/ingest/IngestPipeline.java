@@ -7,6 +7,7 @@ import dev.flk.backend.access.limit.Limits.Throttled;
 import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Loggable;
@@ -34,6 +35,7 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
@@ -70,9 +72,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The steps before the look-up run on the caller's thread. After the force, {@link OutcomeWriter} records and
  * answers on its own thread. If only this process writes into the store, a submission whose id was not found there is
- * answered before it is recorded: nobody can record another outcome, and after a crash a start decides the same one from
- * the log. The log is read before the first submission is accepted; {@link #close} finishes the work in flight and saves
- * the store's position.
+ * answered before it is recorded: nobody can record another outcome, and after a crash a start decides the same one
+ * from the log. The log is read before the first submission is accepted; {@link #close} finishes the work in flight and
+ * saves the store's position.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
     public static final Key<Duration> MAX_CLOCK_SKEW = Key.of(
@@ -91,7 +93,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** The maximum number of concurrent look-ups of operators, which are not among {@link #MAX_LOOK_UPS}. */
     static final int MAX_OPERATOR_LOOK_UPS = 64;
 
-    /** The number of answered and unrecorded ids from which on they are reported. Under load, some hundreds are usual. */
+    /**
+     * The number of answered and unrecorded ids from which on they are reported. Under load, some hundreds are usual.
+     */
     private static final int NOTABLY_BEHIND = InFlightIds.MAX_ANSWERED / 10;
 
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
@@ -486,20 +490,21 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Logs records that need no decision, in one append. Does not block.
+     * Logs reviews in one append, with the time of arrivals, as every record has it. Does not block.
      *
-     * @return the sequence of the last one, once all are safe; a {@link RejectedExecutionException} if none was logged; an
-     *     {@link IOException} if the append failed, after which the records may still be in the log
+     * @param bodies encoded by {@link dev.flk.backend.decide.LoggedReview}
+     * @return the sequence of the last one, once all are safe; a {@link RejectedExecutionException} if none was logged;
+     *     an {@link IOException} if the append failed, after which the records may still be in the log
      */
-    public CompletableFuture<Long> log(List<Entry> entries) {
+    public CompletableFuture<Long> logReviews(List<byte[]> bodies) {
         CompletableFuture<Long> logged = new CompletableFuture<>();
         List<LowWater.Group> groups = new ArrayList<>();
         long[] last = {0};
-        List<Loggable> loggable = entries.stream()
-                .<Loggable>map(entry -> new Loggable() {
+        List<Loggable> loggable = bodies.stream()
+                .<Loggable>map(body -> new Loggable() {
                     @Override
                     public Entry takeEntry() {
-                        return entry;
+                        return new Entry(RecordKind.REVIEW, KeyId.NONE.text(), clock.millis(), body);
                     }
 
                     @Override
@@ -522,7 +527,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return logged;
     }
 
-    /** Returns why {@link #log} would fail, or last long; empty if it would not. */
+    /** Returns why {@link #logReviews} would fail, or last long; empty if it would not. */
     public Optional<String> whyNotLogged() {
         return problem().or(safe::problem).or(this::storeProblem);
     }

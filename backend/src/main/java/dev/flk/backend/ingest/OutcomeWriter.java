@@ -37,9 +37,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The work that follows an fsync: the outcomes of all submissions that shared the fsync are put into the store with one
  * put-if-absent call, and then the submissions are answered. If only this process writes into the store, submissions
- * whose ids a look-up did not find are answered before the call, on the thread of the log's writer. The recorder's thread
- * does everything else. Outcomes that the store can't record at the moment go to the backlog, which drains in batches
- * alongside live traffic.
+ * whose ids a look-up did not find are answered before the call, on the thread of the log's writer. The recorder's
+ * thread does everything else. Outcomes that the store can't record at the moment go to the backlog, which drains in
+ * batches alongside live traffic.
  */
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
@@ -201,8 +201,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Answers those submissions of a group whose outcomes are the first of their ids, if the group is safe. The others are
-     * answered once they are recorded. Called on the thread of the log's writer, or on the recorder's.
+     * Answers those submissions of a group whose outcomes are the first of their ids, if the group is safe. The others
+     * are answered once they are recorded. Called on the thread of the log's writer, or on the recorder's.
      */
     private void answer(ForcedQueue.Group group) {
         if (store.isOwn() && group.last() <= safe.sequence() && safe.isOwned()) {

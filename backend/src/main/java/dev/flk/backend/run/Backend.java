@@ -204,7 +204,7 @@ public final class Backend implements AutoCloseable {
                         view,
                         certificates.inbox().logId(),
                         () -> rows.stream()
-                                .mapToLong(each -> each.position().getAsLong())
+                                .mapToLong(each -> each.follower().position())
                                 .reduce(ids.getAsLong(), Math::min),
                         () -> rows.flatMap(each -> each.outcomes().incompleteBefore()),
                         common.clock(),

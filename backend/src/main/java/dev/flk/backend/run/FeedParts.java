@@ -9,6 +9,7 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.wal.files.DiskFiles;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /** The feed of outcomes. */
 final class FeedParts {
@@ -29,7 +30,8 @@ final class FeedParts {
                         log,
                         certificates.decided(),
                         feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()),
-                        record.map(RecordParts::position).orElse(() -> Long.MAX_VALUE),
+                        record.<LongSupplier>map(each -> each.follower()::passed)
+                                .orElse(() -> Long.MAX_VALUE),
                         common.metrics().feed,
                         System::nanoTime))
                 .start();

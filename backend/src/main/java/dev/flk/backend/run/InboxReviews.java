@@ -2,16 +2,12 @@
 package dev.flk.backend.run;
 
 import dev.flk.backend.decide.LoggedReview;
-import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.record.ReviewLog;
-import dev.flk.signing.SignatureCheck.KeyId;
-import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -21,7 +17,7 @@ import java.util.concurrent.CompletableFuture;
  *
  * @param record the follower that applies the log to the record
  */
-record InboxReviews(IngestPipeline ingest, DecidedLog log, Follower record, InstantSource clock) implements ReviewLog {
+record InboxReviews(IngestPipeline ingest, DecidedLog log, Follower record) implements ReviewLog {
     @Override
     public Optional<String> problem() {
         return ingest.whyNotLogged()
@@ -43,9 +39,7 @@ record InboxReviews(IngestPipeline ingest, DecidedLog log, Follower record, Inst
 
     @Override
     public CompletableFuture<Long> append(List<LoggedReview> reviews) {
-        return ingest.log(reviews.stream()
-                .map(each -> new Entry(RecordKind.REVIEW, KeyId.NONE.text(), clock.millis(), each.encode()))
-                .toList());
+        return ingest.logReviews(reviews.stream().map(LoggedReview::encode).toList());
     }
 
     @Override

@@ -19,15 +19,14 @@ import dev.flk.wal.files.DiskFiles;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.function.LongSupplier;
 
 /**
  * The record of outcomes, and what exists only with it.
  *
  * @param bodies the bodies in the log
- * @param position the sequence in the log up to which the record was complete at some time since the start
+ * @param follower what applies the log to the record
  */
-record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodies, LongSupplier position) {
+record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodies, Follower follower) {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     /** Opens the record; empty if this backend keeps none. */
@@ -59,7 +58,7 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
                 common.steady().expiry(),
                 common.metrics().ingest::admitted,
                 System::nanoTime,
-                new VoidedReviews(certificates.ingest()::log, common.clock(), PATIENCE));
+                new VoidedReviews(certificates.ingest()::logReviews, PATIENCE));
         Follower follower = common.parts()
                 .opened(new Follower(sink, log, certificates.decided(), common.metrics().record, System::nanoTime));
         certificates.care().waitFor(follower::position, rows::sync);
@@ -68,11 +67,11 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
         Reviews reviews = common.parts()
                 .opened(new Reviews(
                         outcomes,
-                        new InboxReviews(certificates.ingest(), log, follower, common.clock()),
+                        new InboxReviews(certificates.ingest(), log, follower),
                         config.reviewAfter(),
                         common.clock(),
                         common.metrics().review))
                 .start();
-        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start()::passed);
+        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower.start());
     }
 }

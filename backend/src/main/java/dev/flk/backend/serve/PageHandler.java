@@ -54,7 +54,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -117,9 +116,9 @@ final class PageHandler implements AutoCloseable {
     private final PageEvents events = new PageEvents();
     private final OutcomeExport export;
     /** The threads that read and render views, which may take seconds. */
-    private final ThreadPoolExecutor views = pool(THREADS, "page");
+    private final ThreadPoolExecutor views = DaemonThreads.pool("page", THREADS, MAX_WAITING);
     /** The thread that records reviews: a review that waits for the log must not delay views. */
-    private final ThreadPoolExecutor changes = pool(1, "page-reviews");
+    private final ThreadPoolExecutor changes = DaemonThreads.pool("page-reviews", 1, MAX_WAITING);
 
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
@@ -201,16 +200,6 @@ final class PageHandler implements AutoCloseable {
                     PageEvents.NOTIFY_EVERY_SECONDS,
                     e);
         }
-    }
-
-    private static ThreadPoolExecutor pool(int threads, String name) {
-        return new ThreadPoolExecutor(
-                threads,
-                threads,
-                10,
-                TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(MAX_WAITING),
-                DaemonThreads.named(name));
     }
 
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {

@@ -49,12 +49,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -93,8 +91,8 @@ final class SessionHandler implements AutoCloseable {
     private final Limits limits;
     private final Bound memory;
     private final EventStreams changes;
-    private final ThreadPoolExecutor agentThreads = threads("agent-session-requests");
-    private final ThreadPoolExecutor tokenThreads = threads("session-requests");
+    private final ThreadPoolExecutor agentThreads = DaemonThreads.pool("agent-session-requests", THREADS, MAX_WAITING);
+    private final ThreadPoolExecutor tokenThreads = DaemonThreads.pool("session-requests", THREADS, MAX_WAITING);
 
     /**
      * The answer to an update.
@@ -139,18 +137,6 @@ final class SessionHandler implements AutoCloseable {
         this.limits = limits;
         this.memory = new Bound(memoryBytes);
         this.changes = new EventStreams("session-changes", MOST_STREAMS, memory);
-    }
-
-    private static ThreadPoolExecutor threads(String name) {
-        ThreadPoolExecutor threads = new ThreadPoolExecutor(
-                THREADS,
-                THREADS,
-                10,
-                TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(MAX_WAITING),
-                DaemonThreads.named(name));
-        threads.allowCoreThreadTimeOut(true);
-        return threads;
     }
 
     Routes addTo(Routes routes) {

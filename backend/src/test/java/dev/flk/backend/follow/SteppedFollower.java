@@ -3,7 +3,6 @@ package dev.flk.backend.follow;
 
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows;
-import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,15 +21,9 @@ public final class SteppedFollower {
             OutcomeRows rows,
             DecidedQueue decided,
             FollowerMetrics metrics,
-            Function<List<Entry>, CompletableFuture<Long>> append) {
+            Function<List<byte[]>, CompletableFuture<Long>> append) {
         RecordSink sink = new RecordSink(
-                log,
-                rows,
-                FOR_EVER,
-                () -> Instant.EPOCH,
-                () -> 0,
-                () -> 0,
-                new VoidedReviews(append, () -> Instant.EPOCH, Duration.ZERO));
+                log, rows, FOR_EVER, () -> Instant.EPOCH, () -> 0, () -> 0, new VoidedReviews(append, Duration.ZERO));
         follower = new Follower(sink, log, decided, metrics, () -> 0);
     }
 

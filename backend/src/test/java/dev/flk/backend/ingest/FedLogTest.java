@@ -7,7 +7,6 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.decide.LoggedReview;
-import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.feed.FeedMetrics;
@@ -22,9 +21,7 @@ import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.sample.Pcs;
-import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.files.LockLostException;
-import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -343,8 +340,6 @@ final class FedLogTest {
     }
 
     private static void log(IngestHarness harness, byte[] body) {
-        long unused = harness.ingest
-                .log(List.of(new Entry(RecordKind.REVIEW, KeyId.NONE.text(), NOW.toEpochMilli(), body)))
-                .join();
+        long unused = harness.ingest.logReviews(List.of(body)).join();
     }
 }

@@ -21,12 +21,10 @@ import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict.Kind;
-import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -68,11 +66,11 @@ class FollowedLogTest {
                 harness.clock::wall,
                 harness.ingestMetrics::admitted,
                 System::nanoTime,
-                new VoidedReviews(FollowedLogTest::noReviews, Instant::now, Duration.ZERO));
+                new VoidedReviews(FollowedLogTest::noReviews, Duration.ZERO));
         return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
     }
 
-    private static CompletableFuture<Long> noReviews(List<Entry> entries) {
+    private static CompletableFuture<Long> noReviews(List<byte[]> bodies) {
         throw new AssertionError("there are no reviews");
     }
 

@@ -4,7 +4,6 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.LoggedReview;
-import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.feed.FeedMetrics;
@@ -31,8 +30,6 @@ import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedUnavailableException;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.sample.Pcs;
-import dev.flk.signing.SignatureCheck.KeyId;
-import dev.flk.wal.segment.Entry;
 import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;
@@ -54,9 +51,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Histories of two reviewers at two backends with logs of their own, which share the rows of the record, and of a feed of
- * each log. A reviewer is interrupted by the other one, by failures of disk, log and rows, and by kills at any operation
- * on the disk.
+ * Histories of two reviewers at two backends with logs of their own, which share the rows of the record, and of a feed
+ * of each log. A reviewer is interrupted by the other one, by failures of disk, log and rows, and by kills at any
+ * operation on the disk.
  */
 final class ReviewSimulationTest {
     private static final long FEW = 75;
@@ -305,7 +302,7 @@ final class ReviewSimulationTest {
                         of,
                         new DecidedQueue(),
                         new FollowerMetrics(new Metrics("record"), Follows.RECORD),
-                        simulation::log);
+                        simulation::logReviews);
             }
 
             void kill() throws IOException {
@@ -350,9 +347,8 @@ final class ReviewSimulationTest {
             @Override
             public CompletableFuture<Long> append(List<LoggedReview> logged) {
                 perhapsOther(this);
-                CompletableFuture<Long> safelyLogged = simulation.log(logged.stream()
-                        .map(each -> new Entry(RecordKind.REVIEW, KeyId.NONE.text(), world.nowMillis(), each.encode()))
-                        .toList());
+                CompletableFuture<Long> safelyLogged = simulation.logReviews(
+                        logged.stream().map(LoggedReview::encode).toList());
                 for (int i = 0; !safelyLogged.isDone(); i++) {
                     assertThat(i).as("the log answers").isLessThan(1_000);
                     simulation.step();

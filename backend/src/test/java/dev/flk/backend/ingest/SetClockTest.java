@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -65,6 +67,22 @@ final class SetClockTest {
 
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 'e');
         simulation.audit();
+    }
+
+    /** Otherwise the next start, which compares its clock with the last record, would doubt the right time. */
+    @Test
+    void setAhead_reviewIsLoggedWithTheTimeOfArrivals() throws IOException {
+        simulation.start();
+        long before = world.nowMillis();
+        simulation.clock.set(Duration.ofDays(20));
+
+        CompletableFuture<Long> logged = simulation.logReviews(List.of(LoggedReview.encodeVoid(1)));
+        simulation.settle();
+
+        assertThat(logged).isCompletedWithValue(1L);
+        assertThat(simulation.log())
+                .extracting(LogRecord::arrivalMillis)
+                .allMatch(arrival -> arrival - before < 60_000);
     }
 
     /** Checks that the loss of the later outcome is reported, because the expired outcome may win again. */

@@ -30,7 +30,6 @@ import dev.flk.sample.Pcs;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.verification.Verdict.Recomputed;
-import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -157,7 +156,7 @@ final class SimulatedRecord {
         rows.setMood(random.nextInt(5) == 0 ? Mood.DOWN : random.nextInt(3) == 0 ? Mood.FLAKY : Mood.UP);
     }
 
-    private static CompletableFuture<Long> noReviews(List<Entry> entries) {
+    private static CompletableFuture<Long> noReviews(List<byte[]> bodies) {
         throw new AssertionError("there are no reviews");
     }
 

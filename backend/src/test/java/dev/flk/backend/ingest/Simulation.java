@@ -34,7 +34,6 @@ import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
-import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -197,9 +196,8 @@ final class Simulation {
         }
     }
 
-    /** Logs records that need no decision. */
-    CompletableFuture<Long> log(List<Entry> entries) {
-        return running.ingest().log(entries);
+    CompletableFuture<Long> logReviews(List<byte[]> bodies) {
+        return running.ingest().logReviews(bodies);
     }
 
     DecidedLog decidedLog() {

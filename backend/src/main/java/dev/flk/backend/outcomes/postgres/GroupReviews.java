@@ -27,7 +27,10 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The reviews of the rows of one group, within the transaction that applies it: those that exist, and those of the group. */
+/**
+ * The reviews of the rows of one group, within the transaction that applies it: those that exist, and those of the
+ * group.
+ */
 final class GroupReviews {
     static final String EXISTING = """
             SELECT stored.number, stored.is_current, stored.json

@@ -28,10 +28,10 @@ import org.flywaydb.core.api.FlywayException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of the record in PostgreSQL, which several backends may share. Each version and each review
- * has a number, which is the order of {@link #changes}. A transaction that adds or removes any of them locks the row of {@code flk_record}, so transactions
- * become visible in the order of their numbers, and no version is based on a version that is not current. What was
- * applied is as durable as the server's {@code synchronous_commit} promises.
+ * The rows of the record in PostgreSQL, which several backends may share. Each version and each review has a number,
+ * which is the order of {@link #changes}. A transaction that adds or removes any of them locks the row of {@code
+ * flk_record}, so transactions become visible in the order of their numbers, and no version is based on a version that
+ * is not current. What was applied is as durable as the server's {@code synchronous_commit} promises.
  *
  * <p>The first call that reaches the server creates or migrates the tables. A call that gets no connection within {@code
  * POSTGRES_ACQUIRE_TIMEOUT} fails.

@@ -570,7 +570,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 Scope.ALL,
                 Clock.REVIEWED,
                 List.of(0L),
-                verdicts.stream().map(RowKind::of).toList(),
+                verdicts.stream().map(RowKind::code).toList(),
                 Long.MIN_VALUE,
                 toMillis,
                 isNewestFirst,
@@ -599,7 +599,7 @@ public final class EmbeddedRows implements OutcomeRows {
 
     @Override
     public Map<String, Long> faults(int most) {
-        byte[] head = RowFormat.times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(Review.Verdict.FAULT));
+        byte[] head = RowFormat.times(Scope.ALL, Clock.REVIEWED, 0, RowKind.code(Review.Verdict.FAULT));
         return read(search -> {
             Map<String, Long> faults = new TreeMap<>();
             int[] counted = {0};

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The events of the record after a cursor: the versions of outcomes and the reviews, in their order. Everything in a part
- * is durable. A cursor is one of {@link OutcomeRows#changes} in base64url.
+ * The events of the record after a cursor: the versions of outcomes and the reviews, in their order. Everything in a
+ * part is durable. A cursor is one of {@link OutcomeRows#changes} in base64url.
  *
  * <p>Calls block. Not safe for concurrent use.
  */

@@ -135,8 +135,8 @@ public interface OutcomeRows extends AutoCloseable {
      * A group of changes, which takes effect completely or not at all.
      *
      * @param position the position after this group; null for a group that comes from no log
-     * @param reviews the reviews in their order. One that the row has already takes no effect; any other is added, even if
-     *     the row does not exist, or if it has later ones. The one with the highest version is current
+     * @param reviews the reviews in their order. One that the row has already takes no effect; any other is added, even
+     *     if the row does not exist, or if it has later ones. The one with the highest version is current
      * @param placed the versions in their order. A version takes effect unless it {@linkplain
      *     RecordedOutcome#isChangedFrom equals} the current version of its row, or comes from no log although the current
      *     version comes from one
@@ -182,8 +182,8 @@ public interface OutcomeRows extends AutoCloseable {
     Map<String, String> notes(String prefix);
 
     /**
-     * Removes some of the rows whose current version was received before {@code before}, with all their versions and
-     * reviews; and the reviews of some missing rows, if the newest review is from before {@code before}.
+     * Removes some of the rows whose current version was received before {@code before}, with all their versions; and
+     * the reviews of some missing rows, if the newest review is from before {@code before}.
      *
      * @return whether there may be more to remove
      */
@@ -264,8 +264,8 @@ public interface OutcomeRows extends AutoCloseable {
      *
      * @param bounds the beginning of each range, in ascending order, and the end of the last one, in milliseconds since
      *     the epoch
-     * @param most the maximum number of versions that are counted if the query {@linkplain OutcomeQuery#isIndexed needs only an
-     *     index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read
+     * @param most the maximum number of versions that are counted if the query {@linkplain OutcomeQuery#isIndexed needs
+     *     only an index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read
      * @throws RecordUnavailableException if the rows can't be read
      */
     Counts count(OutcomeQuery wanted, long[] bounds, int most);
@@ -300,7 +300,10 @@ public interface OutcomeRows extends AutoCloseable {
      */
     ReviewedPart reviewed(@Nullable String cursor, int limit);
 
-    /** Returns for each shard the number of rows whose newest review says that they show a fault; counts at most {@code most}. */
+    /**
+     * Returns for each shard the number of rows whose newest review says that they show a fault; counts at most {@code
+     * most}.
+     */
     Map<String, Long> faults(int most);
 
     /**
@@ -331,13 +334,13 @@ public interface OutcomeRows extends AutoCloseable {
     record Change(String cursor, Changed changed) {}
 
     /**
-     * Returns the next versions and reviews after a cursor, in the order in which they were applied, at most {@code limit}.
-     * Rows that are not shared are ordered by their logs. Only what survives a crash is returned, if need be by being
-     * derived from the log again.
+     * Returns the next versions and reviews after a cursor, in the order in which they were applied, at most {@code
+     * limit}. Rows that are not shared are ordered by their logs. Only what survives a crash is returned, if need be by
+     * being derived from the log again.
      *
      * @param cursor empty for the oldest version or review that exists
-     * @throws ChangesLostException if a version or review after the cursor was removed, or the log of the cursor went back or was
-     *     replaced
+     * @throws ChangesLostException if a version or review after the cursor was removed, or the log of the cursor went
+     *     back or was replaced
      * @throws InvalidCursorException if the cursor is not one of these rows
      */
     List<Change> changes(String cursor, int limit) throws ChangesLostException;

@@ -104,8 +104,8 @@ public final class RecordedOutcomes {
 
     /**
      * Returns the next part of the outcomes that a query selects. A part may have fewer outcomes than the limit
-     * although more follow. For a query with the beginning of an id, at most as many outcomes as its limit are examined;
-     * if there may be more, the part has a cursor, which leads nowhere.
+     * although more follow. For a query with the beginning of an id, at most as many outcomes as its limit are
+     * examined; if there may be more, the part has a cursor, which leads nowhere.
      *
      * @throws IllegalArgumentException if the cursor is invalid; the message is a sentence
      */

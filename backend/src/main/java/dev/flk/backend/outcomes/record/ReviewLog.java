@@ -16,8 +16,8 @@ public interface ReviewLog {
      * Logs reviews in one append. Does not block.
      *
      * @return the sequence of the last one, once all are on disk and, if the log is copied, in the copy; a {@link
-     *     java.util.concurrent.RejectedExecutionException} if none was logged; an {@link java.io.IOException} if the append
-     *     failed, after which the reviews may still be in the log
+     *     java.util.concurrent.RejectedExecutionException} if none was logged; an {@link java.io.IOException} if the
+     *     append failed, after which the reviews may still be in the log
      */
     CompletableFuture<Long> append(List<LoggedReview> reviews);
 

@@ -43,8 +43,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The reviews of certificates that were escalated or rejected. A review is a record of the inbox log, which names the
- * version that it makes, and is applied to the row of its outcome. Of two reviews with the same version, the one that is
- * applied first counts, and the other one is voided in the log. Reads and writes block. Safe for any thread.
+ * version that it makes, and is applied to the row of its outcome. Of two reviews with the same version, the one that
+ * is applied first counts, and the other one is voided in the log. Reads and writes block. Safe for any thread.
  */
 public final class Reviews implements AutoCloseable {
     /** The condition that a certificate has no review, or only one that was withdrawn. */
@@ -73,9 +73,6 @@ public final class Reviews implements AutoCloseable {
 
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 10;
-
-    /** The verdicts of certificates that wait for a review. */
-    static final List<Kind> VERDICTS = List.of(Kind.ESCALATED, Kind.REJECTED);
 
     private final RecordedOutcomes record;
     private final ReviewLog log;
@@ -182,11 +179,6 @@ public final class Reviews implements AutoCloseable {
             /** The certificates that have no review. */
             public Group(String shard, String cause, Instant from, Instant until) {
                 this(shard, cause, from, until, null, null);
-            }
-
-            private boolean contains(Version each) {
-                Instant received = each.outcome().receivedAt();
-                return each.outcome().cause().equals(cause) && !received.isBefore(from) && !received.isAfter(until);
             }
         }
     }
@@ -351,7 +343,8 @@ public final class Reviews implements AutoCloseable {
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
      *     is a sentence
      * @throws OtherNumberException if another number than {@link Subject.Group#shown} waits; nothing was recorded
-     * @throws RecordUnavailableException if the record can't be read; nothing, or only a part of the group, was recorded
+     * @throws RecordUnavailableException if the record can't be read; nothing, or only a part of the group, was
+     *     recorded
      * @throws ReviewUnavailableException if the review, or a part of the group, could not be recorded
      */
     public Recorded review(Subject subject, Review review) {
@@ -381,30 +374,23 @@ public final class Reviews implements AutoCloseable {
 
     /** Returns the rows of a group whose newest review meets a condition. */
     private List<RowKey> inGroup(Subject.Group group, Predicate<@Nullable Review> condition) {
-        Instant last = Instant.MAX.minusMillis(1);
-        Span received = new Span(
-                group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
+        Instant until = group.until();
+        OutcomeQuery wanted = OutcomeQuery.ALL
+                .withShard(group.shard())
+                .withReason(group.cause())
+                .withWaits(group.reviewedAt() == null)
+                .withReceived(new Span(group.from(), until.isBefore(Instant.MAX) ? until.plusNanos(1) : null))
+                .withOrder(Order.NEWEST)
+                .withLimit(READ_AT_ONCE);
         List<RowKey> rows = new ArrayList<>(); // all of them, to report what others review meanwhile
-        for (Kind verdict : VERDICTS) {
-            String cursor = null;
-            do {
-                Rows part = record.outcomes(OutcomeQuery.ALL
-                        .withShard(group.shard())
-                        .withVerdict(verdict)
-                        .withWaits(group.reviewedAt() == null)
-                        .withReceived(received)
-                        .withOrder(Order.NEWEST)
-                        .withLimit(READ_AT_ONCE)
-                        .withCursor(cursor));
-                List<RowKey> all = part.rows().stream()
-                        .filter(group::contains)
-                        .map(Version::key)
-                        .toList();
-                Map<RowKey, Review> newest = record.rows().newestReviews(all);
-                all.stream().filter(key -> condition.test(newest.get(key))).forEach(rows::add);
-                cursor = part.cursor();
-            } while (cursor != null);
-        }
+        String cursor = null;
+        do {
+            Rows part = record.outcomes(wanted.withCursor(cursor));
+            List<RowKey> all = part.rows().stream().map(Version::key).toList();
+            Map<RowKey, Review> newest = record.rows().newestReviews(all);
+            all.stream().filter(key -> condition.test(newest.get(key))).forEach(rows::add);
+            cursor = part.cursor();
+        } while (cursor != null);
         return rows;
     }
 
@@ -431,8 +417,8 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * Logs reviews of the rows whose newest review meets the condition, and waits until the record has them. Begins again
-     * with those that another review came before.
+     * Logs reviews of the rows whose newest review meets the condition, and waits until the record has them. Begins
+     * again with those that another review came before.
      */
     private void writeInTurn(
             List<RowKey> rows,
@@ -514,7 +500,7 @@ public final class Reviews implements AutoCloseable {
             throw new IllegalArgumentException(
                     "several certificates have ids that begin with " + id + "; give more digits");
         }
-        if (!VERDICTS.contains(found.get(0).outcome().verdict().kind())) {
+        if (found.get(0).outcome().verdict().kind() == Kind.ACCEPTED) {
             throw new IllegalArgumentException(
                     "the certificate " + key.pcsId() + " was accepted, so there is nothing to review");
         }

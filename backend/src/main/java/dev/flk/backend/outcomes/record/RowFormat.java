@@ -22,7 +22,7 @@ import java.util.List;
  *
  * <pre>
  * key                              value
- * r ROW                            a version: {@link StoredVersion}; or a review: {@value #REVIEW}, then its JSON
+ * r ROW                            a version: {@link StoredVersion}; or a review: the letter r, then its JSON
  * i ID                             the ROWs of the current versions of the ids that begin with ID
  * e HASH EPOCH ID ROW              none: the current versions of a shard by epoch
  * t SCOPE CLOCK [HASH] KIND TIME ROW   none: the current versions by time, see {@link #times}. Of all versions that wait
@@ -233,7 +233,7 @@ final class RowFormat {
     /** Returns the key under which the newest review of an outcome is found by its time. */
     static byte[] reviewedKey(Reviewed newest, long row) {
         byte[] head =
-                times(Scope.ALL, Clock.REVIEWED, 0, RowKind.of(newest.review().verdict()));
+                times(Scope.ALL, Clock.REVIEWED, 0, RowKind.code(newest.review().verdict()));
         return join(head, place(newest.atMillis(), row));
     }
 
@@ -257,8 +257,8 @@ final class RowFormat {
     }
 
     /**
-     * Returns all keys under which a current version is found, besides {@code i}; the first one is that of all versions by
-     * arrival.
+     * Returns all keys under which a current version is found, besides {@code i}; the first one is that of all versions
+     * by arrival.
      */
     static List<byte[]> indexKeys(Version version, long row, int kind) {
         RecordedOutcome outcome = version.outcome();

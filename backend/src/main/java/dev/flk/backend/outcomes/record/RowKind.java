@@ -44,7 +44,7 @@ public final class RowKind {
     }
 
     /** Returns the number of a decision. */
-    static int of(Review.Verdict decision) {
+    static int code(Review.Verdict decision) {
         return switch (decision) {
             case EXPECTED -> 0;
             case FAULT -> 1;

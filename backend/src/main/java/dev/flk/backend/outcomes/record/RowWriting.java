@@ -88,7 +88,9 @@ final class RowWriting implements AutoCloseable {
         return length == RocksDB.NOT_FOUND ? null : Arrays.copyOf(value, length);
     }
 
-    /** Applies a group; returns the reviews whose versions their rows have with other content, and then applies nothing. */
+    /**
+     * Applies a group; returns the reviews whose versions their rows have with other content, and then applies nothing.
+     */
     List<PlacedReview> apply(Group group) throws RocksDBException {
         Position position = group.position();
         int generation = 0;

@@ -49,10 +49,10 @@ import java.util.List;
  * reason        text                    unless accepted
  * </pre>
  *
- * <p>A number has seven bits in each byte, the lowest first, and the sign in its lowest bit. A text is the number of its
- * bytes, then the bytes in UTF-8. A real that is a multiple of 1e-9 is the number of these, plus one unless it is
- * negative; any other real is the number 0, then eight bytes. A time is the number of seconds, then that of nanoseconds.
- * Parts that many rows have in common come first, because RocksDB compresses blocks of rows.
+ * <p>A number has seven bits in each byte, the lowest first, and the sign in its lowest bit. A text is the number of
+ * its bytes, then the bytes in UTF-8. A real that is a multiple of 1e-9 is the number of these, plus one unless it is
+ * negative; any other real is the number 0, then eight bytes. A time is the number of seconds, then that of
+ * nanoseconds. Parts that many rows have in common come first, because RocksDB compresses blocks of rows.
  *
  * @param before the ROW of the version before; 0 for the first version
  */

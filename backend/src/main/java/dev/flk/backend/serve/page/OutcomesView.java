@@ -163,7 +163,9 @@ public record OutcomesView(
         return counts.total() == 0 && counts.completeFrom() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
     }
 
-    /** Returns the time of the oldest or the newest outcome that may meet the conditions, and some milliseconds later. */
+    /**
+     * Returns the time of the oldest or the newest outcome that may meet the conditions, and some milliseconds later.
+     */
     private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order, int millis) {
         OutcomeQuery wanted =
                 filter.query().indexed().withOrder(order).withLimit(1).withCursor(null);

@@ -129,8 +129,8 @@ public record ReviewGroups(
     public record Entry(String shortId, Instant receivedAt, String path, boolean isShown) {}
 
     /**
-     * Returns the part of the groups that contains the one of a certificate. Reads only the certificates that are shown,
-     * and the first one of each group.
+     * Returns the part of the groups that contains the one of a certificate. Reads only the certificates that are
+     * shown, and the first one of each group.
      *
      * @param shown the certificate that is shown; null if none is shown
      * @param place its place; null if none is shown

@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The places of the certificates that wait for a review, in groups. The group with the longest waiting certificate comes
- * first; in a group, the newest certificate comes first. So the order remains the same while a person reviews one
+ * The places of the certificates that wait for a review, in groups. The group with the longest waiting certificate
+ * comes first; in a group, the newest certificate comes first. So the order remains the same while a person reviews one
  * certificate after the other.
  */
 final class ReviewQueue {
@@ -153,8 +153,8 @@ final class ReviewQueue {
     }
 
     /**
-     * Returns the place of a certificate. One that does not wait gets the place before those of its group that arrived in
-     * the same millisecond.
+     * Returns the place of a certificate. One that does not wait gets the place before those of its group that arrived
+     * in the same millisecond.
      */
     Waiting place(Version version) {
         long group = OutcomeRows.waitingGroup(

@@ -27,8 +27,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The plots of the newest outcomes of a shard in a range of time: D̂ and budget over time, and the path through the plane
- * of regimes.
+ * The plots of the newest outcomes of a shard in a range of time: D̂ and budget over time, and the path through the
+ * plane of regimes.
  *
  * @param outcomes at least one outcome, the oldest first
  * @param texts a description of each outcome

@@ -31,11 +31,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -77,9 +75,9 @@ public final class RecordHandler implements AutoCloseable {
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
     private final OperatorGuard guard;
-    private final ThreadPoolExecutor threads = pool(THREADS, "record-requests");
+    private final ThreadPoolExecutor threads = DaemonThreads.pool("record-requests", THREADS, MAX_WAITING);
     /** The thread that records reviews: a review that waits for the log must not delay reads. */
-    private final ThreadPoolExecutor changes = pool(1, "review-requests");
+    private final ThreadPoolExecutor changes = DaemonThreads.pool("review-requests", 1, MAX_WAITING);
 
     /** A query for something that does not exist; the message is sent to the client. */
     private static final class NotFound extends RuntimeException {
@@ -107,18 +105,6 @@ public final class RecordHandler implements AutoCloseable {
         this.record = record;
         this.starting = starting;
         this.guard = guard;
-        threads.allowCoreThreadTimeOut(true);
-        changes.allowCoreThreadTimeOut(true);
-    }
-
-    private static ThreadPoolExecutor pool(int threads, String name) {
-        return new ThreadPoolExecutor(
-                threads,
-                threads,
-                10,
-                TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(MAX_WAITING),
-                DaemonThreads.named(name));
     }
 
     public Routes addTo(Routes routes) {

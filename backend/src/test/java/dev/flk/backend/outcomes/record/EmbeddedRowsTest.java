@@ -46,7 +46,9 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         return rows;
     }
 
-    /** Returns rows of which each outcome has the next sequence in the log, beginning at 1; -1 is a review of outcome 1. */
+    /**
+     * Returns rows of which each outcome has the next sequence in the log, beginning at 1; -1 is a review of outcome 1.
+     */
     private OutcomeRows derived(String name, int... numbers) {
         OutcomeRows derived = open(name);
         add(derived, 1, numbers);
