@@ -175,6 +175,11 @@ record CsvColumns(
         return times.stream().map(header::get).collect(Collectors.joining(" "));
     }
 
+    /** Returns the names of the value columns, as shown to users. */
+    List<String> valueNames() {
+        return values.stream().map(this::shown).toList();
+    }
+
     /** Returns the names of the columns that are not read, as shown to users. */
     List<String> ignoredNames() {
         return IntStream.range(0, header.size())

@@ -2,10 +2,7 @@
 package dev.flk.agent.certify;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvTimes.NotATime;
-import dev.flk.agent.certify.CsvTimes.Time;
-import dev.flk.agent.certify.CsvTimes.WrongZone;
-import dev.flk.agent.certify.NumberColumn.NotANumber;
+import dev.flk.agent.certify.CsvFacts.Fact;
 import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
 import java.io.IOException;
@@ -30,13 +27,13 @@ import org.jspecify.annotations.Nullable;
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * {@link CsvDialect} divides the text into cells, {@link CsvColumns} finds the columns, {@link CsvTimes} and {@link
- * NumberColumn} read the cells, and {@link RowOrder} requires that times increase, unless the format sorts the rows. A
- * file with one column has no times; row numbers replace them. Rows in which the time or a value is empty are skipped
- * and counted. Nothing is guessed silently: a cell that may have two meanings is an error that names the option to
- * choose one, and {@link #understood} returns how everything else was read. {@code NaN}, {@code Infinity} and numbers
- * that overflow a double are errors: replacing them would put invented values into a certificate. {@link CsvFormat}
- * contains the properties that cannot be inferred from the file.
+ * {@link CsvDialect} divides the text into cells, {@link CsvColumns} finds the columns, {@link RowParser} reads the
+ * cells, and {@link RowOrder} requires that times increase, unless the format sorts the rows. A file with one column
+ * has no times; row numbers replace them. Rows in which the time or a value is empty are skipped and counted. Nothing
+ * is guessed silently: a cell that may have two meanings is an error that names the option to choose one, and {@link
+ * #understood} returns how everything else was read. {@code NaN}, {@code Infinity} and numbers that overflow a double
+ * are errors: replacing them would put invented values into a certificate. {@link CsvFormat} contains the properties
+ * that cannot be inferred from the file.
  */
 public final class CsvRows {
     /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
@@ -51,14 +48,8 @@ public final class CsvRows {
     private final CsvColumns columns;
     private final Deque<Measured> settled = new ArrayDeque<>();
     private final Map<String, RowOrder> orders = new HashMap<>();
-    /** The names of shards, of which all rows have the same object. */
-    private final Map<String, String> shardNames = new HashMap<>();
-
-    private final long headerLine;
-    private CsvFormat format;
-    private CsvTimes times;
-    private CsvNumbers numbers;
-    private RowFilter filter;
+    private final CsvFacts facts;
+    private RowParser parser;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
 
@@ -66,8 +57,6 @@ public final class CsvRows {
     private @Nullable Iterator<Row> sorted;
 
     private long skippedLines;
-    private @Nullable Measured earliest;
-    private @Nullable Measured latest;
     /** The row that was returned last. */
     private @Nullable Measured returned;
 
@@ -121,7 +110,7 @@ public final class CsvRows {
             throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
         cells = new CsvCells(stream, given, isGrowing);
-        format = isGrowing ? given.settled(cells.dialect().delimiter(), given.decimal()) : given;
+        CsvFormat format = isGrowing ? given.settled(cells.dialect().delimiter(), given.decimal()) : given;
         CsvRecord record = cells.next();
         if (record == null) {
             throw new MalformedCsv(
@@ -129,52 +118,30 @@ public final class CsvRows {
                             ? "the file has no lines before those that --skip-last-lines skips"
                             : "the file is empty; its first line must name the columns, such as timestamp,x,y,z");
         }
-        headerLine = cells.line();
-        if (format.hasHeader() && record.getFields().stream().map(String::strip).allMatch(this::mayBeData)) {
+        char delimiter = cells.dialect().delimiter();
+        if (format.hasHeader()
+                && record.getFields().stream()
+                        .map(String::strip)
+                        .allMatch(cell -> RowParser.mayBeData(cell, format, delimiter))) {
             throw cells.malformed("is data and does not name the columns; add a line above it that does, or use"
                     + " --no-header with the numbers of columns");
         }
         columns = CsvColumns.find(record.getFields(), format.hasHeader(), wanted, cells);
-        numbers = new CsvNumbers(format, columns, cells.dialect().delimiter());
-        times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName(), isStarted);
-        filter = new RowFilter(format, columns, numbers, cells);
+        facts = new CsvFacts(cells, columns, isGrowing);
+        parser = new RowParser(format, columns, cells, isStarted);
         if (format.hasHeader()) {
-            requireNames(record);
-            skipAfterHeader();
+            parser.requireNames(record);
+            skipRows(format.notation().rowsAfterHeader());
         } else {
             first = record;
         }
     }
 
-    private boolean mayBeData(String cell) {
-        return NumberColumn.isNumber(cell)
-                || new CsvTimes(format, new NumberColumn(format, cells.dialect().delimiter(), true), "", true)
-                        .mayBeTime(cell);
-    }
-
-    /** Requires that the header names the columns that are read: a measurement must not be lost as a header. */
-    private void requireNames(CsvRecord record) throws MalformedCsv {
-        boolean areNumbers = true;
-        for (int column : columns.values()) {
-            String cell = record.getField(column).strip();
-            areNumbers &= NumberColumn.isNumber(cell) || filter.isMissing(record, column);
-        }
-        boolean mayBeMeasurement = columns.times().isEmpty()
-                ? areNumbers
-                : times.mayBeTime(time(record)) && !(columns.isTimeNamed() && !areNumbers);
-        if (mayBeMeasurement) {
-            throw cells.malformed("may be a measurement instead of the names of the columns, because "
-                    + (columns.times().isEmpty() ? "it has a number" : CsvCells.shown(time(record)) + " may be a time")
-                    + "; if it is one, use --no-header with the numbers of columns; if it is not, also skip it with"
-                    + " --skip-lines " + headerLine);
-        }
-    }
-
-    private void skipAfterHeader() throws IOException, MalformedCsv {
-        for (int i = 0; i < format.notation().rowsAfterHeader(); i++) {
+    private void skipRows(int count) throws IOException, MalformedCsv {
+        for (int i = 0; i < count; i++) {
             if (cells.next() == null) {
                 throw new MalformedCsv("the file has only " + i + " rows after the header, but --skip-rows-after-header"
-                        + " is " + format.notation().rowsAfterHeader());
+                        + " is " + count);
             }
         }
     }
@@ -184,57 +151,17 @@ public final class CsvRows {
      * read. Throws if an option is missing.
      */
     Measured settled(Measured row) throws MalformedCsv {
-        Measured settled = hasSettled(row) ? measured(row.cells()) : row;
+        RowParser before = parser;
+        parser = before.settled(row);
+        Measured settled = parser == before ? row : parser.measured(row.cells(), measuredRows);
         take(settled);
         return settled;
-    }
-
-    /** Settles the notation, and returns whether that changes how the row is read. */
-    private boolean hasSettled(Measured row) throws MalformedCsv {
-        if (format.zone().isEmpty() && row.time().lacksZone()) {
-            throw new MalformedCsv(
-                    about(
-                            row,
-                            "has no zone; give the offset of the clock, such as --time-zone +01:00, or a zone, such as"
-                                    + " --time-zone Europe/Berlin, of which the hour that occurs twice in autumn is"
-                                    + " left out"),
-                    true);
-        }
-        if (format.hasDecimal()) {
-            return false;
-        }
-        Optional<Character> shown = numbers.shown(true);
-        if (shown.isPresent()) {
-            format = format.settled(cells.dialect().delimiter(), shown);
-            numbers = new CsvNumbers(format, columns, cells.dialect().delimiter());
-            times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName(), true);
-            filter = new RowFilter(format, columns, numbers, cells);
-            return true;
-        }
-        Optional<String> mark = numbers.unsettled(true);
-        if (mark.isPresent()) {
-            throw new MalformedCsv(mark.get(), true);
-        }
-        if (cells.dialect().delimiter() != ',') {
-            throw new MalformedCsv(
-                    cells.at("no value shows the decimal separator; give --decimal . or --decimal ,"), true);
-        }
-        return false;
-    }
-
-    /** Returns the text of the time; of a date column and a time column, both texts with a blank between them. */
-    private String time(CsvRecord record) {
-        return columns.times().size() == 1
-                ? record.getField(columns.times().get(0)).strip()
-                : columns.times().stream()
-                        .map(column -> record.getField(column).strip())
-                        .collect(Collectors.joining(" "));
     }
 
     /** Returns the next row of a complete file, as soon as later rows settle its time; null after the last one. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
-        if (format.isSorted()) {
+        if (parser.format().isSorted()) {
             if (sorted == null) {
                 sorted = sorted();
             }
@@ -255,7 +182,7 @@ public final class CsvRows {
             } else {
                 isEnded = true;
                 for (RowOrder order : orders.values()) {
-                    order.end(numbers);
+                    order.end(parser.numbers());
                 }
             }
         }
@@ -293,12 +220,7 @@ public final class CsvRows {
     private void take(Measured row) {
         rows++;
         returned = row;
-        if (earliest == null || row.seconds() < earliest.seconds()) {
-            earliest = row;
-        }
-        if (latest == null || row.seconds() >= latest.seconds()) {
-            latest = row;
-        }
+        facts.add(row);
     }
 
     private Iterator<Row> sorted() throws IOException, MalformedCsv {
@@ -316,7 +238,7 @@ public final class CsvRows {
             }
         }
         for (RowOrder order : orders.values()) {
-            order.end(numbers);
+            order.end(parser.numbers());
         }
         all.sort(Comparator.comparingDouble(Row::timestampSeconds));
         return all.iterator();
@@ -340,35 +262,19 @@ public final class CsvRows {
                 continue;
             }
             isLastMeasured = false;
-            if (filter.leavesOut(record)) {
+            if (parser.filter().leavesOut(record)) {
                 leftOutRows++;
                 continue;
             }
-            checkCount(record);
-            if (filter.hasEmpty(record)) {
+            parser.requireCells(record);
+            if (parser.filter().hasEmpty(record)) {
                 skippedRows++;
                 continue;
             }
             isLastMeasured = true;
             measuredRows++;
-            return measured(record);
+            return parser.measured(record, measuredRows);
         }
-    }
-
-    private Measured measured(CsvRecord record) throws MalformedCsv {
-        String written = time(record);
-        Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
-        List<Double> values = new ArrayList<>();
-        for (int i = 0; i < columns.values().size(); i++) {
-            values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
-        }
-        String shard = columns.shard()
-                .map(column -> record.getField(column).strip())
-                .map(name -> shardNames.size() < MOST_SHARDS
-                        ? shardNames.computeIfAbsent(name, same -> same)
-                        : shardNames.getOrDefault(name, name))
-                .orElse("");
-        return new Measured(cells.line(), record, shard, written, time, time.seconds(), values);
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
@@ -376,31 +282,14 @@ public final class CsvRows {
         return !columns.times().isEmpty();
     }
 
-    /** Returns the options, with values, of what the rows so far showed. A file that grows may need them. */
-    public List<String> shownOptions() {
-        List<String> options = new ArrayList<>();
-        if (format.notation().delimiter().isEmpty()) {
-            char delimiter = cells.dialect().delimiter();
-            options.add("--delimiter=" + (delimiter == '\t' ? "tab" : delimiter));
-        }
-        if (!format.hasDecimal()) {
-            options.add("--decimal=" + numbers.shown(false).orElse('.'));
-        }
-        if (format.zone().isEmpty() && latest != null && latest.time().lacksZone()) {
-            options.add("--time-zone=UTC");
-        }
-        return options;
-    }
-
     /** Returns the format, with what the first row of a growing file settled. */
     CsvFormat format() {
-        return format;
+        return parser.format();
     }
 
     /** Returns a message about the time of a row. */
     String about(Measured row, String what) {
-        return "line " + row.line() + ": column " + columns.timeName() + ": " + CsvCells.shown(row.written()) + " "
-                + what;
+        return parser.about(row, what);
     }
 
     /** Returns the number of the line that was read last. */
@@ -443,95 +332,7 @@ public final class CsvRows {
         } catch (MalformedCsv e) {
             // the rows before this mistake suffice
         }
-        for (int column = 0; column < columns.header().size(); column++) {
-            if (!columns.used().contains(column) && namesSensors(column, some)) {
-                String name = columns.header().get(column);
-                String text = row.cells().getField(column).strip();
-                return Optional.of("column " + columns.shown(column) + " seems to name several sensors; give"
-                        + " --shard-column " + CsvCells.shown(name) + ", or certify one of them with --only "
-                        + CsvCells.shown(name + "=" + text));
-            }
-        }
-        return Optional.empty();
-    }
-
-    private static boolean namesSensors(int column, List<Measured> some) {
-        Map<String, Double> last = new HashMap<>();
-        boolean isRepeated =
-                some.stream().mapToDouble(Measured::seconds).distinct().count() == 1;
-        for (Measured row : some) {
-            String text = column < row.cells().getFieldCount()
-                    ? row.cells().getField(column).strip()
-                    : "";
-            Double before = last.put(text, row.seconds());
-            isRepeated |= before != null;
-            if (text.isEmpty()
-                    || NumberColumn.isNumber(text)
-                    || last.size() > MOST_SHARDS
-                    || (before != null && row.seconds() <= before)) {
-                return false;
-            }
-        }
-        return isRepeated;
-    }
-
-    private void checkCount(CsvRecord record) throws MalformedCsv {
-        boolean isMore = false;
-        int width = columns.header().size();
-        for (int i = width; i < record.getFieldCount(); i++) {
-            isMore |= !record.getField(i).isBlank();
-        }
-        if (isMore || record.getFieldCount() <= columns.last()) {
-            throw cells.malformed("has " + record.getFieldCount() + " cells, but the first line has " + width
-                    + "; put double quotes around a cell that contains a " + separatorName());
-        }
-    }
-
-    private Time seconds(CsvRecord record, String text) throws MalformedCsv {
-        try {
-            return times.read(text, cells.line());
-        } catch (NotATime | NotANumber e) {
-            throw new MalformedCsv(
-                    cells.at("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
-                            + firstRowHint(record, text)),
-                    e instanceof WrongZone);
-        }
-    }
-
-    /** Returns the option that reads the first row, if this row shows that an option is missing. */
-    private String firstRowHint(CsvRecord record, String time) {
-        if (measuredRows > 1) {
-            return "";
-        }
-        if (cells.dialect().mayBeSplitOtherwise(time)) {
-            return "; if another character separates the cells, give the --delimiter";
-        }
-        boolean hasNumber = columns.values().stream()
-                .anyMatch(
-                        column -> NumberColumn.isNumber(record.getField(column).strip()));
-        if (hasNumber || times.mayBeTime(time)) {
-            return "";
-        }
-        return format.hasHeader()
-                ? "; if this row has the units of the columns, skip it with --skip-rows-after-header "
-                        + (format.notation().rowsAfterHeader() + 1)
-                : "; if this row names the columns, leave --no-header out";
-    }
-
-    private double number(CsvRecord record, int column, NumberColumn numbersOfColumn) throws MalformedCsv {
-        String text = record.getField(column).strip();
-        try {
-            double value = Double.parseDouble(numbersOfColumn.read(text, cells.line()));
-            if (!Double.isFinite(value)) {
-                throw new NotANumber("is too large for a double");
-            }
-            return value;
-        } catch (NotANumber e) {
-            throw cells.malformed("column " + columns.shown(column) + ": " + CsvCells.shown(text) + " " + e.getMessage()
-                    + (NumberColumn.NO_NUMBER.equals(e.getMessage())
-                            ? "; choose another column with --value, or skip such rows with --missing"
-                            : ""));
-        }
+        return Sensors.option(columns, some);
     }
 
     /**
@@ -590,7 +391,7 @@ public final class CsvRows {
 
     /** Returns the names of the value columns, as shown to users. */
     public List<String> valueNames() {
-        return columns.values().stream().map(columns::shown).toList();
+        return columns.valueNames();
     }
 
     /** Returns the names of the columns that are not read, as shown to users. */
@@ -599,67 +400,27 @@ public final class CsvRows {
     }
 
     /**
-     * A statement of how the file is read, for users.
-     *
-     * @param label the subject; empty if the statement continues the one before
-     */
-    public record Fact(String label, String text) {
-        @Override
-        public String toString() {
-            return label.isEmpty() ? text : label + ": " + text;
-        }
-    }
-
-    /**
      * Returns how the file was read so far: the dialect, the header, the columns, the first and the last time, and the
      * first value of each column, as written and as read. The last time of a growing file is left out.
      */
-    public List<Fact> understood() {
-        List<Fact> facts = new ArrayList<>();
-        CsvFormat.Notation notation = format.notation();
-        facts.add(new Fact(
-                "cells",
-                "separated by a " + separatorName() + ", " + cells.dialect().source()));
-        notation.grouping().ifPresent(mark -> facts.add(new Fact("", "thousands grouped by '" + mark + "'")));
-        facts.add(new Fact(
-                "header",
-                format.hasHeader()
-                        ? "line " + headerLine
-                                + (notation.rowsAfterHeader() > 0
-                                        ? ", and " + notation.rowsAfterHeader() + " skipped after it"
-                                        : "")
-                        : "none"));
-        facts.add(new Fact("time", hasTimes() ? columns.timeName() : "none: row numbers are used instead"));
-        if (hasTimes()) {
-            facts.add(new Fact("", times.meaning()));
+    List<Fact> understood() {
+        return facts.understood(parser);
+    }
+
+    /** Returns the options, with values, of what the rows so far showed. A file that grows may need them. */
+    public List<String> shownOptions() {
+        List<String> options = new ArrayList<>();
+        if (parser.format().notation().delimiter().isEmpty()) {
+            char delimiter = cells.dialect().delimiter();
+            options.add("--delimiter=" + (delimiter == '\t' ? "tab" : delimiter));
         }
-        facts.add(new Fact(
-                "values",
-                String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
-        columns.shard().ifPresent(column -> facts.add(new Fact("shards", columns.shown(column))));
-        if (!columns.ignoredNames().isEmpty()) {
-            facts.add(new Fact("ignored", String.join(", ", columns.ignoredNames())));
+        if (!parser.format().hasDecimal()) {
+            options.add("--decimal=" + parser.numbers().shown(false).orElse('.'));
         }
-        if (earliest != null && latest != null) {
-            facts.add(new Fact("first", shownTime(earliest)));
-            for (int i = 0; i < earliest.values().size(); i++) {
-                int column = columns.values().get(i);
-                facts.add(new Fact(
-                        "",
-                        columns.shown(column) + " "
-                                + CsvCells.shown(
-                                        earliest.cells().getField(column).strip()) + " read as "
-                                + CanonicalDouble.print(earliest.values().get(i))
-                                + numbers.ofValue(i)
-                                        .decimal()
-                                        .map(mark -> ", decimal " + mark)
-                                        .orElse("")));
-            }
-            if (!isGrowing) {
-                facts.add(new Fact("last", shownTime(latest)));
-            }
+        if (parser.format().zone().isEmpty() && facts.lacksZone()) {
+            options.add("--time-zone=UTC");
         }
-        return facts;
+        return options;
     }
 
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
@@ -669,14 +430,6 @@ public final class CsvRows {
                         ? ""
                         : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell"
                                 + (leftOutRows > 0 ? ", " + leftOutRows + " left out by --only" : ""));
-    }
-
-    private String shownTime(Measured row) {
-        return "line " + row.line()
-                + (hasTimes()
-                        ? ": " + CsvCells.shown(row.written()) + " read as "
-                                + Preview.instant(row.seconds(), format.usedZone())
-                        : "");
     }
 
     /**

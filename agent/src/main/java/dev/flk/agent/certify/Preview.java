@@ -47,7 +47,7 @@ public record Preview(String text) {
             counts[1] += window.isShort() ? 1 : 0;
         });
         StringBuilder text = new StringBuilder("%s, cells separated by a %s%n%n".formatted(file, csv.separatorName()));
-        for (CsvRows.Fact fact : csv.understood()) {
+        for (CsvFacts.Fact fact : csv.understood()) {
             text.append(String.format(Locale.ROOT, "%-8s %s%n", fact.label(), fact.text()));
         }
         windows.choice(csv.valueNames().size()).ifPresent(choice -> text.append("windows  %s%n".formatted(choice)));
