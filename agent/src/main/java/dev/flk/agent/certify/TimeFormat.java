@@ -21,6 +21,7 @@ import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The form of times that are texts: ISO 8601, or a pattern of {@link DateTimeFormatter}. {@link DateTimeFormatter}
@@ -49,7 +50,8 @@ public final class TimeFormat {
                     .appendOffset("+HHmm", "Z")
                     .toFormatter(Locale.ROOT),
             false,
-            YearDigits.FOUR);
+            YearDigits.FOUR,
+            "");
 
     private static final int HOURS_OF_DAY = 24;
     /** The year in which a signed number of 32 bits can no longer count the seconds since 1970. */
@@ -89,6 +91,8 @@ public final class TimeFormat {
     private final DateTimeFormatter formatter;
     private final boolean hasZoneNames;
     private final YearDigits years;
+    /** The pattern and the first year from which the format was created. */
+    private final String origin;
 
     private enum YearDigits {
         FOUR,
@@ -97,10 +101,21 @@ public final class TimeFormat {
         TWO_WITH_FIRST_YEAR
     }
 
-    private TimeFormat(DateTimeFormatter formatter, boolean hasZoneNames, YearDigits years) {
+    private TimeFormat(DateTimeFormatter formatter, boolean hasZoneNames, YearDigits years, String origin) {
         this.formatter = formatter;
         this.hasZoneNames = hasZoneNames;
         this.years = years;
+        this.origin = origin;
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof TimeFormat format && origin.equals(format.origin);
+    }
+
+    @Override
+    public int hashCode() {
+        return origin.hashCode();
     }
 
     /**
@@ -151,7 +166,7 @@ public final class TimeFormat {
             throw new IllegalArgumentException("it has no years of two digits, yy, so --years-from has no meaning");
         }
         builder.appendPattern(before + pattern.substring(end)); // the rest has a quote that is not closed
-        return new TimeFormat(builder.toFormatter(Locale.ENGLISH), hasZoneNames, years);
+        return new TimeFormat(builder.toFormatter(Locale.ENGLISH), hasZoneNames, years, pattern + firstYear);
     }
 
     private static void requireOneMeaning(String letters, char letter) {
@@ -178,7 +193,7 @@ public final class TimeFormat {
     /** Returns the time in a text; empty if the text is not a time of this format. */
     Optional<Written> read(String text) throws NotATime {
         Optional<ZoneId> name = Optional.empty();
-        String plain = this == ISO ? iso(text) : text;
+        String plain = equals(ISO) ? iso(text) : text;
         if (hasZoneNames) {
             Matcher matcher = ZONE_NAME.matcher(text);
             if (matcher.find()) {
@@ -201,7 +216,7 @@ public final class TimeFormat {
         LocalTime time = parsed.query(TemporalQueries.localTime());
         LocalDateTime local = date.atTime(time == null ? LocalTime.MIDNIGHT : time);
         requireYear(date.getYear());
-        if (this != ISO) {
+        if (!equals(ISO)) {
             requireTimeOfDay(raw(plain), time != null);
         }
         requireDay(plain, local);
@@ -286,7 +301,7 @@ public final class TimeFormat {
 
     /** Returns why a text is refused that is not a time of this format. */
     String refusal() {
-        if (this == ISO) {
+        if (equals(ISO)) {
             return "is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its"
                     + " --time-format, or choose another column with --time";
         }

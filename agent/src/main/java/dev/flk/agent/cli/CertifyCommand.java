@@ -5,13 +5,11 @@ import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvFormat.Filter;
-import dev.flk.agent.certify.CsvFormat.Notation;
+import dev.flk.agent.certify.CsvOptions;
 import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
-import dev.flk.agent.certify.TimeFormat;
-import dev.flk.agent.certify.TimeUnit;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.follow.Position;
@@ -25,18 +23,13 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.DateTimeException;
-import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -47,6 +40,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -77,130 +71,17 @@ final class CertifyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE.csv", description = "The measurements; - reads standard input.")
     private String file = "";
 
-    @Option(
-            names = "--time",
-            paramLabel = "COLUMN",
-            description = {
-                "The column of the times (default: timestamp), or a date column",
-                "and a time column, separated by a comma."
-            })
-    private @Nullable String time;
-
-    @Option(
-            names = "--value",
-            paramLabel = "COLUMN",
-            description = "One to three columns of values, separated by commas (default: x,y,z).")
-    private List<String> values = new ArrayList<>();
-
-    @Option(names = "--no-header", description = "The first line is data; columns have numbers, from 1.")
-    private boolean hasNoHeader;
-
-    @Option(names = "--skip-lines", paramLabel = "N", description = "Skip the first lines of the file.")
-    private int skippedLines;
-
-    @Option(
-            names = "--skip-last-lines",
-            paramLabel = "N",
-            description = "Skip the last lines of the file that are not blank.")
-    private int skippedLastLines;
-
-    @Option(names = "--comment", paramLabel = "CHAR", description = "Skip lines that begin with it, such as #.")
-    private @Nullable String comment;
-
-    @Option(
-            names = "--only",
-            paramLabel = "COLUMN=TEXT",
-            description = "Leave out rows whose cell in this column has another text.")
-    private List<String> only = new ArrayList<>();
-
-    @Option(
-            names = "--skip-rows-after-header",
-            paramLabel = "N",
-            description = "Skip rows between the header and the first measurement, such as units.")
-    private int rowsAfterHeader;
-
-    @Option(
-            names = "--delimiter",
-            paramLabel = "CHAR",
-            description = "The character between cells, if it can't be guessed; tab is the name of a tab.")
-    private @Nullable String delimiter;
-
-    @Option(
-            names = "--time-unit",
-            paramLabel = "UNIT",
-            description = {
-                "The unit of numeric times: s, ms, us, ns, min, h, d (since 1970),",
-                "excel, matlab, julian, labview, filetime, dotnet",
-                "(default: s or ms, by size)."
-            })
-    private @Nullable String timeUnit;
-
-    @Option(
-            names = "--time-format",
-            paramLabel = "PATTERN",
-            description = "How times are written, such as 'd/M/yyyy HH:mm'.")
-    private @Nullable String timeFormat;
-
-    @Option(
-            names = "--years-from",
-            paramLabel = "YEAR",
-            description = "The first of the 100 years that yy in --time-format means (default: 2000, and years from"
-                    + " 2038 on are errors).")
-    private @Nullable Integer yearsFrom;
-
-    @Option(
-            names = "--time-zone",
-            paramLabel = "ZONE",
-            description = "The zone of times without one, such as Europe/Berlin (default: UTC).")
-    private @Nullable String timeZone;
-
-    @Option(
-            names = "--missing",
-            paramLabel = "TEXT",
-            description = "Texts that mean an empty cell, such as NaN,-. A number means each cell with its value.")
-    private List<String> missing = new ArrayList<>();
-
-    @Option(names = "--decimal", paramLabel = "CHAR", description = "The decimal separator, if it can't be guessed.")
-    private @Nullable String decimal;
-
-    @Option(
-            names = "--grouping",
-            paramLabel = "CHAR",
-            description = "The character that groups digits of values in thousands: a point, a comma, ' or a blank.")
-    private @Nullable String grouping;
-
-    @Option(
-            names = "--encoding",
-            paramLabel = "NAME",
-            description = "The encoding of the text, such as windows-1252 (default: UTF-8).")
-    private @Nullable Charset encoding;
-
-    @Option(names = "--sort", description = "Sort the rows by time, in memory; times may then repeat.")
-    private boolean isSorted;
+    @Mixin
+    private CsvOptions options = new CsvOptions();
 
     @Option(names = "--shard", paramLabel = "ID", description = "The shard of the certificates (default: SHARD_ID).")
     private @Nullable String shard;
-
-    @Option(
-            names = "--shard-column",
-            paramLabel = "COLUMN",
-            description = "The column that names the shard of each row. Each shard has windows of its own.")
-    private @Nullable String shardColumn;
 
     @Option(
             names = "--shard-count",
             paramLabel = "N",
             description = "Distribute the windows in turn among N shards, ID-1 to ID-N.")
     private @Nullable Integer shardCount;
-
-    @ArgGroup(exclusive = true)
-    private WindowOptions window = new WindowOptions();
-
-    @Option(
-            names = "--first-epoch",
-            paramLabel = "N",
-            description = "The epoch of the first window, unless --window-time is given (default: 0).")
-    private long firstEpoch;
 
     @Option(
             names = "--plot",
@@ -216,21 +97,6 @@ final class CertifyCommand implements Callable<Integer> {
 
     CertifyCommand(Context context) {
         this.context = context;
-    }
-
-    static final class WindowOptions {
-        @Option(
-                names = "--window",
-                paramLabel = "ROWS",
-                description = "The number of rows in a window (default: 300 for one or two columns of values, 1,500 for"
-                        + " three).")
-        private @Nullable Integer rows;
-
-        @Option(
-                names = "--window-time",
-                paramLabel = "DURATION",
-                description = "Divide by time instead, such as 6h; the epoch of a window is its number since 1970.")
-        private @Nullable String time;
     }
 
     static final class Target {
@@ -283,13 +149,13 @@ final class CertifyCommand implements Callable<Integer> {
         }
         List<byte[]> certificates;
         List<String> lines = new ArrayList<>();
-        CsvFormat format = format();
+        Checked how = checked();
         Certifier certifier = certifier(config, lines::add);
         try (InputStream csv = context.open(file)) {
-            CsvRows rows = new CsvRows(csv, columns(), format);
-            Optional<String> choice = windows().choice(rows.valueNames().size());
+            CsvRows rows = new CsvRows(csv, how.columns(), how.format());
+            Optional<String> choice = how.windows().choice(rows.valueNames().size());
             choice.ifPresent(chosen -> lines.add("windows " + chosen));
-            certificates = certifier.certify(rows, windows());
+            certificates = certifier.certify(rows, how.windows());
             LOG.info(
                     "read {}: {}{}",
                     file,
@@ -329,10 +195,11 @@ final class CertifyCommand implements Callable<Integer> {
                     "--follow needs a file, not standard input, because after a restart the file is read again from"
                             + " its beginning");
         }
-        if (isSorted) {
+        if (options.isSorted) {
             throw new UsageError("--sort needs a complete file and can't be combined with --follow");
         }
-        if (!filter().equals(Filter.NONE)) {
+        Checked how = checked();
+        if (!how.format().filter().equals(Filter.NONE)) {
             throw new UsageError("--comment, --only and --skip-last-lines need a complete file and can't be combined"
                     + " with --follow");
         }
@@ -345,7 +212,7 @@ final class CertifyCommand implements Callable<Integer> {
             }
         }
         long certified = new CsvFollower(config, csv, context)
-                .run(certifier(config, this::show), columns(), format(), windows());
+                .run(certifier(config, this::show), how.columns(), how.format(), how.windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
@@ -357,11 +224,12 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private int dryRun() throws IOException, MalformedCsv {
+        Checked how = checked();
         try (InputStream csv = context.open(file)) {
-            CsvRows rows = new CsvRows(csv, columns(), format());
-            context.out().print(Preview.of(file, rows, windows()).text());
+            CsvRows rows = new CsvRows(csv, how.columns(), how.format());
+            context.out().print(Preview.of(file, rows, how.windows()).text());
             rows.lastMayBeCut().ifPresent(context::complain);
-            if (!isSorted && filter().equals(Filter.NONE) && !file.equals("-")) {
+            if (!options.isSorted && how.format().filter().equals(Filter.NONE) && !file.equals("-")) {
                 context.out().println();
                 context.out().println("To certify the file while it grows, if all of this is right:");
                 context.out().println(followLine(rows.shownOptions()));
@@ -380,110 +248,15 @@ final class CertifyCommand implements Callable<Integer> {
                 .collect(Collectors.joining(" \\\n    ", "flk-agent ", ""));
     }
 
-    private Columns columns() {
-        return new Columns(Optional.ofNullable(time), values, Optional.ofNullable(shardColumn));
-    }
+    /** The options after a check. */
+    private record Checked(Columns columns, CsvFormat format, Windows windows) {}
 
-    private CsvFormat format() {
-        if (skippedLines < 0) {
-            throw new UsageError("--skip-lines: must be at least 0, not " + skippedLines);
-        }
-        if (decimal != null && !decimal.equals(".") && !decimal.equals(",")) {
-            throw new UsageError("--decimal: must be a point or a comma, not '" + decimal + "'");
-        }
-        return new CsvFormat(
-                !hasNoHeader,
-                skippedLines,
-                Optional.ofNullable(encoding),
-                Optional.ofNullable(decimal).map(each -> each.charAt(0)),
-                Set.copyOf(missing),
-                timeFormat(),
-                zone(),
-                isSorted,
-                notation(),
-                filter());
-    }
-
-    private Filter filter() {
-        if (skippedLastLines < 0) {
-            throw new UsageError("--skip-last-lines: must be at least 0, not " + skippedLastLines);
-        }
-        if (comment != null && (!comment.matches("[^\\w\\s\",;.+-]") || comment.equals(delimiter))) {
-            throw new UsageError("--comment: must be one character that is neither a letter, digit or quote, nor part"
-                    + " of a number, nor the delimiter, not '" + comment + "'");
-        }
-        for (String each : only) {
-            if (each.indexOf('=') < 1) {
-                throw new UsageError("--only: write it as COLUMN=TEXT, not '" + each + "'");
-            }
-        }
-        return new Filter(Optional.ofNullable(comment).map(each -> each.charAt(0)), only, skippedLastLines);
-    }
-
-    private Notation notation() {
-        if (rowsAfterHeader < 0 || (rowsAfterHeader > 0 && hasNoHeader)) {
-            throw new UsageError("--skip-rows-after-header: must be at least 0, and a file with --no-header has no such"
-                    + " rows; skip its first lines with --skip-lines");
-        }
-        if (delimiter != null && !delimiter.equals("tab") && !delimiter.matches("[^\\w\"\r\n]")) {
-            throw new UsageError("--delimiter: must be one character that is no letter, digit or quote, or tab, not '"
-                    + delimiter + "'");
-        }
-        if (grouping != null && !grouping.matches("[.,' ]")) {
-            throw new UsageError(
-                    "--grouping: must be a point, a comma, an apostrophe or a blank, not '" + grouping + "'");
-        }
-        if (grouping != null && grouping.equals(decimal)) {
-            throw new UsageError(
-                    "--grouping and --decimal: both are '" + grouping + "'; give two different characters");
-        }
-        if (timeUnit != null && timeFormat != null) {
-            throw new UsageError("--time-unit is for numbers and --time-format for texts; give one of them");
-        }
-        return new Notation(
-                Optional.ofNullable(delimiter).map(each -> each.equals("tab") ? '\t' : each.charAt(0)),
-                Optional.ofNullable(grouping).map(each -> each.charAt(0)),
-                Optional.ofNullable(timeUnit)
-                        .map(name -> TimeUnit.of(name)
-                                .orElseThrow(() -> new UsageError(
-                                        "--time-unit: must be one of " + TimeUnit.names() + ", not '" + name + "'"))),
-                rowsAfterHeader);
-    }
-
-    private Optional<TimeFormat> timeFormat() {
-        if (yearsFrom != null && (yearsFrom < 1000 || yearsFrom > 9900)) {
-            throw new UsageError("--years-from: must be a year of four digits up to 9900, not " + yearsFrom);
-        }
-        if (timeFormat == null) {
-            if (yearsFrom != null) {
-                throw new UsageError("--years-from is for years of two digits: give a --time-format with yy");
-            }
-            return Optional.empty();
-        }
+    private Checked checked() {
         try {
-            return Optional.of(
-                    TimeFormat.of(timeFormat, yearsFrom == null ? OptionalInt.empty() : OptionalInt.of(yearsFrom)));
+            return new Checked(options.columns(), options.format(), options.windows());
         } catch (IllegalArgumentException e) {
-            throw new UsageError("--time-format: '" + timeFormat + "': " + e.getMessage()
-                    + "; write it like 'yyyy-MM-dd HH:mm:ss' or 'd/M/yyyy h:mm a'");
+            throw new UsageError(e.getMessage());
         }
-    }
-
-    private Optional<ZoneId> zone() {
-        if (timeZone == null) {
-            return Optional.empty();
-        }
-        try {
-            ZoneId zone = ZoneId.of(timeZone);
-            if (!TimeFormat.isDoubtful(zone)) {
-                return Optional.of(zone);
-            }
-        } catch (DateTimeException e) {
-            throw new UsageError("--time-zone: '" + timeZone + "' is no zone; write it like Europe/Berlin or +02:00");
-        }
-        throw new UsageError(
-                "--time-zone: '" + timeZone + "' may be meant with or without daylight saving time; write a"
-                        + " region such as Europe/Berlin or America/New_York, or an offset such as +01:00");
     }
 
     private static boolean add(CertificateSink sink, List<byte[]> certificates) throws IOException {
@@ -492,10 +265,10 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private Certifier certifier(AgentConfig config, Consumer<String> lines) {
-        if (shardColumn != null && (shard != null || shardCount != null)) {
+        if (options.shardColumn != null && (shard != null || shardCount != null)) {
             throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
         }
-        if (shardColumn != null) {
+        if (options.shardColumn != null) {
             return new Certifier(List.of(), lines);
         }
         String id = Optional.ofNullable(shard)
@@ -512,17 +285,6 @@ final class CertifyCommand implements Callable<Integer> {
                                     .mapToObj(n -> id + "-" + n)
                                     .toList(),
                     lines);
-        } catch (IllegalArgumentException e) {
-            throw new UsageError(e.getMessage());
-        }
-    }
-
-    private Windows windows() {
-        try {
-            if (window.time != null) {
-                return Windows.byTime(Context.duration("--window-time", window.time));
-            }
-            return window.rows == null ? Windows.byValues(firstEpoch) : Windows.byCount(window.rows, firstEpoch);
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }
