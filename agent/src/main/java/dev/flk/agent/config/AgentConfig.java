@@ -3,6 +3,7 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.follow.SourcesFile;
 import dev.flk.agent.heartbeat.HeartbeatConfig;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetterFile;
@@ -39,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param shardId the shard that {@code certify} writes into certificates
  * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
+ * @param sourcesFile the file that lists the CSV files to certify while the agent runs
  * @param local the addresses for operators and programs on the same machine
  * @param metricsPort the port for metrics; 0 for any free port; empty if metrics are not served
  * @param heartbeat the settings of the heartbeat; contains a key only if {@link Need#SIGNING} was requested
@@ -51,6 +53,7 @@ public record AgentConfig(
         OutboxOptions outbox,
         Path deadLetters,
         Optional<Path> spoolDirectory,
+        Optional<Path> sourcesFile,
         LocalServer.Addresses local,
         Optional<Integer> metricsPort,
         HeartbeatConfig heartbeat,
@@ -63,7 +66,7 @@ public record AgentConfig(
                     Signing.KEYS,
                     List.of(Certifier.SHARD_ID),
                     OutboxOptions.KEYS,
-                    List.of(DeadLetterFile.PATH, SpoolIntake.DIRECTORY),
+                    List.of(DeadLetterFile.PATH, SpoolIntake.DIRECTORY, SourcesFile.FILE),
                     LocalServer.Addresses.KEYS,
                     SenderConfig.OPTIONS,
                     HeartbeatConfig.KEYS,
@@ -121,6 +124,7 @@ public record AgentConfig(
                 outbox,
                 settings.get(DeadLetterFile.PATH),
                 settings.find(SpoolIntake.DIRECTORY),
+                settings.find(SourcesFile.FILE),
                 LocalServer.Addresses.read(settings, outbox.directory()),
                 settings.find(MetricsServer.PORT),
                 HeartbeatConfig.read(settings, signing.flatMap(Signing::signer)),
@@ -215,6 +219,7 @@ public record AgentConfig(
         addIf(!outbox.equals(other.outbox), "OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES", changed);
         addIf(!deadLetters.equals(other.deadLetters), "DLQ_PATH", changed);
         addIf(!spoolDirectory.equals(other.spoolDirectory), "SPOOL_DIR", changed);
+        addIf(!sourcesFile.equals(other.sourcesFile), "SOURCES_FILE", changed);
         addIf(!local.equals(other.local), "CONTROL_SOCKET, INTAKE_SOCKET or INTAKE_PORT", changed);
         addIf(!metricsPort.equals(other.metricsPort), "METRICS_PORT", changed);
         return changed;

@@ -58,11 +58,19 @@ public record Source(
             }
         }
 
-        /** The part of a file's name that the first group of a pattern matches, or all that the pattern matches. */
-        record FileName(Pattern pattern) implements Shard {
+        /**
+         * The part of a file's name that the first group of a pattern matches, or all that the pattern matches.
+         *
+         * @param pattern a pattern of {@link Pattern}, as text, so that equal rules are equal
+         */
+        record FileName(String pattern) implements Shard {
+            public FileName {
+                Pattern.compile(pattern); // throws an IllegalArgumentException
+            }
+
             @Override
             public List<String> ids(Path file) {
-                Matcher matcher = pattern.matcher(String.valueOf(file.getFileName()));
+                Matcher matcher = Pattern.compile(pattern).matcher(String.valueOf(file.getFileName()));
                 if (!matcher.find()) {
                     throw new IllegalArgumentException(
                             "the name of the file does not match " + pattern + ", which is its shard");

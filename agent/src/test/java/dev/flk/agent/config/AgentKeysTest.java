@@ -32,6 +32,7 @@ class AgentKeysTest extends KeysContract<AgentConfig> {
             OUTBOX_MIN_FREE_BYTES | outbox.minFreeBytes | 67108864 | OUTBOX_MIN_FREE_BYTES=7KiB | 7168 | lots
             DLQ_PATH | deadLetters | data/dlq.jsonl | DLQ_PATH=d | d | data/outbox.wal;data/outbox.wal/d;data/x/../outbox.wal/x/d
             SPOOL_DIR | spoolDirectory | - | SPOOL_DIR=s | s | data/x/../outbox.wal;./data/dlq.jsonl
+            SOURCES_FILE | sourcesFile | - | SOURCES_FILE=s.yaml | s.yaml |
             CONTROL_SOCKET | local.control | data/outbox.wal/control.sock | CONTROL_SOCKET=c | c | data/dlq.jsonl
             INTAKE_SOCKET | local.intake | - | INTAKE_SOCKET=i | i | data/outbox.wal/control.sock
             INTAKE_PORT | local.intakePort | - | INTAKE_PORT=9101 | 9101 | 65536;x

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.PathMatcher;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/**
+ * The search for the files that a path with wildcards matches: {@code *}, {@code ?}, {@code [abc]} and {@code {a,b}},
+ * which never match a slash, and match a leading point only if the pattern has it. A backslash makes the next character
+ * a literal one. No file is opened, and one search looks at a limited number of names.
+ */
+public final class Globs {
+    private static final int MOST_FILES = 1_000;
+    private static final int MOST_ENTRIES = 100_000;
+    private static final Pattern WILDCARD = Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*[*?\\[{]");
+    private static final Pattern SPECIAL = Pattern.compile("[\\\\*?\\[\\]{},]");
+
+    private final List<Path> found = new ArrayList<>();
+    private int entries;
+    private boolean isCut;
+
+    private Globs() {}
+
+    /**
+     * The files that a pattern matches.
+     *
+     * @param files the regular files, and links to such, sorted by path
+     * @param isCut whether there may be more, because a limit was reached
+     */
+    public record Found(List<Path> files, boolean isCut) {}
+
+    /**
+     * Returns the files that match a pattern now.
+     *
+     * @param pattern an absolute path, of which {@link #check} has no objection
+     * @throws NoSuchFileException if a directory before the first wildcard does not exist
+     * @throws NotDirectoryException if something else than a directory has its name
+     */
+    public static Found find(String pattern) throws IOException {
+        Globs search = new Globs();
+        search.expand(Path.of("/"), components(pattern), true);
+        Collections.sort(search.found);
+        return new Found(List.copyOf(search.found), search.isCut);
+    }
+
+    /** Returns the pattern that matches only this path. */
+    static String literal(String path) {
+        return SPECIAL.matcher(path).replaceAll("\\\\$0");
+    }
+
+    /** Throws an {@link IllegalArgumentException} if a path with wildcards is not valid. */
+    static void check(String pattern) {
+        for (String component : components(pattern)) {
+            if (component.contains("**")) {
+                throw new IllegalArgumentException("** is not supported; write one * for each directory");
+            }
+            if (isWildcard(component)) {
+                matcher(component);
+            } else if (component.indexOf('\0') >= 0) {
+                throw new IllegalArgumentException("it has a NUL");
+            }
+        }
+    }
+
+    private static List<String> components(String pattern) {
+        return Pattern.compile("/")
+                .splitAsStream(pattern)
+                .filter(each -> !each.isEmpty())
+                .toList();
+    }
+
+    private static boolean isWildcard(String component) {
+        return WILDCARD.matcher(component).find();
+    }
+
+    private static PathMatcher matcher(String component) {
+        return FileSystems.getDefault().getPathMatcher("glob:" + component);
+    }
+
+    private static String plain(String component) {
+        return component.replaceAll("\\\\(.)", "$1");
+    }
+
+    private void expand(Path directory, List<String> components, boolean isFixed) throws IOException {
+        String component = components.get(0);
+        boolean isLast = components.size() == 1;
+        if (!isWildcard(component)) {
+            step(directory.resolve(plain(component)), components, isFixed);
+            return;
+        }
+        PathMatcher matcher = matcher(component);
+        try (DirectoryStream<Path> names = Files.newDirectoryStream(directory)) {
+            for (Path each : names) {
+                isCut |= found.size() >= MOST_FILES || entries >= MOST_ENTRIES;
+                if (isCut) {
+                    return;
+                }
+                entries++;
+                Path name = each.getFileName();
+                if (matcher.matches(name)
+                        && (!name.toString().startsWith(".") || component.startsWith("."))
+                        && (isLast || Files.isDirectory(each))) {
+                    step(each, components, false);
+                }
+            }
+        } catch (NoSuchFileException e) {
+            if (isFixed) {
+                throw e;
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
+    }
+
+    private void step(Path path, List<String> components, boolean isFixed) throws IOException {
+        if (components.size() == 1) {
+            if (Files.isRegularFile(path)) {
+                found.add(path);
+            }
+            return;
+        }
+        if (isFixed && !Files.isDirectory(path)) {
+            throw Files.exists(path)
+                    ? new NotDirectoryException(path.toString())
+                    : new NoSuchFileException(path.toString());
+        }
+        if (Files.isDirectory(path)) {
+            expand(path, components.subList(1, components.size()), isFixed);
+        }
+    }
+}
