@@ -175,6 +175,15 @@ record CsvColumns(
         return times.stream().map(header::get).collect(Collectors.joining(" "));
     }
 
+    /** Returns the names of columns as in the file; of those whose names occur several times or have a comma, numbers. */
+    Stream<String> named(List<Integer> indexes) {
+        return indexes.stream()
+                .map(index -> Collections.frequency(header, header.get(index)) == 1
+                                && header.get(index).indexOf(',') < 0
+                        ? header.get(index)
+                        : String.valueOf(index + 1));
+    }
+
     /** Returns the names of the value columns, as shown to users. */
     List<String> valueNames() {
         return values.stream().map(this::shown).toList();

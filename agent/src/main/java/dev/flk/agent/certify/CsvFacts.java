@@ -83,7 +83,18 @@ final class CsvFacts {
         if (!columns.ignoredNames().isEmpty()) {
             facts.add(new Fact("ignored", String.join(", ", columns.ignoredNames())));
         }
-        if (earliest != null && latest != null) {
+        facts.addAll(first(parser));
+        if (latest != null && !isGrowing) {
+            facts.add(new Fact("last", shownTime(latest, format)));
+        }
+        return facts;
+    }
+
+    /** Returns how the first row was read; an empty list before it. */
+    List<Fact> first(RowParser parser) {
+        CsvFormat format = parser.format();
+        List<Fact> facts = new ArrayList<>();
+        if (earliest != null) {
             facts.add(new Fact("first", shownTime(earliest, format)));
             for (int i = 0; i < earliest.values().size(); i++) {
                 int column = columns.values().get(i);
@@ -98,9 +109,6 @@ final class CsvFacts {
                                         .decimal()
                                         .map(mark -> ", decimal " + mark)
                                         .orElse("")));
-            }
-            if (!isGrowing) {
-                facts.add(new Fact("last", shownTime(latest, format)));
             }
         }
         return facts;

@@ -26,10 +26,8 @@ public final class CsvOptions {
     @Option(
             names = "--time",
             paramLabel = "COLUMN",
-            description = {
-                "The column of the times (default: timestamp), or a date column",
-                "and a time column, separated by a comma."
-            })
+            description = "The column of the times (default: timestamp), or a date column and a time column, separated"
+                    + " by a comma.")
     public @Nullable String time;
 
     @Option(
@@ -74,11 +72,8 @@ public final class CsvOptions {
     @Option(
             names = "--time-unit",
             paramLabel = "UNIT",
-            description = {
-                "The unit of numeric times: s, ms, us, ns, min, h, d (since 1970),",
-                "excel, matlab, julian, labview, filetime, dotnet",
-                "(default: s or ms, by size)."
-            })
+            description = "The unit of numeric times: s, ms, us, ns, min, h, d (since 1970), excel, matlab, julian,"
+                    + " labview, filetime, dotnet (default: s or ms, by size).")
     public @Nullable String timeUnit;
 
     @Option(

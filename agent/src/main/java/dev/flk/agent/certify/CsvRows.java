@@ -407,20 +407,48 @@ public final class CsvRows {
         return facts.understood(parser);
     }
 
-    /** Returns the options, with values, of what the rows so far showed. A file that grows may need them. */
-    public List<String> shownOptions() {
-        List<String> options = new ArrayList<>();
-        if (parser.format().notation().delimiter().isEmpty()) {
-            char delimiter = cells.dialect().delimiter();
-            options.add("--delimiter=" + (delimiter == '\t' ? "tab" : delimiter));
+    /**
+     * Returns how the first row of a file is read, on one line. The caller closes the stream.
+     *
+     * @param isGrowing whether the first row must settle how all rows are written
+     */
+    public static String firstRow(InputStream stream, Columns columns, CsvFormat format, boolean isGrowing)
+            throws IOException, MalformedCsv {
+        CsvRows rows = new CsvRows(stream, columns, format, isGrowing, false);
+        Measured row = rows.read();
+        if (row == null) {
+            throw rows.noRows();
         }
+        if (isGrowing) {
+            row = rows.settled(row);
+        }
+        rows.checkNewShard(row, 0);
+        rows.facts.add(row);
+        return rows.shownFirst();
+    }
+
+    /** Returns how the first row was read, on one line; empty before it. */
+    public String shownFirst() {
+        return facts.first(parser).stream().map(Fact::text).collect(Collectors.joining(", "));
+    }
+
+    /**
+     * Sets the options that were not given but settled by the rows so far: the columns, the delimiter, the decimal
+     * separator and, if times have no zone, UTC. Returns whether times have no zone.
+     */
+    public boolean settle(CsvOptions options) {
+        char delimiter = cells.dialect().delimiter();
+        options.delimiter = delimiter == '\t' ? "tab" : String.valueOf(delimiter);
         if (!parser.format().hasDecimal()) {
-            options.add("--decimal=" + parser.numbers().shown(false).orElse('.'));
+            options.decimal = String.valueOf(parser.numbers().shown(false).orElse('.'));
         }
-        if (parser.format().zone().isEmpty() && facts.lacksZone()) {
-            options.add("--time-zone=UTC");
+        options.time = hasTimes() ? columns.named(columns.times()).collect(Collectors.joining(",")) : null;
+        options.values = columns.named(columns.values()).toList();
+        if (options.timeZone == null && facts.lacksZone()) {
+            options.timeZone = "UTC";
+            return true;
         }
-        return options;
+        return false;
     }
 
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */

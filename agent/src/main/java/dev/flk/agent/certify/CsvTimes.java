@@ -158,7 +158,7 @@ final class CsvTimes {
                 false);
     }
 
-    private static double seconds(Instant time) {
+    static double seconds(Instant time) {
         return BigDecimal.valueOf(time.getEpochSecond())
                 .add(BigDecimal.valueOf(time.getNano(), 9))
                 .doubleValue();

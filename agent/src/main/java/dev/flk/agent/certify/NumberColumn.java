@@ -79,6 +79,11 @@ final class NumberColumn {
         return NUMBER.matcher(text).matches();
     }
 
+    /** Returns whether a text is a number, perhaps with grouped thousands. */
+    static boolean mayBeNumber(String text) {
+        return isNumber(text) || GROUPED.matcher(text).matches();
+    }
+
     /** Returns whether a cell has a number that this column may have. */
     boolean accepts(String text) {
         String plain = withoutGroups(text);

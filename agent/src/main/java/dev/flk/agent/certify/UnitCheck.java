@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The check that numeric times without {@code --time-unit} are seconds or milliseconds since 1970. Numbers that start
@@ -110,9 +111,7 @@ final class UnitCheck {
 
     private String seems(String plain, double number, boolean isMillis) {
         boolean isWhole = number % 1 == 0 && number >= 0;
-        String units = Arrays.stream(TimeUnit.values())
-                .filter(unit -> unit.compareTo(TimeUnit.MIN) < 0 || unit.compareTo(TimeUnit.D) > 0)
-                .filter(unit -> seconds(unit, plain) >= SEEMS_FROM && seconds(unit, plain) < MOST_SECONDS)
+        String units = candidates(plain)
                 .map(unit -> described(unit, plain) + ", with --time-unit " + unit.wireName())
                 .collect(Collectors.joining("; or "));
         if (units.isEmpty() && isWhole && number < DAY_SECONDS) {
@@ -123,6 +122,13 @@ final class UnitCheck {
         }
         return (units.isEmpty() ? "; give the unit: --time-unit " + TimeUnit.names() : "; it seems to be " + units)
                 + (number >= MOST_MILLIS ? "" : otherwise(isMillis));
+    }
+
+    /** Returns the units in which a number would be a time from 1990 to 2038. */
+    static Stream<TimeUnit> candidates(String plain) {
+        return Arrays.stream(TimeUnit.values())
+                .filter(unit -> unit.compareTo(TimeUnit.MIN) < 0 || unit.compareTo(TimeUnit.D) > 0)
+                .filter(unit -> seconds(unit, plain) >= SEEMS_FROM && seconds(unit, plain) < MOST_SECONDS);
     }
 
     private static String otherwise(boolean isMillis) {

@@ -10,9 +10,12 @@ import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
+import dev.flk.agent.certify.Proposal;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.follow.Position;
+import dev.flk.agent.follow.SourceMessages;
+import dev.flk.agent.follow.SourceText;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
@@ -26,25 +29,25 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.OffsetDateTime;
+import java.time.ZoneId;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "certify",
@@ -64,9 +67,6 @@ final class CertifyCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(CertifyCommand.class);
 
     private final Context context;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Parameters(paramLabel = "FILE.csv", description = "The measurements; - reads standard input.")
     private String file = "";
@@ -101,9 +101,11 @@ final class CertifyCommand implements Callable<Integer> {
 
     static final class Target {
         @Option(
-                names = "--dry-run",
-                description = "Show how the file is read, its first rows and its number of windows; certify nothing.")
-        private boolean dryRun;
+                names = "--preview",
+                description =
+                        "Show how the file is read, its first rows, its number of windows and an entry for SOURCES_FILE; certify"
+                                + " nothing.")
+        private boolean preview;
 
         @Option(
                 names = "--print",
@@ -112,11 +114,8 @@ final class CertifyCommand implements Callable<Integer> {
 
         @Option(
                 names = "--follow",
-                description = {
-                    "Keep reading as the file grows, and certify each window as",
-                    "soon as it is complete, until stopped, also while it is",
-                    "rotated; a restart resumes after the last certified window."
-                })
+                description = "Keep reading as the file grows, and certify each window as soon as it is complete, until"
+                        + " stopped, also while it is rotated; a restart resumes after the last certified window.")
         private boolean follow;
 
         @Option(
@@ -129,8 +128,8 @@ final class CertifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
-        if (plot != null && (target.follow || target.dryRun)) {
-            throw new UsageError("--plot draws a complete file and can't be combined with --follow or --dry-run");
+        if (plot != null && (target.follow || target.preview)) {
+            throw new UsageError("--plot draws a complete file and can't be combined with --follow or --preview");
         }
         if (plot != null && target.file != null && isSame(plot, target.file)) {
             throw new UsageError("--plot and --out name the same file, " + plot + "; name two different files");
@@ -144,8 +143,8 @@ final class CertifyCommand implements Callable<Integer> {
         if (target.follow) {
             return follow(config);
         }
-        if (target.dryRun) {
-            return dryRun();
+        if (target.preview) {
+            return preview();
         }
         List<byte[]> certificates;
         List<String> lines = new ArrayList<>();
@@ -223,29 +222,72 @@ final class CertifyCommand implements Callable<Integer> {
         }
     }
 
-    private int dryRun() throws IOException, MalformedCsv {
+    private int preview() throws IOException, MalformedCsv {
         Checked how = checked();
+        boolean hasEntry = !options.isSorted && !file.equals("-");
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
             context.out().print(Preview.of(file, rows, how.windows()).text());
             rows.lastMayBeCut().ifPresent(context::complain);
-            if (!options.isSorted && how.format().filter().equals(Filter.NONE) && !file.equals("-")) {
+            if (hasEntry) {
+                boolean lacksZone = rows.settle(options);
                 context.out().println();
-                context.out().println("To certify the file while it grows, if all of this is right:");
-                context.out().println(followLine(rows.shownOptions()));
+                context.out().println("An entry for SOURCES_FILE, if all of this is right:");
+                context.out().println();
+                printEntry(proposed().orElse(Map.of()), lacksZone, rows.shownFirst());
             }
+        } catch (MalformedCsv e) {
+            if (hasEntry) {
+                propose();
+            }
+            throw e;
         }
         return 0;
     }
 
-    /** Returns the command line with {@code --follow} instead of {@code --dry-run}, and with more options. */
-    private String followLine(List<String> more) {
-        return Stream.concat(
-                        spec.commandLine().getParseResult().originalArgs().stream()
-                                .filter(arg -> !arg.equals("--dry-run")),
-                        Stream.concat(Stream.of("--follow"), more.stream()))
-                .map(arg -> arg.matches("[\\w.,:/=+-]+") ? arg : "'" + arg.replace("'", "'\\''") + "'")
-                .collect(Collectors.joining(" \\\n    ", "flk-agent ", ""));
+    /** Prints an entry with what the content of the file suggests, and what remains open. */
+    private void propose() throws IOException {
+        Optional<Map<String, List<String>>> open = proposed();
+        if (open.isEmpty()) {
+            return;
+        }
+        String note;
+        boolean lacksZone = false;
+        Checked how = checked();
+        try (InputStream csv = context.open(file)) {
+            CsvRows rows = new CsvRows(csv, how.columns(), how.format());
+            how.windows().cut(rows, window -> {});
+            lacksZone = rows.settle(options);
+            note = rows.shownFirst();
+        } catch (MalformedCsv e) {
+            note = "open: " + SourceMessages.inFile(String.valueOf(e.getMessage()));
+        }
+        context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
+        context.out().println();
+        printEntry(open.get(), lacksZone, note);
+    }
+
+    /** Completes the options by the content of the file, and returns what remains open, if a row can be read. */
+    private Optional<Map<String, List<String>>> proposed() throws IOException {
+        try (InputStream csv = context.open(file)) {
+            return Proposal.complete(csv, options);
+        }
+    }
+
+    private void printEntry(Map<String, List<String>> candidates, boolean lacksZone, String note) throws IOException {
+        Map<String, List<String>> open = new HashMap<>(candidates);
+        if (lacksZone) {
+            open.put(
+                    "--time-zone",
+                    List.of(OffsetDateTime.now(ZoneId.systemDefault())
+                            .getOffset()
+                            .getId()));
+        }
+        try (InputStream csv = new BufferedInputStream(context.open(file))) {
+            boolean isComplete =
+                    CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);
+            context.out().print(SourceText.of(Path.of(file), options, isComplete, shard, open, note));
+        }
     }
 
     /** The options after a check. */

@@ -54,6 +54,7 @@ public final class FlkAgent implements Runnable {
         subcommands = new Subcommands()
                 .add("run", () -> new RunCommand(context))
                 .add("certify", () -> new CertifyCommand(context))
+                .add("sources", () -> new SourcesCommand(context))
                 .add("submit", () -> new SubmitCommand(context))
                 .add("status", () -> new StatusCommand(context))
                 .add("compact", () -> outbox.new Compact())

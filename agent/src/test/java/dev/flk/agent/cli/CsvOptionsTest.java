@@ -47,7 +47,7 @@ class CsvOptionsTest {
 
     private List<String> rows(byte[] file, String... options) {
         String[] all = Arrays.copyOf(options, options.length + 1);
-        all[options.length] = "--dry-run";
+        all[options.length] = "--preview";
         Ended ended = certify(file, all);
         assertThat(ended.exitCode()).as(ended.err()).isZero();
         return ended.out()
@@ -317,7 +317,7 @@ class CsvOptionsTest {
 
         assertThat(rows(file, "--only=" + only))
                 .containsExactly("1970-01-01T00:00:01Z 20.5", "1970-01-01T00:00:02Z 21.5");
-        assertThat(certify(file, "--only=" + only, "--dry-run").out())
+        assertThat(certify(file, "--only=" + only, "--preview").out())
                 .contains("skipped 1 row with an empty cell", "2 rows left out by --only");
     }
 
@@ -347,7 +347,7 @@ class CsvOptionsTest {
     void lastLineWithoutEnd_isWarnedAbout() {
         String warning = "line 3 is the last one and has no line end: if the file was cut there, its values may be cut";
         assertThat(certify("time,temp\n1,20.5\n2,21", "--print").err()).contains(warning);
-        assertThat(certify("time,temp\n1,20.5\n2,21", "--dry-run").err()).contains(warning);
+        assertThat(certify("time,temp\n1,20.5\n2,21", "--preview").err()).contains(warning);
         assertThat(certify("time,temp\n1,20.5\n2,21\n", "--print").err()).isEmpty();
         assertThat(certify("time,temp\r1,20.5\r2,21\r", "--print").err()).isEmpty();
         assertThat(certify("time,temp\n1,20.5\n2,21\nend", "--skip-last-lines=1", "--print")

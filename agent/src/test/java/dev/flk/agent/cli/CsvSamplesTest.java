@@ -3,10 +3,16 @@ package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.follow.Source;
+import dev.flk.agent.follow.Source.Shard;
+import dev.flk.agent.follow.SourcesFile;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,6 +21,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -121,9 +128,9 @@ class CsvSamplesTest {
                 "units.csv | --time TIMESTAMP --value AirTemp,RH --skip-rows-after-header 1 | 40 | 2026-02-03T09:00:00Z | 2026-02-03T09:39:00Z | RH \"40\" read as 40.0",
                 "status.csv | --time time --value power --missing ERR | 36 | 2026-02-03T09:00:00Z | 2026-02-03T09:39:00Z | \"21.400\" read as 21.4",
             })
-    void dryRun_readableFile_showsWhatItUnderstood(
-            String file, String options, int rows, String first, String last, String value) {
-        Ended ended = certify(file, options(options), "--dry-run");
+    void preview_readableFile_showsWhatItUnderstood_andAnEntryThatCertifiesTheSame(
+            String file, String options, int rows, String first, String last, String value) throws Exception {
+        Ended ended = certify(file, options(options), "--preview");
 
         assertThat(ended.exitCode()).as(ended.err()).isZero();
         assertThat(ended.out())
@@ -131,6 +138,55 @@ class CsvSamplesTest {
                 .containsPattern("(?m)^first .* read as " + first.replace("+", "\\+") + "$")
                 .containsPattern("(?m)^last .* read as " + last.replace("+", "\\+") + "$")
                 .contains(value);
+        if (!options.contains("--sort")) {
+            assertThat(certifyBy(ended.out(), "golden"))
+                    .isEqualTo(certify(file, options(options), "--print").out());
+        }
+    }
+
+    /** Certifies the sample by the entry of a preview. Returns the certificates, one per line. */
+    private String certifyBy(String preview, String shard) throws Exception {
+        String entry = preview.substring(preview.indexOf("sources:"));
+        Source source = SourcesFile.read(Files.writeString(directory.resolve("sources.yaml"), entry))
+                .get(0);
+        assertThat(source.name()).isEqualTo("sample");
+        assertThat(source.shard()).isEqualTo(new Shard.Ids(List.of(shard)));
+        try (InputStream csv = Files.newInputStream(Path.of(source.files()))) {
+            return new Certifier(List.of(shard))
+                    .certify(new CsvRows(csv, source.columns(), source.format()), source.windows()).stream()
+                            .map(each -> new String(each, StandardCharsets.UTF_8) + "\n")
+                            .collect(Collectors.joining());
+        }
+    }
+
+    /** The columns: the lines of a file, and a part of the proposal. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "time,temp,hum~2026-02-03T09:00Z,1,2~2026-02-03T09:01Z,3,4 | column: time values: [temp, hum]",
+                "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC # the times have no zone",
+                "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # format: \"MM/dd/yyyy HH:mm\" values: [v]",
+                "when,v~3/4/2026 9:00 PM,1~3/14/2026 9:00 PM,2            | format: \"M/d/yyyy h:mm a\"",
+                "v,when~5,46056.375~5,46056.376                          | column: when unit: excel",
+                "day,hour,v~2026-02-03,09:00,1~2026-02-03,09:01,2        | column: [day, hour]",
+                "time,no,v~1,7,20~1,8,21~2,7,22~2,8,23                   | values: [v] shard: {column: \"no\"}",
+                "time,v,state~1,20,on~2,21,on~3,22,off~4,23,off           | values: [v] # or shard: {column: state}",
+                "time,a,b,c,d~1,2,3,4,5~2,3,4,5,6                        | values: [a, b, c] # or others of a, b, c, d",
+                "time,v~s,m~1,20~2,21                                    | skip_rows_after_header: 1 time:",
+                "PT-7,2026-02-03T09:00Z,5~PT-7,2026-02-03T09:01Z,6       | header: false time: column: \"2\" values: [\"3\"]",
+                "time;v~2026-02-03T09:00Z;999~2026-02-03T09:01Z;1.002     | decimal separator; give grouping: \".\" or decimal: \".\" files:",
+                "temp,hum~on,off~off,on                                  | # time: its column is open",
+            })
+    void preview_withoutOptions_proposesByContent_andFails(String text, String proposal) throws Exception {
+        Path file = Files.writeString(directory.resolve("sample"), text.replace('~', '\n') + "\n");
+
+        Ended ended = new Cli(directory).unwatched().run("certify", "--preview", file.toString());
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.err()).contains("there is no column timestamp");
+        assertThat(ended.out().replaceAll("\\s+", " ")).contains(proposal);
     }
 
     @ParameterizedTest
@@ -174,26 +230,13 @@ class CsvSamplesTest {
     }
 
     @Test
-    void dryRun_shardColumn_showsTheShards() {
+    void preview_shardColumn_showsTheShards() {
         assertThat(certify(
                                 "several-sensors.csv",
                                 options("--time time --value temp --shard-column sensor"),
-                                "--dry-run")
+                                "--preview")
                         .out())
                 .contains("6 rows in 2 windows, 2 of them short", "2 shards, each", "20.3  hall-1");
-    }
-
-    @Test
-    void dryRun_endsWithTheWholeLineThatFollowsTheFile() {
-        Ended ended = certify(
-                "date-and-time-german.csv",
-                options("--time Datum,Uhrzeit --value Wert --time-format d.M.yyyy~H:mm"),
-                "--dry-run");
-
-        assertThat(ended.out())
-                .contains("flk-agent certify \\\n    --shard=golden \\\n    --time \\\n    Datum,Uhrzeit \\\n")
-                .endsWith("    'd.M.yyyy H:mm' \\\n    " + directory.resolve("sample") + " \\\n    --follow \\\n"
-                        + "    '--delimiter=;' \\\n    --decimal=, \\\n    --time-zone=UTC\n");
     }
 
     @Test
@@ -206,7 +249,7 @@ class CsvSamplesTest {
 
         Ended ended = new Cli(directory)
                 .unwatched()
-                .run("certify", "--dry-run", "--time", "time", "--value", "power", file.toString());
+                .run("certify", "--preview", "--time", "time", "--value", "power", file.toString());
 
         assertThat(ended.exitCode()).as(ended.err()).isZero();
         assertThat(ended.out()).contains("50000 rows in 167 windows");
