@@ -14,7 +14,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
 /**
@@ -125,30 +124,24 @@ public final class CsvOptions {
             description = "The column that names the shard of each row. Each shard has windows of its own.")
     public @Nullable String shardColumn;
 
-    @ArgGroup(exclusive = true)
-    public WindowOptions window = new WindowOptions();
+    @Option(
+            names = "--window",
+            paramLabel = "ROWS",
+            description = "The number of rows in a window (default: 300 for one or two columns of values, 1,500 for"
+                    + " three).")
+    public @Nullable Integer windowRows;
+
+    @Option(
+            names = "--window-time",
+            paramLabel = "DURATION",
+            description = "Divide by time instead, such as 6h; the epoch of a window is its number since 1970.")
+    public @Nullable String windowTime;
 
     @Option(
             names = "--first-epoch",
             paramLabel = "N",
             description = "The epoch of the first window, unless --window-time is given (default: 0).")
     public long firstEpoch;
-
-    /** The size of a window, by rows or by time. */
-    public static final class WindowOptions {
-        @Option(
-                names = "--window",
-                paramLabel = "ROWS",
-                description = "The number of rows in a window (default: 300 for one or two columns of values, 1,500 for"
-                        + " three).")
-        public @Nullable Integer rows;
-
-        @Option(
-                names = "--window-time",
-                paramLabel = "DURATION",
-                description = "Divide by time instead, such as 6h; the epoch of a window is its number since 1970.")
-        public @Nullable String time;
-    }
 
     /** Returns the columns to read. */
     public Columns columns() {
@@ -276,12 +269,15 @@ public final class CsvOptions {
 
     /** Returns the division into windows. */
     public Windows windows() {
-        if (window.time == null) {
-            return window.rows == null ? Windows.byValues(firstEpoch) : Windows.byCount(window.rows, firstEpoch);
+        if (windowTime != null && windowRows != null) {
+            throw new IllegalArgumentException("--window counts rows and --window-time is a length; give one of them");
+        }
+        if (windowTime == null) {
+            return windowRows == null ? Windows.byValues(firstEpoch) : Windows.byCount(windowRows, firstEpoch);
         }
         Duration length;
         try {
-            length = Quantities.duration(window.time);
+            length = Quantities.duration(windowTime);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("--window-time: the value is " + e.getMessage(), e);
         }

@@ -46,33 +46,31 @@ public final class Proposal {
     private static final Pattern TIME = Pattern.compile(DATE + "(?:(?<between> |T|, )(?<time>" + TIME_OF_DAY + "))?");
 
     private final CsvOptions options;
-    private final List<String> header;
+    private final List<String> header = new ArrayList<>();
     private final List<List<String>> rows = new ArrayList<>();
     private final Map<String, List<String>> open = new LinkedHashMap<>();
     private char delimiter;
 
-    private Proposal(CsvOptions options, List<String> header) {
+    private Proposal(CsvOptions options) {
         this.options = options;
-        this.header = header;
     }
 
     /**
-     * Completes options by the first rows of a file. The caller closes the stream. Returns the candidates of what
-     * remains open, by option, such as {@code dd/MM/yyyy} and {@code MM/dd/yyyy} of {@code --time-format}; an option
-     * may have no candidate. Returns nothing if no row can be read.
+     * Completes options by the first rows of a file. The caller closes the stream. Returns, by option, the values that
+     * remain possible, such as {@code dd/MM/yyyy} and {@code MM/dd/yyyy} of {@code --time-format}. Returns nothing if
+     * no row can be read.
      */
-    public static Optional<Map<String, List<String>>> complete(InputStream csv, CsvOptions options) throws IOException {
-        Proposal proposal = new Proposal(options, new ArrayList<>());
+    public static Map<String, List<String>> complete(InputStream csv, CsvOptions options) throws IOException {
+        Proposal proposal = new Proposal(options);
         try {
             proposal.read(csv);
         } catch (MalformedCsv e) {
             // the rows before the mistake suffice
         }
-        if (proposal.rows.isEmpty()) {
-            return Optional.empty();
+        if (!proposal.rows.isEmpty()) {
+            proposal.complete();
         }
-        proposal.complete();
-        return Optional.of(proposal.open);
+        return proposal.open;
     }
 
     private void read(InputStream csv) throws IOException, MalformedCsv {
@@ -106,8 +104,9 @@ public final class Proposal {
     private void complete() {
         skipUnits();
         List<Integer> times = times();
+        open.put("--shard-column", List.of());
         if (times.isEmpty() && header.size() > 1) {
-            open.put("--time", List.of());
+            open.put("--time", header);
         }
         if (times.isEmpty()) {
             return;
@@ -137,7 +136,7 @@ public final class Proposal {
                     .toList());
             options.values = numeric.stream().limit(CsvColumns.MOST_VALUES).toList();
             if (numeric.size() > CsvColumns.MOST_VALUES) {
-                open.put("--value", numeric);
+                open.put("--value", numeric.subList(CsvColumns.MOST_VALUES, numeric.size()));
             }
         }
     }

@@ -14,7 +14,7 @@ import dev.flk.agent.certify.Proposal;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.follow.Position;
-import dev.flk.agent.follow.SourceMessages;
+import dev.flk.agent.follow.SourceMembers;
 import dev.flk.agent.follow.SourceText;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
@@ -32,7 +32,6 @@ import java.nio.file.Path;
 import java.time.OffsetDateTime;
 import java.time.ZoneId;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -230,11 +229,10 @@ final class CertifyCommand implements Callable<Integer> {
             context.out().print(Preview.of(file, rows, how.windows()).text());
             rows.lastMayBeCut().ifPresent(context::complain);
             if (hasEntry) {
-                boolean lacksZone = rows.settle(options);
                 context.out().println();
                 context.out().println("An entry for SOURCES_FILE, if all of this is right:");
-                context.out().println();
-                printEntry(proposed().orElse(Map.of()), lacksZone, rows.shownFirst());
+                String note = settle(rows);
+                printEntry(proposed(), note);
             }
         } catch (MalformedCsv e) {
             if (hasEntry) {
@@ -245,48 +243,49 @@ final class CertifyCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** Prints an entry with what the content of the file suggests, and what remains open. */
+    /** Prints an entry with what the content of the file suggests, and what remains open, if a row can be read. */
     private void propose() throws IOException {
-        Optional<Map<String, List<String>>> open = proposed();
+        Map<String, List<String>> open = proposed();
         if (open.isEmpty()) {
             return;
         }
         String note;
-        boolean lacksZone = false;
         Checked how = checked();
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
             how.windows().cut(rows, window -> {});
-            lacksZone = rows.settle(options);
-            note = rows.shownFirst();
+            note = settle(rows);
         } catch (MalformedCsv e) {
-            note = "open: " + SourceMessages.inFile(String.valueOf(e.getMessage()));
+            note = "open: " + SourceMembers.inFile(String.valueOf(e.getMessage()));
         }
         context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
-        context.out().println();
-        printEntry(open.get(), lacksZone, note);
+        printEntry(open, note);
     }
 
-    /** Completes the options by the content of the file, and returns what remains open, if a row can be read. */
-    private Optional<Map<String, List<String>>> proposed() throws IOException {
+    /** Completes the options by the content of the file, and returns what remains open. */
+    private Map<String, List<String>> proposed() throws IOException {
         try (InputStream csv = context.open(file)) {
             return Proposal.complete(csv, options);
         }
     }
 
-    private void printEntry(Map<String, List<String>> candidates, boolean lacksZone, String note) throws IOException {
-        Map<String, List<String>> open = new HashMap<>(candidates);
-        if (lacksZone) {
-            open.put(
-                    "--time-zone",
-                    List.of(OffsetDateTime.now(ZoneId.systemDefault())
-                            .getOffset()
-                            .getId()));
-        }
+    /** Sets the options that the rows settled, and returns how the first row was read. */
+    private String settle(CsvRows rows) {
+        String offset = OffsetDateTime.now(ZoneId.systemDefault()).getOffset().getId();
+        return rows.shownFirst()
+                + (rows.settle(options)
+                        ? "; the times have no zone: zone: UTC is assumed"
+                                + (offset.equals("Z") ? "" : ", or zone: \"" + offset + "\", as on this machine")
+                        : "");
+    }
+
+    private void printEntry(Map<String, List<String>> open, String note) throws IOException {
         try (InputStream csv = new BufferedInputStream(context.open(file))) {
             boolean isComplete =
                     CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);
-            context.out().print(SourceText.of(Path.of(file), options, isComplete, shard, open, note));
+            context.out().println();
+            context.out()
+                    .print(SourceText.of(Path.of(file), options, isComplete, Optional.ofNullable(shard), open, note));
         }
     }
 

@@ -9,7 +9,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Globs.Found;
 import dev.flk.agent.follow.Source;
-import dev.flk.agent.follow.SourceMessages;
+import dev.flk.agent.follow.SourceMembers;
 import dev.flk.agent.follow.SourcesFile;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.IoMessages;
@@ -102,14 +102,14 @@ final class SourcesCommand implements Runnable {
                             : "shard " + String.join(", ", ids)));
             return Optional.empty();
         } catch (MalformedCsv | IllegalArgumentException e) {
-            return Optional.of(file + ": " + SourceMessages.inFile(String.valueOf(e.getMessage())));
+            return Optional.of(file + ": " + SourceMembers.inFile(String.valueOf(e.getMessage())));
         }
     }
 
     private static String windows(Source source) {
         return source.windows() instanceof Windows.ByTime time
                 ? "of " + time.length().toString().substring(2).toLowerCase(Locale.ROOT)
-                : SourceMessages.inFile(source.windows()
+                : SourceMembers.inFile(source.windows()
                         .choice(source.columns().values().size())
                         .orElse("of " + ((Windows.ByCount) source.windows()).rowsPerWindow() + " rows"));
     }

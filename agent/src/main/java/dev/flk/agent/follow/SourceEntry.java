@@ -13,153 +13,138 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
 
-/** An entry of a file of sources. Its members mean what the options of {@code certify} mean. Collects its mistakes. */
+/** An entry of a file of sources. Reports each mistake with its place. */
 final class SourceEntry {
-    /** The members of an entry. */
-    static final List<String> MEMBERS = List.of(
-            "name",
-            "files",
-            "complete",
-            "encoding",
-            "delimiter",
-            "decimal",
-            "grouping",
-            "missing",
-            "header",
-            "skip_lines",
-            "skip_rows_after_header",
-            "comment",
-            "only",
-            "skip_last_lines",
-            "time",
-            "values",
-            "window",
-            "shard");
-    /** The members of {@code time}, if it is a mapping. */
-    static final List<String> TIME_MEMBERS = List.of("column", "format", "unit", "zone", "years_from");
-
     /** The value of {@code time} for a file with one column and no times. */
     static final String NO_TIME = "none";
 
+    /** The members that mean no option of {@code certify}. */
+    private static final List<String> OTHERS = List.of("name", "files", "complete", "shard", "shard.file");
+
+    private static final String TIME = "time.column";
     private static final int MOST_VALUES = 3;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,64}");
-    private static final Pattern NUMBER = Pattern.compile("0|[1-9]\\d{0,8}");
+    private static final Pattern OPTION = Pattern.compile("--[a-z-]+");
+    private static final Pattern WRONG_TYPE =
+            Pattern.compile("Invalid value for option '(--[a-z-]+)'.*: ('.*') is not an? \\w+");
 
     private final JsonLocation at;
     private final Path folder;
     private final Consumer<String> problems;
-    private final Map<String, YamlValue> members;
-    private final Map<String, YamlValue> time = new LinkedHashMap<>();
+    /** The members by name; those of a mapping have its name before theirs, as in {@code time.zone}. */
+    private final Map<String, YamlValue> members = new LinkedHashMap<>();
+
     private boolean isWrong;
 
     /**
      * Creates the entry.
      *
      * @param folder the folder of the file of sources, to which relative paths are relative
-     * @param problems receives each mistake, with its place
+     * @param problems receives each mistake
      */
     SourceEntry(YamlValue entry, Path folder, Consumer<String> problems) {
-        this.at = entry.at();
+        at = entry.at();
         this.folder = folder;
         this.problems = problems;
-        members = entry.mapping().orElse(Map.of());
-        if (members.isEmpty()) {
-            wrong(at, "a source is a mapping with the members name, files, time and values");
-        }
+        entry.mapping().forEach((name, value) -> {
+            if (!value.mapping().isEmpty()) {
+                value.mapping().forEach((inner, of) -> members.put(name + "." + inner, of));
+            } else {
+                members.put(name, value);
+            }
+        });
+    }
+
+    /** Returns the names of all members. */
+    static Stream<String> names() {
+        return Stream.concat(OTHERS.stream(), SourceMembers.OPTIONS.keySet().stream());
     }
 
     /** Returns the source; empty if the entry has a mistake. */
     Optional<Source> source() {
-        requireKnown(members, MEMBERS, "");
-        readTimeMembers();
-        String name = required("name");
-        if (!name.isEmpty() && !NAME.matcher(name).matches()) {
+        members.forEach(this::requireKnown);
+        String name = text("name");
+        if (!NAME.matcher(name).matches()) {
             wrong("name", "must have 1 to 64 letters, digits, points, hyphens or underscores, not '" + name + "'");
         }
+        boolean isComplete = isTrue("complete");
         String files = files();
-        boolean isComplete = flag("complete", false);
-        CsvOptions options = options();
-        Shard shard = shard(name, options);
+        Shard shard = shard(name);
+        List<String> arguments = arguments();
         if (isWrong) {
             return Optional.empty();
         }
         try {
+            CsvOptions options = new CsvOptions();
+            new CommandLine(options).setExpandAtFiles(false).parseArgs(arguments.toArray(String[]::new));
             Source source =
                     new Source(name, files, options.columns(), options.format(), options.windows(), shard, isComplete);
-            if (!isComplete && !source.format().filter().equals(Filter.NONE)) {
-                wrong("complete", "comment, only and skip_last_lines need complete files; add complete: true");
+            if (isComplete || source.format().filter().equals(Filter.NONE)) {
+                return Optional.of(source);
             }
-            return isWrong ? Optional.empty() : Optional.of(source);
-        } catch (IllegalArgumentException e) {
-            String message = SourceMessages.inFile(String.valueOf(e.getMessage()));
-            String member = message.split("[ :]", 2)[0];
-            wrong(place(member), message);
-            return Optional.empty();
+            wrong("complete", "comment, only and skip_last_lines need complete files; add complete: true");
+        } catch (ParameterException | IllegalArgumentException e) {
+            String message = WRONG_TYPE
+                    .matcher(String.valueOf(e.getMessage()))
+                    .replaceFirst("$1: must be a number such as 100, not $2");
+            Matcher option = OPTION.matcher(message);
+            wrong(place(option.find() ? SourceMembers.member(option.group()) : ""), SourceMembers.inFile(message));
+        }
+        return Optional.empty();
+    }
+
+    private void requireKnown(String member, YamlValue value) {
+        if (names().noneMatch(member::equals) && !member.equals("time")) {
+            String parent = member.substring(0, member.indexOf('.') + 1);
+            wrong(
+                    value.at(),
+                    "there is no member " + member + "; the members are "
+                            + names().filter(each -> each.startsWith(parent))
+                                    .map(each -> parent.isEmpty() ? each.replaceFirst("\\..*", "") : each)
+                                    .distinct()
+                                    .collect(Collectors.joining(", ")));
         }
     }
 
-    private void readTimeMembers() {
-        YamlValue value = members.get("time");
-        if (value == null) {
+    /** Returns the entry as options of {@code certify}. */
+    private List<String> arguments() {
+        boolean hasTime = !NO_TIME.equals(textOr("time", ""));
+        if (hasTime && members.containsKey("time")) {
+            members.put(TIME, value("time"));
+        }
+        if (hasTime && !members.containsKey(TIME)) {
             wrong(at, "time is missing; write the name of its column, or none for a file with one column and no times");
-        } else if (value.text().isPresent()) {
-            time.put("column", value);
-        } else {
-            time.putAll(value.mapping().orElse(Map.of()));
-            requireKnown(time, TIME_MEMBERS, " of time");
-            if (!time.containsKey("column")) {
-                wrong("time", "must be the name of a column, or a mapping with the member column");
-            }
         }
-    }
-
-    private CsvOptions options() {
-        CsvOptions options = new CsvOptions();
-        options.encoding = text("encoding");
-        options.delimiter = text("delimiter");
-        options.decimal = text("decimal");
-        options.grouping = text("grouping");
-        options.missing = texts("missing");
-        options.hasNoHeader = !flag("header", true);
-        options.skippedLines = number("skip_lines", 0);
-        options.rowsAfterHeader = number("skip_rows_after_header", 0);
-        options.comment = text("comment");
-        options.only = texts("only");
-        options.skippedLastLines = number("skip_last_lines", 0);
-        options.time = timeColumn();
-        options.timeFormat = text("format");
-        options.timeUnit = text("unit");
-        options.timeZone = text("zone");
-        options.yearsFrom = time.containsKey("years_from") ? (Integer) number("years_from", 0) : null;
-        options.values = texts("values");
-        if (options.values.isEmpty() || options.values.size() > MOST_VALUES) {
+        List<String> arguments = new ArrayList<>();
+        SourceMembers.OPTIONS.forEach((member, option) -> {
+            if (member.equals("header")) {
+                arguments.add(option + "=" + !isTrue(member));
+            } else if (member.equals(TIME) && members.containsKey(TIME)) {
+                arguments.add(option + "=" + String.join(",", value(TIME).texts()));
+            } else if (SourceMembers.LISTS.contains(member)) {
+                texts(member).forEach(text -> arguments.add(option + "=" + text));
+            } else if (members.containsKey(member)) {
+                arguments.add(option + "=" + text(member));
+            }
+        });
+        YamlValue values = value("values");
+        boolean isCountWrong = values.list().isEmpty() || values.list().size() > MOST_VALUES;
+        if (!members.containsKey("values") || (values.isList() && isCountWrong)) {
             wrong("values", "must name one to three columns, as in [temp, hum]");
         }
-        YamlValue window = value("window");
-        if (window != null && window.mapping().isPresent()) {
-            options.window.time = onlyMember("window", window, "time");
-        } else if (window != null) {
-            options.window.rows = number("window", 0);
-        }
-        return options;
-    }
-
-    private @Nullable String timeColumn() {
-        YamlValue column = value("column");
-        if (column != null && column.list().isPresent()) {
-            return String.join(",", texts("column"));
-        }
-        String name = text("column");
-        return NO_TIME.equals(name) && column != null && column.equals(members.get("time")) ? null : name;
+        return arguments;
     }
 
     private String files() {
-        String files = required("files");
-        String pattern =
-                files.startsWith("/") || files.isEmpty() ? files : Globs.literal(folder.toString()) + "/" + files;
+        String files = text("files");
+        String pattern = files.startsWith("/") ? files : Globs.literal(folder.toString()) + "/" + files;
         try {
             Globs.check(pattern);
         } catch (IllegalArgumentException e) {
@@ -168,108 +153,63 @@ final class SourceEntry {
         return pattern;
     }
 
-    private Shard shard(String name, CsvOptions options) {
-        YamlValue shard = value("shard");
-        if (shard == null || shard.mapping().isEmpty()) {
-            String id = shard == null ? name : String.valueOf(text("shard"));
-            try {
-                return new Shard.Ids(new Certifier(List.of(id)).shardIds());
-            } catch (IllegalArgumentException e) {
-                wrong("shard", String.valueOf(e.getMessage()));
-                return new Shard.Column();
+    private Shard shard(String name) {
+        if (members.containsKey("shard.column")) {
+            if (members.containsKey("shard.file")) {
+                wrong("shard.file", "is one rule for shards and shard.column is another; remove one of them");
             }
-        }
-        if (shard.mapping().get().containsKey("column")) {
-            options.shardColumn = onlyMember("shard", shard, "column");
             return new Shard.Column();
         }
-        String pattern = onlyMember("shard", shard, "file");
+        boolean isFileName = members.containsKey("shard.file");
         try {
-            return new Shard.FileName(pattern);
+            return isFileName
+                    ? new Shard.FileName(text("shard.file"))
+                    : new Shard.Ids(new Certifier(List.of(textOr("shard", name))).shardIds());
         } catch (IllegalArgumentException e) {
-            wrong(
-                    "shard",
-                    "file: '" + pattern + "' is no regular expression: "
-                            + String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
+            String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+            wrong(isFileName ? "shard.file" : "shard", (isFileName ? "is no regular expression: " : "") + why);
             return new Shard.Column();
         }
     }
 
-    private String onlyMember(String mapping, YamlValue value, String name) {
-        Map<String, YamlValue> all = value.mapping().orElse(Map.of());
-        requireKnown(all, List.of(name), " of " + mapping);
-        Optional<String> text = Optional.ofNullable(all.get(name)).flatMap(YamlValue::text);
-        if (text.isEmpty()) {
-            wrong(mapping, "must have the member " + name + " with a text");
-        }
-        return text.orElse("");
+    private YamlValue value(String member) {
+        return members.getOrDefault(member, new YamlValue(at, ""));
     }
 
-    private @Nullable YamlValue value(String member) {
-        YamlValue value = members.get(member);
-        return value == null ? time.get(member) : value;
+    private JsonLocation place(String member) {
+        return value(member).at();
     }
 
-    private @Nullable String text(String member) {
+    private String text(String member) {
         YamlValue value = value(member);
-        if (value != null && value.text().isEmpty()) {
+        if (!members.containsKey(member)) {
+            wrong(at, member + " is missing");
+        } else if (value.isList() || value.texts().isEmpty()) {
             wrong(member, "must be one text");
         }
-        return value == null ? null : value.text().orElse("");
+        return String.join("", value.texts());
     }
 
-    private String required(String member) {
-        String text = text(member);
-        if (text == null) {
-            wrong(at, member + " is missing");
-        }
-        return text == null ? "" : text;
+    private String textOr(String member, String otherwise) {
+        return members.containsKey(member) ? text(member) : otherwise;
     }
 
     private List<String> texts(String member) {
         YamlValue value = value(member);
-        List<String> texts = new ArrayList<>();
-        for (YamlValue each :
-                value == null ? List.<YamlValue>of() : value.list().orElse(List.of())) {
-            each.text().ifPresentOrElse(texts::add, () -> wrong(each.at(), member + ": must be a list of texts"));
-        }
-        if (value != null && value.list().isEmpty()) {
+        if (members.containsKey(member)
+                && (!value.isList() || value.texts().size() < value.list().size())) {
             wrong(member, "must be a list of texts, such as [a, b]");
         }
-        return texts;
+        return value.isList() ? value.texts() : List.of();
     }
 
-    private int number(String member, int otherwise) {
-        String text = text(member);
-        if (text == null) {
-            return otherwise;
-        }
-        if (!NUMBER.matcher(text).matches()) {
-            wrong(member, "must be a number such as 100, not '" + text + "'");
-            return otherwise;
-        }
-        return Integer.parseInt(text);
-    }
-
-    private boolean flag(String member, boolean otherwise) {
-        String text = text(member);
-        if (text != null && !text.equals("true") && !text.equals("false")) {
+    /** Returns whether {@code complete} or {@code header} is true; a file has a header if nothing else is said. */
+    private boolean isTrue(String member) {
+        String text = textOr(member, String.valueOf(member.equals("header")));
+        if (!text.equals("true") && !text.equals("false")) {
             wrong(member, "must be true or false, not '" + text + "'");
         }
-        return text == null ? otherwise : text.equals("true");
-    }
-
-    private void requireKnown(Map<String, YamlValue> mapping, List<String> known, String of) {
-        mapping.forEach((name, value) -> {
-            if (!known.contains(name)) {
-                wrong(value.at(), "there is no member " + name + of + "; the members are " + String.join(", ", known));
-            }
-        });
-    }
-
-    private JsonLocation place(String member) {
-        YamlValue value = value(member);
-        return value == null ? at : value.at();
+        return text.equals("true");
     }
 
     private void wrong(String member, String what) {
@@ -278,9 +218,7 @@ final class SourceEntry {
 
     private void wrong(JsonLocation place, String what) {
         isWrong = true;
-        String name = Optional.ofNullable(members.get("name"))
-                .flatMap(YamlValue::text)
-                .orElse("");
+        String name = String.join("", value("name").texts());
         problems.accept(YamlValue.place(place) + (name.isEmpty() ? "" : "source " + name + ": ") + what);
     }
 }

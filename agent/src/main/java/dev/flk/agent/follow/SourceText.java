@@ -1,149 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import static dev.flk.agent.follow.SourceMessages.quoted;
-
 import dev.flk.agent.certify.CsvOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** The text of an entry of a file of sources, for users to complete and to copy. */
 public final class SourceText {
     private static final int WIDTH = 76;
     private static final int MOST_CANDIDATES = 3;
     private static final int LONGEST_NAME = 64;
-    private static final String MEMBER = "    ";
-    private static final String TIME_MEMBER = "      ";
 
-    private final StringBuilder text = new StringBuilder();
-    private final Map<String, List<String>> open;
+    private final StringBuilder text = new StringBuilder("sources:\n");
 
-    private SourceText(Map<String, List<String>> open) {
-        this.open = open;
-    }
+    private SourceText() {}
 
     /**
      * Returns a file of sources with one entry.
      *
-     * @param shard the shard; null for the name of the source
-     * @param open the candidates of options that are not settled, or of others than those that are set
-     * @param note a comment; empty for none
+     * @param shard the shard; empty for the name of the source
+     * @param open by option, values that are possible instead of the one that is set, or that one is to be chosen from
+     * @param note a comment
      */
     public static String of(
             Path file,
             CsvOptions options,
             boolean isComplete,
-            @Nullable String shard,
+            Optional<String> shard,
             Map<String, List<String>> open,
             String note) {
-        return new SourceText(open).entry(file.toAbsolutePath().normalize(), options, isComplete, shard, note);
-    }
-
-    private String entry(Path file, CsvOptions options, boolean isComplete, @Nullable String shard, String note) {
-        String name = String.valueOf(file.getFileName())
+        SourceText entry = new SourceText();
+        Path absolute = file.toAbsolutePath().normalize();
+        String name = String.valueOf(absolute.getFileName())
                 .replaceFirst("\\.(csv|tsv|txt)(\\.gz)?$", "")
                 .replaceAll("[^A-Za-z0-9._-]+", "-");
-        text.append("sources:\n  - name: ")
-                .append(quoted(name.substring(0, Math.min(LONGEST_NAME, name.length()))))
-                .append('\n');
-        comment(MEMBER, note);
-        member(MEMBER, "files", Globs.literal(file.toString()));
-        line(MEMBER, "complete: " + isComplete);
+        entry.line(
+                "  - ", SourceMembers.line("name", List.of(name.substring(0, Math.min(LONGEST_NAME, name.length())))));
+        entry.comment("    ", note);
+        entry.line("    ", SourceMembers.line("files", List.of(Globs.literal(absolute.toString()))));
+        entry.line("    ", "complete: " + isComplete);
         if (!isComplete) {
-            comment(MEMBER, "or complete: true, if no file grows after it appears");
+            entry.comment("    ", "or complete: true, if no file grows after it appears");
         }
-        member(MEMBER, "encoding", options.encoding);
-        member(MEMBER, "delimiter", options.delimiter);
-        member(MEMBER, "decimal", options.decimal);
-        member(MEMBER, "grouping", options.grouping);
-        list("missing", options.missing);
-        if (options.hasNoHeader) {
-            line(MEMBER, "header: false");
-        }
-        number("skip_lines", options.skippedLines);
-        number("skip_rows_after_header", options.rowsAfterHeader);
-        member(MEMBER, "comment", options.comment);
-        list("only", options.only);
-        number("skip_last_lines", options.skippedLastLines);
-        time(options);
-        list("values", options.values);
-        if (open.containsKey("--value")) {
-            comment(MEMBER, "or others of " + String.join(", ", open.getOrDefault("--value", List.of())));
-        }
-        number("window", options.window.rows == null ? 0 : options.window.rows);
-        if (options.window.time != null) {
-            line(MEMBER, "window: {time: " + options.window.time + "}");
-        }
-        if (options.shardColumn != null) {
-            line(MEMBER, "shard: {column: " + quoted(options.shardColumn) + "}");
-        } else {
-            member(MEMBER, "shard", shard);
-            candidates(MEMBER, "--shard-column", "or shard: {column: %s}");
-        }
-        return text.toString();
+        CommandSpec spec = CommandSpec.forAnnotatedObject(options);
+        SourceMembers.OPTIONS.forEach((member, option) ->
+                entry.member(member, spec.findOption(option).<Object>getValue(), open.getOrDefault(option, List.of())));
+        shard.ifPresent(id -> entry.line("    ", SourceMembers.line("shard", List.of(id))));
+        return entry.text.toString();
     }
 
-    private void time(CsvOptions options) {
-        if (options.time == null) {
-            line(MEMBER, open.containsKey("--time") ? "# time: its column is open" : "time: " + SourceEntry.NO_TIME);
-            return;
+    private void member(String member, @Nullable Object value, List<String> candidates) {
+        String indent = member.startsWith("time.") ? "      " : "    ";
+        List<String> values = values(value).stream()
+                .flatMap(each -> Stream.of(member.equals("time.column") ? each.split(",", -1) : new String[] {each}))
+                .toList();
+        if (member.equals("time.column")) {
+            line("    ", values.isEmpty() && candidates.isEmpty() ? "time: " + SourceEntry.NO_TIME : "time:");
         }
-        line(MEMBER, "time:");
-        line(
-                TIME_MEMBER,
-                "column: "
-                        + (options.time.indexOf(',') < 0
-                                ? quoted(options.time)
-                                : flow(List.of(options.time.split(",", -1)))));
-        member(TIME_MEMBER, "format", options.timeFormat);
-        candidates(TIME_MEMBER, "--time-format", "format: %s");
-        member(TIME_MEMBER, "unit", options.timeUnit);
-        candidates(TIME_MEMBER, "--time-unit", "unit: %s");
-        member(TIME_MEMBER, "zone", options.timeZone);
-        for (String offset : open.getOrDefault("--time-zone", List.of())) {
-            comment(
-                    TIME_MEMBER,
-                    "the times have no zone; "
-                            + (offset.equals("Z")
-                                    ? "write the offset of the clock if it has another"
-                                    : "or zone: " + quoted(offset) + ", as on this machine"));
-        }
-        if (options.yearsFrom != null) {
-            line(TIME_MEMBER, "years_from: " + options.yearsFrom);
-        }
-    }
-
-    private void candidates(String indent, String option, String form) {
-        List<String> candidates = open.getOrDefault(option, List.of());
-        candidates.stream()
-                .limit(MOST_CANDIDATES)
-                .map(each -> form.formatted(quoted(each)))
-                .forEach(each -> comment(indent, each));
-    }
-
-    private void member(String indent, String name, @Nullable String value) {
-        if (value != null) {
-            line(indent, name + ": " + quoted(value));
-        }
-    }
-
-    private void list(String name, List<String> values) {
         if (!values.isEmpty()) {
-            line(MEMBER, name + ": " + flow(values));
+            line(indent, member.equals("header") ? "header: false" : SourceMembers.line(member, values));
+        }
+        String or = values.isEmpty() ? "" : "or ";
+        for (String each : candidates.subList(0, Math.min(MOST_CANDIDATES, candidates.size()))) {
+            comment(indent, or + SourceMembers.line(member, List.of(each)));
+            or = "or ";
         }
     }
 
-    private static String flow(List<String> values) {
-        return values.stream().map(SourceMessages::quoted).collect(Collectors.joining(", ", "[", "]"));
-    }
-
-    private void number(String name, int value) {
-        if (value != 0) {
-            line(MEMBER, name + ": " + value);
+    /** Returns the texts of an option; none if it has its default. */
+    private static List<String> values(@Nullable Object value) {
+        if (value instanceof List<?> list) {
+            return list.stream().map(String::valueOf).toList();
         }
+        return value == null || value.equals(0) || value.equals(false) ? List.of() : List.of(value.toString());
     }
 
     private void line(String indent, String line) {
@@ -151,16 +85,14 @@ public final class SourceText {
     }
 
     private void comment(String indent, String comment) {
-        StringBuilder line = new StringBuilder();
+        StringBuilder line = new StringBuilder("#");
         for (String word : comment.split("[ \n]+", -1)) {
-            if (!line.isEmpty() && line.length() + word.length() + indent.length() > WIDTH) {
-                line(indent, "#" + line);
-                line.setLength(0);
+            if (line.length() > 1 && line.length() + word.length() + indent.length() > WIDTH) {
+                line(indent, line.toString());
+                line.setLength(1);
             }
-            line.append(word.isEmpty() ? "" : " ").append(word);
+            line.append(' ').append(word);
         }
-        if (!line.isEmpty()) {
-            line(indent, "#" + line);
-        }
+        line(indent, line.toString());
     }
 }

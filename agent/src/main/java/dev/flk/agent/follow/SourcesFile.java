@@ -16,8 +16,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -68,19 +66,17 @@ public final class SourcesFile {
         Set<String> names = new HashSet<>();
         try {
             YamlValue root = YamlValue.read(text);
-            Map<String, YamlValue> members = root.mapping().orElse(Map.of());
-            Optional<List<YamlValue>> entries =
-                    Optional.ofNullable(members.get("sources")).flatMap(YamlValue::list);
-            if (entries.isEmpty() || members.size() > 1) {
+            YamlValue entries = root.mapping().get("sources");
+            if (entries == null || !entries.isList() || root.mapping().size() > 1) {
                 throw new BadYaml(root.at(), "the file must have one member, sources, with a list of sources");
             }
-            if (entries.get().size() > MOST_SOURCES) {
+            if (entries.list().size() > MOST_SOURCES) {
                 throw new BadYaml(
                         root.at(),
-                        "the file has " + entries.get().size() + " sources, but at most " + MOST_SOURCES
+                        "the file has " + entries.list().size() + " sources, but at most " + MOST_SOURCES
                                 + " are supported");
             }
-            for (YamlValue entry : entries.get()) {
+            for (YamlValue entry : entries.list()) {
                 new SourceEntry(entry, file.resolveSibling(""), problems::add)
                         .source()
                         .ifPresent(source -> {

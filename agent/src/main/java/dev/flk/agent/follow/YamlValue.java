@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.yaml.snakeyaml.error.Mark;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
@@ -96,17 +95,27 @@ record YamlValue(JsonLocation at, Object value) {
         return "line " + at.getLineNr() + ", column " + at.getColumnNr() + ": ";
     }
 
-    Optional<String> text() {
-        return value instanceof String text ? Optional.of(text) : Optional.empty();
+    /** Returns the members of a mapping; none if the value is not a mapping. */
+    @SuppressWarnings("unchecked")
+    Map<String, YamlValue> mapping() {
+        return value instanceof Map<?, ?> map ? (Map<String, YamlValue>) map : Map.of();
     }
 
-    @SuppressWarnings("unchecked")
-    Optional<List<YamlValue>> list() {
-        return value instanceof List<?> list ? Optional.of((List<YamlValue>) list) : Optional.empty();
+    boolean isList() {
+        return value instanceof List;
     }
 
+    /** Returns the items of a list; none if the value is not a list. */
     @SuppressWarnings("unchecked")
-    Optional<Map<String, YamlValue>> mapping() {
-        return value instanceof Map<?, ?> map ? Optional.of((Map<String, YamlValue>) map) : Optional.empty();
+    List<YamlValue> list() {
+        return value instanceof List<?> list ? (List<YamlValue>) list : List.of();
+    }
+
+    /** Returns the text, or the texts of a list; none if the value has anything else. */
+    List<String> texts() {
+        List<YamlValue> values = isList() ? list() : List.of(this);
+        return values.stream().allMatch(each -> each.value instanceof String)
+                ? values.stream().map(each -> (String) each.value).toList()
+                : List.of();
     }
 }

@@ -166,18 +166,18 @@ class CsvSamplesTest {
             quoteCharacter = '`',
             value = {
                 "time,temp,hum~2026-02-03T09:00Z,1,2~2026-02-03T09:01Z,3,4 | column: time values: [temp, hum]",
-                "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC # the times have no zone",
-                "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # format: \"MM/dd/yyyy HH:mm\" values: [v]",
+                "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC values",
+                "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # or format: \"MM/dd/yyyy HH:mm\" values: [v]",
                 "when,v~3/4/2026 9:00 PM,1~3/14/2026 9:00 PM,2            | format: \"M/d/yyyy h:mm a\"",
                 "v,when~5,46056.375~5,46056.376                          | column: when unit: excel",
                 "day,hour,v~2026-02-03,09:00,1~2026-02-03,09:01,2        | column: [day, hour]",
                 "time,no,v~1,7,20~1,8,21~2,7,22~2,8,23                   | values: [v] shard: {column: \"no\"}",
-                "time,v,state~1,20,on~2,21,on~3,22,off~4,23,off           | values: [v] # or shard: {column: state}",
-                "time,a,b,c,d~1,2,3,4,5~2,3,4,5,6                        | values: [a, b, c] # or others of a, b, c, d",
+                "time,v,state~1,20,on~2,21,on~3,22,off~4,23,off           | values: [v] # shard: {column: state}",
+                "time,a,b,c,d~1,2,3,4,5~2,3,4,5,6                        | values: [a, b, c] # or values: [d]",
                 "time,v~s,m~1,20~2,21                                    | skip_rows_after_header: 1 time:",
                 "PT-7,2026-02-03T09:00Z,5~PT-7,2026-02-03T09:01Z,6       | header: false time: column: \"2\" values: [\"3\"]",
                 "time;v~2026-02-03T09:00Z;999~2026-02-03T09:01Z;1.002     | decimal separator; give grouping: \".\" or decimal: \".\" files:",
-                "temp,hum~on,off~off,on                                  | # time: its column is open",
+                "temp,hum~on,off~off,on                                  | time: # column: temp # or column: hum",
             })
     void preview_withoutOptions_proposesByContent_andFails(String text, String proposal) throws Exception {
         Path file = Files.writeString(directory.resolve("sample"), text.replace('~', '\n') + "\n");

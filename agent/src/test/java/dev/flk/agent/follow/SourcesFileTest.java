@@ -19,6 +19,7 @@ import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -105,8 +106,8 @@ class SourcesFileTest {
             quoteCharacter = '`',
             value = {
                 "time: t     | time: t\\n    speed: 1          | line 5, column 5: source a: | there is no member speed; the members are name, files",
-                "time: t     | time: {column: t, form: x}      | line 4, column 23: source a: | there is no member form of time; the members are column, format",
-                "time: t     | time: {format: yyyy}            | line 4, column 5: source a: | time: must be the name of a column, or a mapping with the member column",
+                "time: t     | time: {column: t, form: x}      | line 4, column 23: source a: | there is no member time.form; the members are time.column, time.format",
+                "time: t     | time: {format: yyyy}            | line 2, column 5: source a: | time is missing; write the name of its column",
                 "time: t     | header: true                    | line 2, column 5: source a: | time is missing; write the name of its column, or none",
                 "name: a     | name: a/b                       | line 2, column 5: source a/b: | name: must have 1 to 64 letters, digits, points, hyphens or underscores",
                 "name: a     | name: a\\n    name: b           | line 3, column 5: | name occurs twice; remove one of them",
@@ -121,10 +122,10 @@ class SourcesFileTest {
                 "time: t     | time: t\\n    complete: yes     | line 5, column 5: source a: | complete: must be true or false, not 'yes'",
                 "time: t     | time: t\\n    comment: '#'      | line 2, column 5: source a: | complete: comment, only and skip_last_lines need complete files; add complete: true",
                 "time: t     | time: t\\n    window: 1_000     | line 5, column 5: source a: | window: must be a number such as 100, not '1_000'",
-                "time: t     | time: t\\n    window: {time: 6} | line 5, column 5: source a: | window: {time: …}: the value is not a duration; write it like",
-                "time: t     | time: t\\n    window: {rows: 6} | line 5, column 14: source a: | there is no member rows of window",
-                "time: t     | time: t\\n    shard: {file: (}  | line 5, column 5: source a: | shard: file: '(' is no regular expression",
-                "time: t     | time: t\\n    skip_lines: -1    | line 5, column 5: source a: | skip_lines: must be a number such as 100, not '-1'",
+                "time: t     | time: t\\n    window: {time: 6} | line 5, column 14: source a: | time in window: the value is not a duration; write it like",
+                "time: t     | time: t\\n    window: {rows: 6} | line 5, column 14: source a: | there is no member window.rows; the members are window.time",
+                "time: t     | time: t\\n    shard: {file: (}  | line 5, column 13: source a: | shard.file: is no regular expression",
+                "time: t     | time: t\\n    skip_lines: -1    | line 5, column 5: source a: | skip_lines: must be at least 0, not -1",
                 "time: t     | time: {column: t, zone: CET}    | line 4, column 23: source a: | zone in time: 'CET' may be meant with or without",
                 "values: [v] | values: v                       | line 5, column 5: source a: | values: must be a list of texts, such as [a, b]",
                 "values: [v] | values: [a, b, c, d]            | line 5, column 5: source a: | values: must name one to three columns",
@@ -142,6 +143,30 @@ class SourcesFileTest {
                 .isThrownBy(() -> read(text))
                 .withMessageStartingWith(directory.resolve("sources.yaml") + ", " + place)
                 .withMessageContaining(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "give --grouping \"'\" if the apostrophe groups thousands | give grouping: \"'\" if the apostrophe groups thousands",
+                "give --decimal . or --decimal ,          | give decimal: \".\" or decimal: \",\"",
+                "give the --delimiter                     | give the delimiter",
+                "give --time-unit ms, or --time-unit s for seconds | give unit: ms, or unit: s for seconds",
+                "--time-unit is for numbers               | unit in time is for numbers",
+                "such as --time-zone +01:00               | such as zone: \"+01:00\"",
+                "skip it with --skip-rows-after-header 1  | skip it with skip_rows_after_header: 1",
+                "--skip-lines is 5                        | skip_lines is 5",
+                "give --shard-column no, or --only \"a=b\" | give shard: {column: \"no\"}, or only: [\"a=b\"]",
+                "no row has what --only requires, so      | no row has what only requires, so",
+                "sort the file, or use --sort             | sort the file",
+                "use --no-header with numbers             | use header: false with numbers",
+                "choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]], or | choose others with time and values, or",
+                "another --window-time                    | another time in window",
+            })
+    void inFile_options_becomeMembers(String message, String inFile) {
+        assertThat(SourceMembers.inFile(message)).isEqualTo(inFile);
     }
 
     @Test
@@ -162,8 +187,15 @@ class SourcesFileTest {
     void schema_listsTheMembersThatAreRead() throws Exception {
         JsonNode entry = new ObjectMapper().readTree(SCHEMA.toFile()).at("/properties/sources/items");
 
-        assertThat(names(entry.path("properties"))).isEqualTo(SourceEntry.MEMBERS);
-        assertThat(names(entry.at("/properties/time/anyOf/1/properties"))).isEqualTo(SourceEntry.TIME_MEMBERS);
+        assertThat(names(entry.path("properties")))
+                .containsExactlyInAnyOrderElementsOf(SourceEntry.names()
+                        .map(name -> name.replaceFirst("\\..*", ""))
+                        .collect(Collectors.toSet()));
+        assertThat(names(entry.at("/properties/time/anyOf/1/properties")))
+                .map(name -> "time." + name)
+                .isEqualTo(SourceEntry.names()
+                        .filter(name -> name.startsWith("time."))
+                        .toList());
         assertThat(entry.path("additionalProperties").isBoolean()).isTrue();
     }
 
