@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -24,7 +23,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A proposal of the options that a CSV lacks, by the content of its first rows: the columns of times, values and
@@ -59,21 +57,24 @@ public final class Proposal {
      * Completes options by the first rows of a file. The caller closes the stream. Returns, by option, the values that
      * remain possible, such as {@code dd/MM/yyyy} and {@code MM/dd/yyyy} of {@code --time-format}. Returns nothing if
      * no row can be read.
+     *
+     * @param isRead whether the options suffice, so that they are not changed
      */
-    public static Map<String, List<String>> complete(InputStream csv, CsvOptions options) throws IOException {
+    public static Map<String, List<String>> complete(InputStream csv, CsvOptions options, boolean isRead)
+            throws IOException {
         Proposal proposal = new Proposal(options);
         try {
-            proposal.read(csv);
+            proposal.read(csv, isRead);
         } catch (MalformedCsv e) {
             // the rows before the mistake suffice
         }
         if (!proposal.rows.isEmpty()) {
-            proposal.complete();
+            proposal.complete(isRead);
         }
         return proposal.open;
     }
 
-    private void read(InputStream csv) throws IOException, MalformedCsv {
+    private void read(InputStream csv, boolean isRead) throws IOException, MalformedCsv {
         CsvFormat format = options.format();
         CsvCells cells = new CsvCells(csv, format, false);
         delimiter = cells.dialect().delimiter();
@@ -82,8 +83,9 @@ public final class Proposal {
             return;
         }
         List<String> names = first.getFields().stream().map(String::strip).toList();
-        options.hasNoHeader |= names.stream().anyMatch(this::isTextTime)
-                || names.stream().allMatch(each -> RowParser.mayBeData(each, format, delimiter));
+        options.hasNoHeader |= !isRead
+                && (names.stream().anyMatch(this::isTextTime)
+                        || names.stream().allMatch(each -> RowParser.mayBeData(each, format, delimiter)));
         if (options.hasNoHeader) {
             rows.add(names);
             IntStream.rangeClosed(1, names.size()).mapToObj(Integer::toString).forEach(header::add);
@@ -101,33 +103,39 @@ public final class Proposal {
         }
     }
 
-    private void complete() {
-        skipUnits();
+    private void complete(boolean isRead) {
+        if (!isRead) {
+            skipUnits();
+        }
         List<Integer> times = times();
-        open.put("--shard-column", List.of());
-        if (times.isEmpty() && header.size() > 1) {
-            open.put("--time", header);
-        }
-        if (times.isEmpty()) {
-            return;
-        }
-        List<String> texts = rows.stream().map(row -> joined(row, times)).toList();
-        options.time = options.time == null ? String.join(",", names(times)) : options.time;
-        ToDoubleFunction<String> seconds = meaning(texts);
         List<Integer> others = IntStream.range(0, header.size())
                 .filter(column -> !times.contains(column))
                 .boxed()
                 .toList();
-        if (options.shardColumn == null) {
-            Optional<Integer> sensors = isIncreasing(texts, seconds)
-                    ? Optional.empty()
-                    : others.stream()
-                            .filter(column -> areSensors(column, texts, seconds))
-                            .findFirst();
-            options.shardColumn = sensors.map(header::get).orElse(null);
-            open.put(
-                    "--shard-column",
-                    names(others.stream().filter(this::isRepeatedText).toList()));
+        open.put(
+                "--shard-column",
+                options.shardColumn == null
+                        ? names(others.stream().filter(this::isRepeatedText).toList())
+                        : List.of());
+        if (times.isEmpty() && options.time == null && header.size() > 1) {
+            open.put("--time", header);
+        }
+        if (times.isEmpty() || isRead) {
+            return;
+        }
+        options.time = String.join(",", names(times));
+        List<String> texts =
+                rows.stream().map(row -> String.join(" ", cells(row, times))).toList();
+        double[] seconds = texts.stream().mapToDouble(meaning(texts)).toArray();
+        if (options.shardColumn == null && !isIncreasing(seconds)) {
+            options.shardColumn = others.stream()
+                    .filter(column -> isRepeated(column) && Sensors.areNames(texts(column), seconds))
+                    .findFirst()
+                    .map(header::get)
+                    .orElse(null);
+        }
+        if (options.shardColumn != null) {
+            open.put("--shard-column", List.of());
         }
         if (options.values.isEmpty()) {
             List<String> numeric = names(others.stream()
@@ -135,10 +143,20 @@ public final class Proposal {
                     .filter(this::isNumeric)
                     .toList());
             options.values = numeric.stream().limit(CsvColumns.MOST_VALUES).toList();
-            if (numeric.size() > CsvColumns.MOST_VALUES) {
-                open.put("--value", numeric.subList(CsvColumns.MOST_VALUES, numeric.size()));
-            }
+            open.put("--value", numeric.stream().skip(CsvColumns.MOST_VALUES).toList());
         }
+    }
+
+    private List<String> texts(int column) {
+        return rows.stream().map(row -> row.get(column)).toList();
+    }
+
+    private static List<String> cells(List<String> row, List<Integer> columns) {
+        return columns.stream().map(row::get).toList();
+    }
+
+    private List<String> names(List<Integer> columns) {
+        return cells(header, columns);
     }
 
     /** Leaves out the rows with units below the header. */
@@ -182,7 +200,7 @@ public final class Proposal {
     }
 
     private boolean isNumericTime(int column) {
-        List<String> texts = rows.stream().map(row -> row.get(column)).toList();
+        List<String> texts = texts(column);
         return texts.stream().allMatch(NumberColumn::isNumber)
                 && isSorted(texts)
                 && (TIME_NAME.matcher(header.get(column)).matches() || number(texts.get(0)) >= LEAST_TIME);
@@ -198,14 +216,6 @@ public final class Proposal {
 
     private boolean isTextTime(String cell) {
         return TIME.matcher(cell).matches() || reads(TimeFormat.ISO, List.of(cell));
-    }
-
-    private static String joined(List<String> row, List<Integer> columns) {
-        return String.join(" ", columns.stream().map(row::get).toList());
-    }
-
-    private List<String> names(List<Integer> columns) {
-        return columns.stream().map(header::get).toList();
     }
 
     /** Settles the format or unit of times if there is one candidate, and returns how times are compared. */
@@ -259,7 +269,9 @@ public final class Proposal {
     private static double seconds(TimeFormat format, String text) {
         try {
             return format.read(text)
-                    .map(written -> CsvTimes.seconds(written.local().toInstant(ZoneOffset.UTC)))
+                    .map(written -> CsvTimes.seconds(written.local()
+                            .atZone(written.zone().orElse(ZoneOffset.UTC))
+                            .toInstant()))
                     .orElse(Double.NaN);
         } catch (NotATime e) {
             return Double.NaN;
@@ -307,38 +319,23 @@ public final class Proposal {
                 + (half == null ? "" : half + "a");
     }
 
-    private boolean isIncreasing(List<String> texts, ToDoubleFunction<String> seconds) {
-        return IntStream.range(1, texts.size())
-                .allMatch(i -> seconds.applyAsDouble(texts.get(i)) > seconds.applyAsDouble(texts.get(i - 1)));
+    private static boolean isIncreasing(double[] seconds) {
+        return IntStream.range(1, seconds.length).allMatch(i -> seconds[i] > seconds[i - 1]);
     }
 
-    /** Returns whether the rows of each text of a column have times that increase, and a text repeats. */
-    private boolean areSensors(int column, List<String> texts, ToDoubleFunction<String> seconds) {
-        Map<String, Double> last = new HashMap<>();
-        boolean isRepeated = false;
-        for (int i = 0; i < rows.size(); i++) {
-            double time = seconds.applyAsDouble(texts.get(i));
-            @Nullable Double before = last.put(rows.get(i).get(column), time);
-            isRepeated |= before != null;
-            if (before != null && !(time > before)) {
-                return false;
-            }
-        }
-        return isRepeated && last.size() <= CsvRows.MOST_SHARDS && !last.containsKey("");
+    private boolean isRepeated(int column) {
+        return new HashSet<>(texts(column)).size() < rows.size() || !isNumeric(column);
     }
 
     private boolean isRepeatedText(int column) {
-        Set<String> texts =
-                new HashSet<>(rows.stream().map(row -> row.get(column)).toList());
+        Set<String> texts = new HashSet<>(texts(column));
         return !isNumeric(column) && !texts.contains("") && texts.size() > 1 && 2 * texts.size() <= rows.size();
     }
 
     private boolean isNumeric(int column) {
-        List<String> cells = rows.stream()
-                .map(row -> row.get(column))
-                .filter(cell -> !cell.isEmpty())
-                .toList();
-        return !cells.isEmpty()
-                && cells.stream().filter(NumberColumn::mayBeNumber).count() >= LEAST_NUMBERS * cells.size();
+        List<String> texts =
+                texts(column).stream().filter(text -> !text.isEmpty()).toList();
+        return !texts.isEmpty()
+                && texts.stream().filter(NumberColumn::mayBeNumber).count() >= LEAST_NUMBERS * texts.size();
     }
 }

@@ -232,7 +232,7 @@ final class CertifyCommand implements Callable<Integer> {
                 context.out().println();
                 context.out().println("An entry for SOURCES_FILE, if all of this is right:");
                 String note = settle(rows);
-                printEntry(proposed(), note);
+                printEntry(proposed(true), note);
             }
         } catch (MalformedCsv e) {
             if (hasEntry) {
@@ -245,7 +245,7 @@ final class CertifyCommand implements Callable<Integer> {
 
     /** Prints an entry with what the content of the file suggests, and what remains open, if a row can be read. */
     private void propose() throws IOException {
-        Map<String, List<String>> open = proposed();
+        Map<String, List<String>> open = proposed(false);
         if (open.isEmpty()) {
             return;
         }
@@ -262,10 +262,10 @@ final class CertifyCommand implements Callable<Integer> {
         printEntry(open, note);
     }
 
-    /** Completes the options by the content of the file, and returns what remains open. */
-    private Map<String, List<String>> proposed() throws IOException {
+    /** Completes the options, unless they suffice, by the content of the file, and returns what remains open. */
+    private Map<String, List<String>> proposed(boolean isRead) throws IOException {
         try (InputStream csv = context.open(file)) {
-            return Proposal.complete(csv, options);
+            return Proposal.complete(csv, options, isRead);
         }
     }
 

@@ -29,13 +29,14 @@ public final class SourcesFile {
 
     private static final int MOST_BYTES = 1 << 20;
     private static final int MOST_SOURCES = 1_000;
+    private static final int MOST_PROBLEMS = 50;
 
     private SourcesFile() {}
 
     /**
      * Reads the sources.
      *
-     * @throws InvalidConfig if an entry is invalid; lists all problems, each with its line and column
+     * @throws InvalidConfig if an entry is invalid; lists the problems, at most 50, each with its line and column
      * @throws IOException if the file can't be read
      */
     public static List<Source> read(Path file) throws IOException {
@@ -55,6 +56,7 @@ public final class SourcesFile {
         List<Source> sources = read(text, file.toAbsolutePath(), problems);
         if (!problems.isEmpty()) {
             throw new InvalidConfig(problems.stream()
+                    .limit(MOST_PROBLEMS)
                     .map(each -> file + ", " + Printable.of(each))
                     .toList());
         }
