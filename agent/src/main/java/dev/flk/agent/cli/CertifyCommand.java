@@ -101,9 +101,8 @@ final class CertifyCommand implements Callable<Integer> {
     static final class Target {
         @Option(
                 names = "--preview",
-                description =
-                        "Show how the file is read, its first rows, its number of windows and an entry for SOURCES_FILE; certify"
-                                + " nothing.")
+                description = "Show how the file is read, its first rows, its number of windows and an entry for"
+                        + " SOURCES_FILE; certify nothing.")
         private boolean preview;
 
         @Option(
@@ -223,7 +222,10 @@ final class CertifyCommand implements Callable<Integer> {
 
     private int preview() throws IOException, MalformedCsv {
         Checked how = checked();
-        boolean hasEntry = !options.isSorted && !file.equals("-");
+        boolean hasEntry = !options.isSorted
+                && options.firstEpoch == 0
+                && shardCount == null
+                && Files.isRegularFile(Path.of(file)); // a pipe can be read only once
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
             context.out().print(Preview.of(file, rows, how.windows()).text());

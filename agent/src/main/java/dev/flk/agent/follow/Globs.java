@@ -61,6 +61,9 @@ public final class Globs {
 
     /** Throws an {@link IllegalArgumentException} if a path with wildcards is not valid. */
     static void check(String pattern) {
+        if (components(pattern).isEmpty()) {
+            throw new IllegalArgumentException("it names no file");
+        }
         for (String component : components(pattern)) {
             if (component.contains("**")) {
                 throw new IllegalArgumentException("** is not supported; write one * for each directory");

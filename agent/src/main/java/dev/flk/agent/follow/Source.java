@@ -71,11 +71,12 @@ public record Source(
             @Override
             public List<String> ids(Path file) {
                 Matcher matcher = Pattern.compile(pattern).matcher(String.valueOf(file.getFileName()));
-                if (!matcher.find()) {
+                String id = matcher.find() ? matcher.group(Math.min(1, matcher.groupCount())) : null;
+                if (id == null) {
                     throw new IllegalArgumentException(
                             "the name of the file does not match " + pattern + ", which is its shard");
                 }
-                return List.of(matcher.group(Math.min(1, matcher.groupCount())));
+                return List.of(id);
             }
         }
     }

@@ -71,7 +71,7 @@ final class SourceEntry {
     Optional<Source> source() {
         members.forEach(this::requireKnown);
         String name = text("name");
-        if (!NAME.matcher(name).matches()) {
+        if (members.containsKey("name") && !NAME.matcher(name).matches()) {
             wrong("name", "must have 1 to 64 letters, digits, points, hyphens or underscores, not '" + name + "'");
         }
         boolean isComplete = isTrue("complete");
@@ -102,7 +102,8 @@ final class SourceEntry {
 
     private void requireKnown(String member, YamlValue value) {
         if (names().noneMatch(member::equals) && !member.equals("time")) {
-            String parent = member.substring(0, member.indexOf('.') + 1);
+            String mapping = member.substring(0, member.indexOf('.') + 1);
+            String parent = names().anyMatch(each -> each.startsWith(mapping)) ? mapping : "";
             wrong(
                     value.at(),
                     "there is no member " + member + "; the members are "
@@ -126,8 +127,8 @@ final class SourceEntry {
         SourceMembers.OPTIONS.forEach((member, option) -> {
             if (member.equals("header")) {
                 arguments.add(option + "=" + !isTrue(member));
-            } else if (member.equals(TIME) && members.containsKey(TIME)) {
-                arguments.add(option + "=" + String.join(",", value(TIME).texts()));
+            } else if (member.equals(TIME) && value(TIME).isList()) {
+                arguments.add(option + "=" + String.join(",", texts(TIME)));
             } else if (SourceMembers.LISTS.contains(member)) {
                 texts(member).forEach(text -> arguments.add(option + "=" + text));
             } else if (members.containsKey(member)) {

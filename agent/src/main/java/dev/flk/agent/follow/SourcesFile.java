@@ -10,6 +10,7 @@ import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,10 +49,15 @@ public final class SourcesFile {
         if (bytes.length > MOST_BYTES) {
             throw new InvalidConfig(List.of(file + " is longer than 1 MiB, so it is no file of sources"));
         }
-        String text = StandardCharsets.UTF_8
-                .newDecoder()
-                .decode(ByteBuffer.wrap(bytes))
-                .toString();
+        String text;
+        try {
+            text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new InvalidConfig(List.of(file + " is not text in UTF-8; save it in UTF-8"));
+        }
         List<String> problems = new ArrayList<>();
         List<Source> sources = read(text, file.toAbsolutePath(), problems);
         if (!problems.isEmpty()) {
