@@ -78,7 +78,8 @@ final class DocsIT {
                         .findFirst()
                         .orElseThrow();
                 if (!name.startsWith("GF_") && !name.equals("PROMETHEUS_URL")) { // settings of Grafana
-                    named.add(name.matches("(KEYS|SOURCES|STATE_TOKENS)_FILE") ? name : name.replaceFirst("_FILE$", ""));
+                    named.add(
+                            name.matches("(KEYS|SOURCES|STATE_TOKENS)_FILE") ? name : name.replaceFirst("_FILE$", ""));
                 }
             }
         }

@@ -433,8 +433,8 @@ public final class CsvRows {
     }
 
     /**
-     * Sets the options that were not given but settled by the rows so far: the columns, the delimiter, the decimal
-     * separator and, if times have no zone, UTC. Returns whether times have no zone.
+     * Sets the columns by their names, and what the options left open and the rows so far settled: the delimiter, the
+     * decimal separator and, if times have no zone, UTC. Returns whether times have no zone.
      */
     public boolean settle(CsvOptions options) {
         char delimiter = cells.dialect().delimiter();

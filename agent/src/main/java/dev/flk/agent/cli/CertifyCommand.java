@@ -233,8 +233,8 @@ final class CertifyCommand implements Callable<Integer> {
             if (hasEntry) {
                 context.out().println();
                 context.out().println("An entry for SOURCES_FILE, if all of this is right:");
-                String note = settle(rows);
-                printEntry(proposed(true), note);
+                boolean lacksZone = rows.settle(options);
+                printEntry(proposed(true), lacksZone, rows.shownFirst());
             }
         } catch (MalformedCsv e) {
             if (hasEntry) {
@@ -252,16 +252,18 @@ final class CertifyCommand implements Callable<Integer> {
             return;
         }
         String note;
+        boolean lacksZone = false;
         Checked how = checked();
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
             how.windows().cut(rows, window -> {});
-            note = settle(rows);
+            lacksZone = rows.settle(options);
+            note = rows.shownFirst();
         } catch (MalformedCsv e) {
             note = "open: " + SourceMembers.inFile(String.valueOf(e.getMessage()));
         }
         context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
-        printEntry(open, note);
+        printEntry(open, lacksZone, note);
     }
 
     /** Completes the options, unless they suffice, by the content of the file, and returns what remains open. */
@@ -271,17 +273,12 @@ final class CertifyCommand implements Callable<Integer> {
         }
     }
 
-    /** Sets the options that the rows settled, and returns how the first row was read. */
-    private String settle(CsvRows rows) {
+    private void printEntry(Map<String, List<String>> open, boolean lacksZone, String first) throws IOException {
         String offset = OffsetDateTime.now(ZoneId.systemDefault()).getOffset().getId();
-        return rows.shownFirst()
-                + (rows.settle(options)
-                        ? "; the times have no zone: zone: UTC is assumed"
-                                + (offset.equals("Z") ? "" : ", or zone: \"" + offset + "\", as on this machine")
-                        : "");
-    }
-
-    private void printEntry(Map<String, List<String>> open, String note) throws IOException {
+        if (lacksZone && !offset.equals("Z")) {
+            open.put("--time-zone", List.of(offset));
+        }
+        String note = first + (lacksZone ? "; the times have no zone, so UTC is assumed" : "");
         try (InputStream csv = new BufferedInputStream(context.open(file))) {
             boolean isComplete =
                     CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);

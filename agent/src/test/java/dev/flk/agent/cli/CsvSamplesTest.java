@@ -166,7 +166,7 @@ class CsvSamplesTest {
             quoteCharacter = '`',
             value = {
                 "time,temp,hum~2026-02-03T09:00Z,1,2~2026-02-03T09:01Z,3,4 | column: time values: [temp, hum]",
-                "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC values",
+                "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC",
                 "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # or format: \"MM/dd/yyyy HH:mm\" values: [v]",
                 "when,v~3/4/2026 9:00 PM,1~3/14/2026 9:00 PM,2            | format: \"M/d/yyyy h:mm a\"",
                 "v,when~5,46056.375~5,46056.376                          | column: when unit: excel",
