@@ -65,6 +65,6 @@ public final class CertificateBuilder {
 
     /** Returns the unsigned certificate as JSON in UTF-8. The agent signs a certificate when sending it. */
     public byte[] build() {
-        return Certifier.certificate(new Window(epoch, rows, true, false), shardId);
+        return Certifier.certificate(new Window(epoch, rows, true, false), shardId, false);
     }
 }

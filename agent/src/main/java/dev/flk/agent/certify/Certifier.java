@@ -49,8 +49,8 @@ public final class Certifier {
      */
     static final String SHORT_WINDOW = "short_window";
     /**
-     * The entry in a certificate's {@code ft.fallbacks} for a window whose points are all equal; the dimension of such
-     * a window can't be measured.
+     * The entry in a certificate's {@code ft.fallbacks} for a window whose values are all equal in every column of
+     * values. Such a window has no shape, and often a sensor that sticks.
      */
     static final String SINGLE_POINT = "single_point";
 
@@ -72,12 +72,13 @@ public final class Certifier {
 
     private final List<String> shardIds;
     private final Consumer<String> lines;
+    private final boolean mayRest;
     private boolean isBegun;
     private long dealt;
 
     /** Creates a certifier that assigns the windows to these shards in turn. */
     public Certifier(List<String> shardIds) {
-        this(shardIds, line -> {});
+        this(shardIds, line -> {}, false);
     }
 
     /**
@@ -85,11 +86,13 @@ public final class Certifier {
      *
      * @param shardIds the shards to which the windows are assigned in turn; not used if a column names the shards
      * @param lines receives a heading before the first window, and a line about each window, for a terminal
+     * @param mayRest whether a window whose values are all equal is as good as any other
      */
-    public Certifier(List<String> shardIds, Consumer<String> lines) {
+    public Certifier(List<String> shardIds, Consumer<String> lines, boolean mayRest) {
         shardIds.forEach(Certifier::checkShardId);
         this.shardIds = List.copyOf(shardIds);
         this.lines = lines;
+        this.mayRest = mayRest;
     }
 
     /** Returns the shards to which the windows are assigned in turn. */
@@ -130,7 +133,7 @@ public final class Certifier {
     byte[] next(Window window) {
         boolean hasOne = shardIds.size() == 1;
         String shard = window.shard().isEmpty() ? nextShard() : window.shard();
-        byte[] certificate = certificate(window, shard);
+        byte[] certificate = certificate(window, shard, mayRest);
         if (!isBegun) {
             lines.accept(Preview.HEADING + (hasOne ? "" : "      shard"));
         }
@@ -179,7 +182,7 @@ public final class Certifier {
         return shardIds.get((int) (dealt++ % shardIds.size()));
     }
 
-    static byte[] certificate(Window window, String shardId) {
+    static byte[] certificate(Window window, String shardId, boolean mayRest) {
         List<byte[]> leaves = new ArrayList<>(window.rows().size());
         StringBuilder text = new StringBuilder();
         for (Row row : window.rows()) {
@@ -191,6 +194,7 @@ public final class Certifier {
         return json(
                 window,
                 shardId,
+                fallbacks(window, mayRest),
                 MerkleTree.root(leaves),
                 Measures.boxCounts(points),
                 Coherence.of(points),
@@ -199,11 +203,16 @@ public final class Certifier {
 
     /** Returns the certificate on one line. Each real number is the shortest text that parses to the same value. */
     private static byte[] json(
-            Window window, String shardId, String merkleRoot, long[] boxes, Coherence coherence, double ratio) {
+            Window window,
+            String shardId,
+            List<String> fallbacks,
+            String merkleRoot,
+            long[] boxes,
+            Coherence coherence,
+            double ratio) {
         double cohStar = CanonicalDouble.round9(coherence.share());
         double r = CanonicalDouble.round9(ratio);
         double dHat = TheilSen.slope(Measures.SCALES, boxes);
-        List<String> fallbacks = fallbacks(window, boxes);
         var out = new ByteArrayOutputStream(1024);
         try (JsonGenerator json = JSON.createGenerator(out)) {
             json.writeStartObject();
@@ -269,12 +278,13 @@ public final class Certifier {
      * Returns the content of the certificate's {@code ft.fallbacks}: the reasons why the claims of this window are
      * unreliable. Returns an empty list for most windows.
      */
-    private static List<String> fallbacks(Window window, long[] boxes) {
+    private static List<String> fallbacks(Window window, boolean mayRest) {
         List<String> fallbacks = new ArrayList<>();
         if (window.isShort()) {
             fallbacks.add(SHORT_WINDOW);
         }
-        if (boxes[boxes.length - 1] == 1) {
+        Row first = window.rows().get(0);
+        if (!mayRest && window.rows().stream().allMatch(first::hasSameValues)) {
             fallbacks.add(SINGLE_POINT);
         }
         return fallbacks;

@@ -15,6 +15,7 @@ import java.io.InputStream;
 import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.Optional;
@@ -38,26 +39,38 @@ final class CsvCells {
     private final BufferedReader buffered;
     private final LastCharacter text;
     private final CsvReader.CsvReaderBuilder reader;
+    /** The records of a complete file. */
     private final Iterator<CsvRecord> records;
+
     private final boolean isGrowing;
     private final int skippedLastLines;
     /** The records that were read and may be the last ones, which are skipped. */
     private final Deque<CsvRecord> ahead = new ArrayDeque<>();
 
     private long line;
-    /** The line of a growing file that was read last. */
+    /** The line of a growing file that was read last, or its beginning. */
     private String written = "";
 
     /**
      * Creates a reader of the records after the lines to skip. The caller closes the stream.
      *
-     * @param isGrowing whether each line is a record, so that a mistake in one does not concern the next
+     * @param isGrowing whether each line is a record, so that a mistake in one does not concern the next; the stream
+     *     must then return all bytes again after a reset
      */
     CsvCells(InputStream stream, CsvFormat format, boolean isGrowing) throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
         try {
-            buffered = isGrowing ? new BufferedReader(new CutLines(format.text(stream))) : format.text(stream);
-            dialect = CsvDialect.detect(buffered, format, isGrowing);
+            BufferedReader first = format.text(stream);
+            dialect = CsvDialect.detect(first, format, isGrowing);
+            if (isGrowing) { // the first reader has a large buffer, which each file that is followed would keep
+                stream.reset();
+            }
+            buffered = isGrowing ? format.text(stream) : first;
+            if (isGrowing) {
+                for (long i = 0; i < dialect.linesBefore(); i++) {
+                    buffered.readLine();
+                }
+            }
             text = new LastCharacter(buffered);
         } catch (EOFException | ZipException e) {
             throw damaged(e);
@@ -72,7 +85,9 @@ final class CsvCells {
                 .allowMissingFields(true)
                 .trimWhitespacesAroundQuotes(true)
                 .maxBufferSize(CsvDialect.MAX_CHARS);
-        records = reader.ofCsvRecord(text).iterator();
+        records = isGrowing
+                ? Collections.emptyIterator()
+                : reader.ofCsvRecord(text).iterator();
         skippedLastLines = format.filter().skippedLastLines();
         line = dialect.linesBefore();
     }
@@ -97,30 +112,6 @@ final class CsvCells {
             int read = super.read(target, offset, length);
             last = read > 0 ? target[offset + read - 1] : last;
             return read;
-        }
-    }
-
-    /** A reader that leaves out the rest of a line that is too long, so that such a line does not fill the memory. */
-    private static final class CutLines extends FilterReader {
-        private int length;
-
-        CutLines(Reader text) {
-            super(text);
-        }
-
-        @Override
-        public int read(char[] target, int offset, int count) throws IOException {
-            int kept = 0;
-            for (int read = 0; read >= 0 && kept == 0; ) {
-                read = super.read(target, offset, count);
-                for (int i = offset; i < offset + read; i++) {
-                    length = CsvDialect.isLineEnd(target[i]) ? 0 : length + 1;
-                    if (length <= CsvDialect.MAX_CHARS + 1) {
-                        target[offset + kept++] = target[i];
-                    }
-                }
-            }
-            return kept == 0 ? -1 : kept;
         }
     }
 
@@ -163,7 +154,7 @@ final class CsvCells {
     private @Nullable CsvRecord nextLine() throws IOException, MalformedCsv {
         for (String next = buffered.readLine(); next != null; next = buffered.readLine()) {
             line++;
-            written = next;
+            written = next.substring(0, Math.min(next.length(), CsvDialect.MAX_CHARS));
             if (next.length() > CsvDialect.MAX_CHARS) {
                 throw indivisible();
             }

@@ -303,7 +303,7 @@ public final class CsvRows {
     }
 
     /** Returns the error for a file without rows. */
-    MalformedCsv noRows() {
+    public MalformedCsv noRows() {
         if (skippedRows == 0 && leftOutRows > 0) {
             return new MalformedCsv("no row has what --only requires, so there is nothing to certify");
         }
@@ -485,6 +485,11 @@ public final class CsvRows {
 
         Row(double timestampSeconds, double x, double y, double z) {
             this(timestampSeconds, CsvColumns.MOST_VALUES, x, y, z);
+        }
+
+        /** Returns whether another row has the same values. */
+        boolean hasSameValues(Row other) {
+            return x == other.x && y == other.y && z == other.z;
         }
 
         /**

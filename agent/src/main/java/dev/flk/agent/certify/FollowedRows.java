@@ -10,13 +10,13 @@ import dev.flk.agent.certify.Windows.Window;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PushbackInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -63,7 +63,14 @@ public final class FollowedRows {
     private Place here = new Place(0, 0, Double.NEGATIVE_INFINITY, 0);
 
     private @Nullable Measured lastAdded;
+    /** The number of lines of the next file that are done. */
     private long skippedLines;
+    /** The number of lines of the file that is read that were done before. */
+    private long skipped;
+
+    private @Nullable File current;
+    /** The reader of the current file; null until its heading is complete. */
+    private @Nullable CsvRows source;
 
     /**
      * A place between two rows.
@@ -113,7 +120,28 @@ public final class FollowedRows {
     /** An action after a row was added to a window. */
     @FunctionalInterface
     public interface RowListener {
-        void added() throws IOException;
+        /** Returns whether to read more rows in this turn. */
+        boolean added() throws IOException;
+    }
+
+    /** The reason why {@link #read} returned. */
+    public enum End {
+        /** The turn is over; the file may have more lines, now or later. */
+        TURN,
+        /** The file is complete. */
+        FILE
+    }
+
+    /** The end of what a file has at the moment, or of a turn. It comes after a complete line. */
+    public static final class NoMoreYet extends IOException {
+        public NoMoreYet() {
+            super("the file has no more lines at the moment");
+        }
+
+        @Override
+        public synchronized Throwable fillInStackTrace() {
+            return this; // it is thrown twice a second for each file
+        }
     }
 
     /**
@@ -155,10 +183,17 @@ public final class FollowedRows {
         ROWS
     }
 
-    /** A stream of one file. */
+    /**
+     * A stream of one file. It passes on complete lines only, and throws {@link NoMoreYet} after them while the file may
+     * still grow.
+     */
     public abstract static class File extends InputStream {
-        /** Returns whether the stream ended before the file did. The last row may then be incomplete. */
-        public abstract boolean isCut();
+        /** Makes the next reads return all bytes since the first one again. */
+        @Override
+        public abstract void reset();
+
+        /** Declares that {@link #reset} is not called again. */
+        public abstract void begun();
 
         /** Returns the name of the file for messages; empty if it is the name of the CSV. */
         public abstract Optional<String> otherName() throws IOException;
@@ -200,48 +235,70 @@ public final class FollowedRows {
     }
 
     /**
-     * Reads a file until its stream ends.
+     * Reads lines of a file until it has no more at the moment, is complete, or the turn is over. Call this again with
+     * the same file unless it is complete.
      *
      * @param after an action after each row that is added to a window
      * @throws MalformedCsv if the file has no such columns, or does not settle how its rows are written; the message
      *     names the line and the option. Windows that were complete before that line are certified
      */
-    public void read(File csv, RowListener after) throws IOException, MalformedCsv {
-        file++;
-        PushbackInputStream all = new PushbackInputStream(csv);
-        int first = all.read();
-        if (first < 0) {
-            return; // the file has no content
+    public End read(File csv, RowListener after) throws IOException, MalformedCsv {
+        if (!csv.equals(current)) {
+            current = csv;
+            source = null;
+            file++;
+            here = new Place(file, rows, lastTime, 0);
         }
-        all.unread(first);
-        here = new Place(file, rows, lastTime, 0);
         try {
-            CsvRows source = new CsvRows(all, columns, format, true, isStarted);
-            hasTimes = source.hasTimes();
-            source.skipTo(skippedLines);
-            skippedLines = 0;
-            boolean hasMore = true;
-            while (hasMore) {
-                hasMore = readRow(csv, source, after);
+            if (source == null && !begin(csv)) {
+                return End.FILE;
             }
-            if (!csv.isCut()) {
+            Reading reading = Reading.MORE;
+            while (reading == Reading.MORE) {
+                reading = readRow(csv, Objects.requireNonNull(source), after);
+            }
+            if (reading == Reading.END) {
                 notices.resumed();
             }
+            return reading == Reading.END ? End.FILE : End.TURN;
+        } catch (NoMoreYet e) {
+            return End.TURN;
         } catch (MalformedCsv e) {
-            if (!csv.isCut()) {
-                throw csv.otherName().isEmpty()
-                        ? e
-                        : new MalformedCsv(csv.otherName().get() + ": " + e.getMessage());
-            }
+            throw csv.otherName().isEmpty()
+                    ? e
+                    : new MalformedCsv(csv.otherName().get() + ": " + e.getMessage());
         }
     }
 
-    /** Reads the next row. Returns whether the file may have more. */
-    private boolean readRow(File csv, CsvRows source, RowListener after) throws IOException, MalformedCsv {
+    /** The result of reading one line. */
+    private enum Reading {
+        MORE,
+        TURN_OVER,
+        END
+    }
+
+    /** Reads the names of the columns. Returns false if the file ended without a line. */
+    private boolean begin(File csv) throws IOException, MalformedCsv {
+        csv.reset();
+        if (csv.read() < 0) {
+            return false;
+        }
+        csv.reset();
+        CsvRows begun = new CsvRows(csv, columns, format, true, isStarted);
+        csv.begun();
+        hasTimes = begun.hasTimes();
+        begun.skipTo(skippedLines);
+        skipped = skippedLines;
+        skippedLines = 0;
+        source = begun;
+        return true;
+    }
+
+    private Reading readRow(File csv, CsvRows source, RowListener after) throws IOException, MalformedCsv {
         try {
             Measured read = source.read();
-            if (read == null || csv.isCut()) {
-                return false;
+            if (read == null) {
+                return Reading.END;
             }
             Measured row = source.settled(read);
             Shard shard = shard(row, source);
@@ -249,8 +306,7 @@ public final class FollowedRows {
                 shard.isAhead = row.seconds() < shard.certifiedTime;
                 count(row.seconds(), row.line());
                 shard.certifiedRows = rows;
-                after.added();
-                return true;
+                return after.added() ? Reading.MORE : Reading.TURN_OVER;
             }
             shard.isAhead = false;
             if (hasTimes && (row.time().isTwice() || row.seconds() <= shard.lastTime)) {
@@ -263,20 +319,21 @@ public final class FollowedRows {
                         ? row.time().readings()
                         : "is not after the last row; was the clock set back?";
                 notices.leftOut(csv, row.line(), source.about(row, why), source.written());
-                return true;
+                return Reading.MORE;
             }
             add(row.row(), row.line(), shard, source);
             lastAdded = row;
         } catch (MalformedCsv e) {
-            if (!isStarted || e.isOptionMissing || csv.isCut()) {
+            if (!isStarted || e.isOptionMissing) {
                 throw e;
             }
-            notices.leftOut(csv, source.line(), String.valueOf(e.getMessage()), source.written());
-            return true;
+            if (source.line() > skipped) { // the notice about an earlier line was given before the restart
+                notices.leftOut(csv, source.line(), String.valueOf(e.getMessage()), source.written());
+            }
+            return Reading.MORE;
         }
         notices.resumed();
-        after.added();
-        return true;
+        return after.added() ? Reading.MORE : Reading.TURN_OVER;
     }
 
     private Shard shard(Measured row, CsvRows source) throws MalformedCsv {
@@ -334,6 +391,23 @@ public final class FollowedRows {
     /** Returns the number of rows that were added to windows. */
     public long rows() {
         return rows;
+    }
+
+    /** Returns the number of rows in open windows. */
+    public long openRows() {
+        return shards.values().stream()
+                .mapToLong(shard -> shard.cutter.openRows())
+                .sum();
+    }
+
+    /** Returns the number of shards. */
+    public int shards() {
+        return shards.size();
+    }
+
+    /** Returns the number of windows that were certified, in this run and in earlier ones. */
+    public long windows() {
+        return shards.values().stream().mapToLong(shard -> shard.windows).sum();
     }
 
     /** Returns the number of the file that was read last. */
@@ -505,6 +579,25 @@ public final class FollowedRows {
     public static boolean isWide(byte[] text) {
         byte[] first = Arrays.copyOf(text, Math.min(text.length, WIDE_BYTES));
         return WIDE.matcher(new String(first, StandardCharsets.ISO_8859_1)).lookingAt();
+    }
+
+    /** Returns the number of bytes up to the end of the last complete line of a text in UTF-16 or UTF-32. */
+    public static int lastWideLineEnd(byte[] beginning, byte[] text) {
+        boolean isBig = beginning[0] == 0 || (beginning[0] & 0xff) == 0xfe;
+        boolean isUtf32 =
+                isBig ? beginning[1] == 0 : beginning.length >= WIDE_BYTES && beginning[2] == 0 && beginning[3] == 0;
+        int unit = isUtf32 ? 4 : 2;
+        for (int end = text.length / unit * unit; end > 0; end -= unit) {
+            int ones = isBig ? end - 1 : end - unit;
+            boolean isLineEnd = text[ones] == '\n';
+            for (int i = end - unit; i < end && isLineEnd; i++) {
+                isLineEnd = i == ones || text[i] == 0;
+            }
+            if (isLineEnd) {
+                return end;
+            }
+        }
+        return 0;
     }
 
     /** Returns a text in which a block of NUL, as a crash leaves it, is a single one. */

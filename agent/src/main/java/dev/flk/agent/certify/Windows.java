@@ -9,9 +9,7 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -48,11 +46,10 @@ public sealed interface Windows {
      * the last windows even if they are incomplete. Windows without rows are skipped.
      */
     default void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
-        Map<String, Cutter> shards = new LinkedHashMap<>();
-        for (Row row = rows.next(); row != null; row = rows.next()) {
-            shards.computeIfAbsent(row.shard(), shard -> cutter(each, false)).add(row, rows);
+        CompleteRows all = new CompleteRows(rows, this, each);
+        while (all.read(Integer.MAX_VALUE)) {
+            // more rows than an int can count
         }
-        shards.values().forEach(cutter -> cutter.end(rows));
     }
 
     /**

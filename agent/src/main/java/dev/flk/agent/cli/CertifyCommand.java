@@ -13,7 +13,8 @@ import dev.flk.agent.certify.Preview;
 import dev.flk.agent.certify.Proposal;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.follow.Position;
+import dev.flk.agent.follow.Positions;
+import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceMembers;
 import dev.flk.agent.follow.SourceText;
 import dev.flk.agent.outbox.CertificateSink;
@@ -87,6 +88,11 @@ final class CertifyCommand implements Callable<Integer> {
             paramLabel = "FILE.svg",
             description = "Draw how D̂ is computed, and D̂, coh★ and regime of every window.")
     private @Nullable Path plot;
+
+    @Option(
+            names = "--may-rest",
+            description = "Do not mark a window as degraded because its values are all equal, as those of a valve.")
+    private boolean mayRest;
 
     @Option(names = "--quiet", description = "Print no line for each window.")
     private boolean isQuiet;
@@ -201,15 +207,25 @@ final class CertifyCommand implements Callable<Integer> {
                     + " with --follow");
         }
         Path csv = Path.of(file);
-        if (Files.exists(csv) || Position.read(csv).isEmpty()) { // a followed file is missing while it is rotated
+        if (Files.exists(csv)
+                || Positions.read(Positions.file(csv)).isEmpty()) { // a followed file is missing while it is rotated
             try (InputStream bytes = new BufferedInputStream(context.open(file))) {
                 if (CsvFormat.isGzip(bytes)) {
                     throw new UsageError("--follow reads a growing file as text, but " + file + " is compressed");
                 }
             }
         }
-        long certified = new CsvFollower(config, csv, context)
-                .run(certifier(config, this::show), how.columns(), how.format(), how.windows());
+        Certifier certifier = certifier(config, this::show);
+        Source source = new Source(
+                "",
+                file,
+                how.columns(),
+                how.format(),
+                how.windows(),
+                new Source.Shard.Ids(certifier.shardIds()),
+                false,
+                mayRest);
+        long certified = new CsvFollower(config, csv, context).run(source, certifier);
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
@@ -309,7 +325,7 @@ final class CertifyCommand implements Callable<Integer> {
             throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
         }
         if (options.shardColumn != null) {
-            return new Certifier(List.of(), lines);
+            return new Certifier(List.of(), lines, mayRest);
         }
         String id = Optional.ofNullable(shard)
                 .or(config::shardId)
@@ -324,7 +340,8 @@ final class CertifyCommand implements Callable<Integer> {
                             : IntStream.rangeClosed(1, shardCount)
                                     .mapToObj(n -> id + "-" + n)
                                     .toList(),
-                    lines);
+                    lines,
+                    mayRest);
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }

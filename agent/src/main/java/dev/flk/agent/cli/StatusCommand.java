@@ -4,6 +4,7 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.control.StatusReport;
+import dev.flk.agent.follow.SourceState;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.program.cli.ErrorMessages;
@@ -14,8 +15,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -28,10 +32,12 @@ import picocli.CommandLine.Option;
             "Asks the running agent, or reads the files if none runs. Exit code 1 if the",
             "agent is not healthy: a certificate has waited for longer than --max-age, no",
             "backend answers, signatures are refused, certificates are held because of an",
-            "answer that is not provably the backend's, records were lost, or disk space is",
-            "low."
+            "answer that is not provably the backend's, records were lost, disk space is low,",
+            "or a source or one of its files is not read."
         })
 final class StatusCommand implements Callable<Integer> {
+    private static final int MOST_SOURCES = 20;
+
     private final Context context;
 
     @Option(names = "--json", description = "Print one JSON object.")
@@ -86,7 +92,8 @@ final class StatusCommand implements Callable<Integer> {
                         outbox.usedBytes(),
                         config.outbox().maxBytes(),
                         freeBytes(config),
-                        config.outbox().minFreeBytes()));
+                        config.outbox().minFreeBytes()),
+                null);
     }
 
     private static long freeBytes(AgentConfig config) throws IOException {
@@ -155,6 +162,14 @@ final class StatusCommand implements Callable<Integer> {
                     ErrorMessages.count(report.sending().held().certificates(), "certificate") + ": "
                             + report.sending().held().because());
         }
+        List<SourceState> sources = Objects.requireNonNullElse(report.sources(), List.of());
+        sources.stream()
+                .sorted(Comparator.comparing(source -> source.problem() == null))
+                .limit(MOST_SOURCES)
+                .forEach(source -> add(text, "source", source(source)));
+        if (sources.size() > MOST_SOURCES) {
+            add(text, "", "and " + (sources.size() - MOST_SOURCES) + " more sources; --json prints all");
+        }
         add(text, "given up", report.dlqEntries() + " in " + report.dlq());
         add(
                 text,
@@ -199,6 +214,21 @@ final class StatusCommand implements Callable<Integer> {
         }
         Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
         return "last answered " + duration(Math.max(0, ago.toSeconds())) + " ago";
+    }
+
+    private static String source(SourceState source) {
+        StringBuilder text = new StringBuilder(source.name() + ": ");
+        Map<String, Long> counts = new LinkedHashMap<>();
+        counts.put("file", source.files());
+        counts.put("shard", source.shards());
+        counts.put("waiting row", source.openRows());
+        counts.put("bad line", source.badLines());
+        counts.values().removeIf(count -> count == 0);
+        counts.forEach(
+                (what, count) -> text.append(ErrorMessages.count(count, what)).append(", "));
+        text.append(ErrorMessages.count(source.windows(), "window")).append(" certified");
+        return text.append(source.problem() == null ? "" : "; " + source.problem())
+                .toString();
     }
 
     private static String duration(long seconds) {

@@ -2,6 +2,7 @@
 package dev.flk.agent.control;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import dev.flk.agent.follow.SourceState;
 import dev.flk.program.cli.ErrorMessages;
 import java.time.Duration;
 import java.time.Instant;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param pid the process id of the running agent; null if no agent runs
  * @param lostRecords the number of records lost to disk damage
+ * @param sources the sources of the running agent; null if it has no file of sources
  */
 public record StatusReport(
         @Nullable Long pid,
@@ -26,7 +28,11 @@ public record StatusReport(
         String dlq,
         long dlqEntries,
         long lostRecords,
-        @JsonUnwrapped Disk disk) {
+        @JsonUnwrapped Disk disk,
+        @Nullable List<SourceState> sources) {
+    /** The maximum number of sources whose problems are named. */
+    private static final int MOST_SOURCES = 5;
+
     /**
      * The certificates that wait.
      *
@@ -134,7 +140,21 @@ public record StatusReport(
             problems.add("the outbox uses " + ErrorMessages.bytes(disk.outboxBytes()) + " of "
                     + ErrorMessages.bytes(disk.outboxMaxBytes()) + "; soon no certificate will be accepted");
         }
+        List<SourceState> failed = failedSources();
+        failed.stream()
+                .limit(MOST_SOURCES)
+                .forEach(source -> problems.add("source " + source.name() + ": " + source.problem()));
+        if (failed.size() > MOST_SOURCES) {
+            problems.add((failed.size() - MOST_SOURCES) + " more sources have problems");
+        }
         return problems;
+    }
+
+    /** Returns the sources that, or of which some files, are not read. */
+    public List<SourceState> failedSources() {
+        return sources == null
+                ? List.of()
+                : sources.stream().filter(source -> source.problem() != null).toList();
     }
 
     /**

@@ -2,6 +2,7 @@
 package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.FollowedRows;
+import dev.flk.agent.certify.FollowedRows.NoMoreYet;
 import dev.flk.canonical.Sha256;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -10,19 +11,21 @@ import java.nio.channels.FileChannel;
 import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A stream of one file of a rotated CSV. At the end of the file, a read waits for more bytes. The stream ends when the
- * file is complete: it was renamed, removed or truncated, another file follows it, and since then one look at it found
- * no more bytes. After a truncation, the rest of the content is read from the copy that was made of it. The stream also
- * ends when following is stopped.
+ * A stream of one file of a rotated CSV, read in turns. A read at the end of the file, or of a turn, throws {@link
+ * NoMoreYet}. The stream ends when the file is complete: it was renamed, removed or truncated, another file follows it,
+ * and since then one look at it found no more bytes. After a truncation, the rest of the content is read from the copy
+ * that was made of it.
  *
  * <p>The stream passes on only complete lines while the file grows. If the last line of a truncated or copied file is
- * incomplete, and the next file begins with the rest of this line, the line becomes a part of the next file.
+ * incomplete, and the next file begins with the rest of this line, the line becomes a part of the next file. Of a line
+ * that is too long, the stream passes on only the beginning.
  */
-public final class FollowedFile extends FollowedRows.File {
+final class FollowedFile extends FollowedRows.File {
     /**
      * The maximum number of bytes before the position that are compared, to recognise that a file was truncated, or
      * that it is the one of an earlier run.
@@ -33,6 +36,9 @@ public final class FollowedFile extends FollowedRows.File {
 
     private static final int CHUNK_BYTES = 8192;
     private static final int LONGEST_LINE_BYTES = 1 << 20;
+    private static final int LONGEST_HEADING_BYTES = 1 << 24;
+    /** The number of bytes that are read from the disk in a turn. */
+    private static final int TURN_BYTES = 1 << 20;
 
     private final RotatedCsv csv;
     private final FileChannel file;
@@ -41,6 +47,8 @@ public final class FollowedFile extends FollowedRows.File {
     private final byte[] lead;
     private final byte[] inheritedHeading;
     private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
+    /** All bytes that were passed on; null once they are not passed on again. */
+    private @Nullable ByteArrayOutputStream repeatable = new ByteArrayOutputStream();
 
     private @Nullable FileChannel copy;
     private FileTime lastModified;
@@ -52,9 +60,13 @@ public final class FollowedFile extends FollowedRows.File {
     /** The incomplete last line. */
     private byte[] incomplete = new byte[0];
 
+    /** Whether the incomplete last line is too long, and more of it is left out. */
+    private boolean isTooLong;
+
+    private int turnBytes;
+    private byte @Nullable [] heading;
     private boolean isTruncated;
     private boolean isLeavable;
-    private boolean isStopped;
     private boolean isOver;
     private @Nullable FollowedFile next;
 
@@ -97,6 +109,13 @@ public final class FollowedFile extends FollowedRows.File {
             return -1;
         }
         complete.get(target, offset, read);
+        if (repeatable != null) {
+            if (repeatable.size() > LONGEST_HEADING_BYTES) {
+                throw new IOException("the lines before the first row have more than " + LONGEST_HEADING_BYTES
+                        + " bytes; is this a CSV file?");
+            }
+            repeatable.write(target, offset, read);
+        }
         return read;
     }
 
@@ -105,9 +124,38 @@ public final class FollowedFile extends FollowedRows.File {
         return complete.remaining();
     }
 
+    @Override
+    public void reset() {
+        ByteArrayOutputStream before = Objects.requireNonNull(repeatable);
+        byte[] rest = new byte[complete.remaining()];
+        complete.get(rest);
+        complete = ByteBuffer.wrap(FollowedRows.joined(before.toByteArray(), rest));
+        before.reset();
+    }
+
+    @Override
+    public void begun() {
+        repeatable = null;
+    }
+
+    /** Begins a turn, in which a bounded number of bytes is read. */
+    void beginTurn() {
+        turnBytes = 0;
+    }
+
+    /** Returns whether the last turn ended although more bytes may be on the disk. */
+    boolean hasMore() {
+        return turnBytes >= TURN_BYTES || complete.hasRemaining();
+    }
+
     private void readFile() throws IOException {
+        if (turnBytes >= TURN_BYTES) {
+            throw new NoMoreYet();
+        }
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
-        if (readSource(chunk) > 0) {
+        int read = readSource(chunk);
+        if (read > 0) {
+            turnBytes += read;
             isLeavable = false;
             if (!isTruncated) { // otherwise, the time belongs to the next content
                 lastModified = csv.lastModified(key).orElse(lastModified);
@@ -117,8 +165,7 @@ public final class FollowedFile extends FollowedRows.File {
             leave();
         } else {
             isLeavable = csv.hasNext(this);
-            isStopped = csv.isStopped();
-            isOver = isStopped;
+            throw new NoMoreYet();
         }
     }
 
@@ -130,8 +177,8 @@ public final class FollowedFile extends FollowedRows.File {
             }
             // the chunk may contain bytes from before and after the truncation
             chunk.clear();
-            isTruncated = true;
             copy = csv.copyOf(this);
+            isTruncated = true;
         }
         return copy == null ? -1 : copy.read(chunk, position);
     }
@@ -142,18 +189,27 @@ public final class FollowedFile extends FollowedRows.File {
                 && Arrays.equals(RotatedCsv.bytes(candidate, position - compared.length, compared.length), compared);
     }
 
-    private void take(byte[] bytes) {
+    private void take(byte[] bytes) throws IOException {
         position += bytes.length;
         byte[] all = FollowedRows.joined(compared, bytes);
         compared = Arrays.copyOfRange(all, Math.max(0, all.length - COMPARED_BYTES), all.length);
-        boolean isWide = FollowedRows.isWide(FollowedRows.joined(beginning(), bytes));
-        byte[] text = FollowedRows.joined(incomplete, bytes);
+        byte[] first = FollowedRows.joined(beginning(), bytes);
+        boolean isWide = FollowedRows.isWide(first);
+        int from = 0;
+        while (isTooLong && from < bytes.length && bytes[from] != '\n' && bytes[from] != '\r') {
+            from++;
+        }
+        byte[] text = FollowedRows.joined(incomplete, Arrays.copyOfRange(bytes, from, bytes.length));
         text = isWide ? text : FollowedRows.withoutNulBlocks(text);
         int added = text.length - incomplete.length;
         beginning.write(text, text.length - added, Math.min(added, BEGINNING_BYTES - beginning.size()));
-        int end = isWide || text.length > LONGEST_LINE_BYTES ? text.length : FollowedRows.lastLineEnd(text);
+        int end = isWide ? FollowedRows.lastWideLineEnd(first, text) : FollowedRows.lastLineEnd(text);
         complete = ByteBuffer.wrap(text, 0, end);
         incomplete = Arrays.copyOfRange(text, end, text.length);
+        isTooLong = incomplete.length > LONGEST_LINE_BYTES;
+        if (isWide && isTooLong) {
+            throw new IOException("a line in UTF-16 or UTF-32 is longer than " + LONGEST_LINE_BYTES + " bytes");
+        }
     }
 
     private void leave() throws IOException {
@@ -171,13 +227,9 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     /** Returns the file that follows this one; null before the end of the stream, or if following was stopped. */
-    public @Nullable FollowedFile next() {
+    @Nullable
+    FollowedFile next() {
         return next;
-    }
-
-    @Override
-    public boolean isCut() {
-        return isStopped;
     }
 
     @Override
@@ -205,7 +257,7 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     /** Returns the identity of the file: its inode. */
-    public String key() {
+    String key() {
         return key;
     }
 
@@ -214,17 +266,17 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     /** Returns the number of bytes of the file that were read. */
-    public long position() {
+    long position() {
         return position;
     }
 
     /** Returns the digest of the last bytes before the position. */
-    public String digest() {
+    String digest() {
         return HexFormat.of().formatHex(Sha256.of(compared));
     }
 
     /** Returns the bytes that are read before those of the file, because the file lacks them. */
-    public byte[] lead() {
+    byte[] lead() {
         return lead;
     }
 
@@ -238,8 +290,19 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     /** Returns the heading that applies to this file. */
-    public byte[] heading() throws IOException {
-        return lead.length > 0 ? inheritedHeading : csv.rows().heading(beginning());
+    byte[] heading() throws IOException {
+        if (lead.length > 0) {
+            return inheritedHeading;
+        }
+        byte[] known = heading;
+        if (known != null) {
+            return known;
+        }
+        byte[] found = csv.rows().heading(beginning());
+        if (FollowedRows.lastLineEnd(beginning()) > found.length) {
+            heading = found; // a row follows
+        }
+        return found;
     }
 
     @Override

@@ -3,33 +3,51 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.CsvNotices;
 import dev.flk.agent.certify.FollowedRows.File;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The lines of a followed CSV that are not certified. Each is kept with its reason in the file {@code
- * FILE.csv.certified.bad} until that file has {@value #MAX_BYTES} bytes, and an ERROR names the first and the last of
- * consecutive ones. A line may be kept again after a restart.
+ * The lines of the files of a source that are not certified. Each is kept with its reason in a file of the source, and
+ * an ERROR names the first and the last of consecutive ones. A line may be kept again after a restart. When the file
+ * has {@value #MAX_BYTES} bytes, the source stops.
  */
-public final class LeftOutLines implements CsvNotices {
+final class LeftOutLines implements CsvNotices {
     private static final Logger LOG = LoggerFactory.getLogger(LeftOutLines.class);
     private static final int MAX_BYTES = 1 << 20;
 
     private final Path csv;
     private final Path file;
+    private final LongAdder all;
     private long first;
     private long last;
     private long count;
 
-    public LeftOutLines(Path csv) {
+    /** The exception for a line that can't be kept, because the file of such lines is full. */
+    static final class BadLinesFull extends IOException {
+        private static final long serialVersionUID = 1;
+
+        BadLinesFull(String message) {
+            super(message);
+        }
+    }
+
+    /**
+     * @param csv the CSV to which the lines belong
+     * @param file the file that keeps them
+     * @param all the number of the lines of all files of the source
+     */
+    LeftOutLines(Path csv, Path file, LongAdder all) {
         this.csv = csv;
-        this.file = Position.file(csv).resolveSibling(Position.file(csv).getFileName() + ".bad");
+        this.file = file;
+        this.all = all;
     }
 
     @Override
@@ -39,16 +57,17 @@ public final class LeftOutLines implements CsvNotices {
 
     @Override
     public void leftOut(File source, long line, String why, String text) throws IOException {
-        boolean isKept = keep("# " + why + "\n" + text + "\n");
+        String name = source.otherName().orElse(csv.toString());
+        if (!keep("# " + csv + ": " + why + "\n" + text + "\n")) {
+            throw new BadLinesFull(name + ": " + why + "; it can't be kept, because " + file + " has "
+                    + ErrorMessages.bytes(MAX_BYTES) + " of such lines. Correct the notation of the source or the"
+                    + " program that writes the file, remove " + file + ", and start again");
+        }
         if (count == 0) {
             first = line;
-            LOG.error(
-                    "{}: {}; not certified, {} {}",
-                    source.otherName().orElse(csv.toString()),
-                    why,
-                    isKept ? "but kept in" : "and not kept, because it is full:",
-                    file);
+            LOG.error("{}: {}; not certified, but kept in {}", name, why, file);
         }
+        all.increment();
         count++;
         last = line;
     }

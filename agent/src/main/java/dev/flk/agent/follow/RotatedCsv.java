@@ -27,7 +27,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * Their names are those that logrotate and logging libraries choose, such as {@code rows.csv.1}, {@code
  * rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
  */
-public final class RotatedCsv {
+final class RotatedCsv {
     private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
     private static final Pattern COMPRESSED = Pattern.compile(".*\\.(gz|bz2|xz|zst|lz4|lzo|Z|zip)");
     /** The maximum number of beginnings of files that were read, and the number of bytes of each, with few rows. */
@@ -49,8 +48,7 @@ public final class RotatedCsv {
 
     private final Path csv;
     private final FollowedRows rows;
-    private final BooleanSupplier looks;
-    private final Pattern rotatedName;
+    private final Names names;
     private final List<String> losses = new ArrayList<>();
     /** The beginnings of the files that were read, with at least one row. */
     private final Deque<byte[]> readBeginnings = new ArrayDeque<>();
@@ -91,23 +89,41 @@ public final class RotatedCsv {
             byte[] incomplete,
             byte[] beginning) {}
 
-    /**
-     * @param looks waits until the files are looked at again; returns whether following was stopped
-     */
-    public RotatedCsv(Path csv, FollowedRows rows, BooleanSupplier looks) {
+    RotatedCsv(Path csv, FollowedRows rows) {
         this.csv = csv;
         this.rows = rows;
-        this.looks = looks;
-        String name = String.valueOf(csv.getFileName());
-        int dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length();
-        this.rotatedName = Pattern.compile(Pattern.quote(name) + "[.~_-].+|"
-                + Pattern.quote(name.substring(0, dot)) + "(\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)"
-                + Pattern.quote(name.substring(dot)) + "("
-                + COMPRESSED.pattern().substring(2) + ")?");
+        this.names = new Names(csv);
     }
 
-    boolean isStopped() {
-        return looks.getAsBoolean();
+    /** The names that a rotation gives to the files of a CSV. */
+    static final class Names {
+        private final Path csv;
+        private final String stem;
+        private final Pattern pattern;
+
+        Names(Path csv) {
+            this.csv = csv;
+            String name = String.valueOf(csv.getFileName());
+            int dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length();
+            stem = name.substring(0, dot);
+            pattern = Pattern.compile(Pattern.quote(name) + "[.~_-].+|"
+                    + Pattern.quote(stem) + "(\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)"
+                    + Pattern.quote(name.substring(dot)) + "("
+                    + COMPRESSED.pattern().substring(2) + ")?");
+        }
+
+        /** Returns whether a file in the directory of the CSV has such a name. */
+        boolean contain(Path file) {
+            String name = String.valueOf(file.getFileName());
+            return name.startsWith(stem)
+                    && pattern.matcher(name).matches()
+                    && !name.startsWith(String.valueOf(Positions.file(csv).getFileName()));
+        }
+
+        /** Returns whether a file, in any directory, is one of the rotation. */
+        boolean containPath(Path file) {
+            return Objects.equals(file.getParent(), csv.getParent()) && contain(file);
+        }
     }
 
     FollowedRows rows() {
@@ -115,14 +131,14 @@ public final class RotatedCsv {
     }
 
     /** Returns descriptions of rows that may be missing before the file that is read now, and forgets them. */
-    public List<String> takeLosses() {
+    List<String> takeLosses() {
         List<String> taken = List.copyOf(losses);
         losses.clear();
         return taken;
     }
 
     /** Opens the file with the name of the CSV, to be read from its beginning. */
-    public FollowedFile open() throws IOException {
+    FollowedFile open() throws IOException {
         return open(sibling(csv), new byte[0], new byte[0]);
     }
 
@@ -130,7 +146,7 @@ public final class RotatedCsv {
      * Opens the file of a stored position: the file with the same inode, under any name in the directory, or a copy of
      * it, to be read from its beginning. Returns empty if it is missing.
      */
-    public Optional<FollowedFile> find(Position position) throws IOException {
+    Optional<FollowedFile> find(Position position) throws IOException {
         List<Sibling> all = siblings(true);
         for (Sibling file : all) {
             if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
@@ -145,24 +161,19 @@ public final class RotatedCsv {
         return Optional.empty();
     }
 
-    /** Opens the file after the one of a stored position, which is missing; null if following is stopped before. */
-    public @Nullable FollowedFile after(Position position) throws IOException {
+    /** Adds to the losses that the file of a stored position is missing. */
+    void lose(Position position) {
         losses.add("the file in which they were, with inode " + position.key() + ", is not in " + directory()
                 + ", or it is compressed or was changed");
-        Before before = new Before(
-                "",
-                true,
-                false,
-                Files.getLastModifiedTime(Position.file(csv)),
-                position.heading(),
-                0,
-                new byte[0],
-                new byte[0]);
-        Optional<FollowedFile> next = next(before);
-        while (next.isEmpty() && !isStopped()) {
-            next = next(before);
-        }
-        return next.orElse(null);
+    }
+
+    /**
+     * Opens the file after the one of a stored position, which is missing; empty if that file has no row yet.
+     *
+     * @param storedAt the time at which the position was stored
+     */
+    Optional<FollowedFile> next(Position position, FileTime storedAt) throws IOException {
+        return next(new Before("", true, false, storedAt, position.heading(), 0, new byte[0], new byte[0]));
     }
 
     private static boolean hasBytesOf(Sibling file, Position position) throws IOException {
@@ -489,7 +500,7 @@ public final class RotatedCsv {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(directory())) {
             for (Path file : files) {
                 Path path = csv.resolveSibling(file.getFileName());
-                if (Files.isRegularFile(path) && (all || (isRotatedName(path) && !path.equals(csv)))) {
+                if (Files.isRegularFile(path) && (all || (names.contain(path) && !path.equals(csv)))) {
                     try {
                         found.add(sibling(path));
                     } catch (NoSuchFileException e) {
@@ -506,13 +517,7 @@ public final class RotatedCsv {
     }
 
     private boolean isOfThisCsv(Sibling file) {
-        return file.path().equals(csv) || isRotatedName(file.path());
-    }
-
-    private boolean isRotatedName(Path path) {
-        String name = String.valueOf(path.getFileName());
-        return rotatedName.matcher(name).matches()
-                && !name.startsWith(Position.file(csv).getFileName().toString());
+        return file.path().equals(csv) || names.contain(file.path());
     }
 
     private static Sibling sibling(Path path) throws IOException {

@@ -18,6 +18,7 @@ import java.util.regex.Pattern;
  * @param columns the columns to read; names the shard column if {@code shard} is {@link Shard.Column}
  * @param isComplete whether each file is complete when it appears, and is certified once; if not, files grow and are
  *     rotated
+ * @param mayRest whether a window whose values are all equal is as good as any other
  */
 public record Source(
         String name,
@@ -26,7 +27,8 @@ public record Source(
         CsvFormat format,
         Windows windows,
         Shard shard,
-        boolean isComplete) {
+        boolean isComplete,
+        boolean mayRest) {
 
     /** The rule that determines the shard of a row. */
     public sealed interface Shard {

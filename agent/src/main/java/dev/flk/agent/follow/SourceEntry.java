@@ -26,7 +26,7 @@ final class SourceEntry {
     static final String NO_TIME = "none";
 
     /** The members that mean no option of {@code certify}. */
-    private static final List<String> OTHERS = List.of("name", "files", "complete", "shard", "shard.file");
+    private static final List<String> OTHERS = List.of("name", "files", "complete", "may_rest", "shard", "shard.file");
 
     private static final String TIME = "time.column";
     private static final int MOST_VALUES = 3;
@@ -75,6 +75,7 @@ final class SourceEntry {
             wrong("name", "must have 1 to 64 letters, digits, points, hyphens or underscores, not '" + name + "'");
         }
         boolean isComplete = isTrue("complete");
+        boolean mayRest = isTrue("may_rest");
         String files = files();
         Shard shard = shard(name);
         List<String> arguments = arguments();
@@ -84,8 +85,8 @@ final class SourceEntry {
         try {
             CsvOptions options = new CsvOptions();
             new CommandLine(options).setExpandAtFiles(false).parseArgs(arguments.toArray(String[]::new));
-            Source source =
-                    new Source(name, files, options.columns(), options.format(), options.windows(), shard, isComplete);
+            Source source = new Source(
+                    name, files, options.columns(), options.format(), options.windows(), shard, isComplete, mayRest);
             if (isComplete || source.format().filter().equals(Filter.NONE)) {
                 return Optional.of(source);
             }
@@ -204,7 +205,7 @@ final class SourceEntry {
         return value.isList() ? value.texts() : List.of();
     }
 
-    /** Returns whether {@code complete} or {@code header} is true; a file has a header if nothing else is said. */
+    /** Returns whether a member is true; a file has a header if nothing else is said. */
     private boolean isTrue(String member) {
         String text = textOr(member, String.valueOf(member.equals("header")));
         if (!text.equals("true") && !text.equals("false")) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The files of a CSV that grows and is rotated, by renaming it or by copying and truncating it, in the order in which
- * they were written. {@code RotatedCsv} finds them, {@code FollowedFile} reads one of them, {@code Position} stores how
- * far they are certified, and {@code LeftOutLines} keeps the lines that are not. Used by {@code certify --follow}.
- * {@code SourcesFile} reads which files the agent certifies while it runs, and {@code Globs} finds them.
+ * The CSV files that are certified while they are written. {@code SourcesFile} reads which files an agent follows, and
+ * {@code Sources} gives each of them turns on one thread: {@code FollowedSource} finds the files of one source with
+ * {@code Globs}, and reads a {@code FollowedCsv}, which grows and is rotated, or a {@code CompleteCsv}. {@code
+ * RotatedCsv} finds the files of a rotation in the order in which they were written, {@code FollowedFile} reads one of
+ * them, {@code Positions} stores how far all are certified, and {@code LeftOutLines} keeps the lines that are not. Used
+ * by {@code run} and {@code certify --follow}.
  */
 @NullMarked
 package dev.flk.agent.follow;

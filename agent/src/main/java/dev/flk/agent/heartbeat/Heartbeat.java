@@ -106,6 +106,7 @@ public final class Heartbeat implements Closeable {
      * @param clockAheadMs the offset of the backend's clock from the agent's
      * @param heldShards the number of shards that are held because a signature was rejected
      * @param breakerOpen whether no backend answers
+     * @param sourceProblems the number of sources that, or of which some files, are not read
      */
     private record Beat(
             String version,
@@ -123,7 +124,8 @@ public final class Heartbeat implements Closeable {
             @Nullable Long heldShards,
             boolean breakerOpen,
             long outboxBytes,
-            long diskFreeBytes) {}
+            long diskFreeBytes,
+            @Nullable Integer sourceProblems) {}
 
     private Heartbeat(
             Target target,
@@ -272,7 +274,8 @@ public final class Heartbeat implements Closeable {
                 report.sending().heldShards(),
                 !backends.isEmpty() && backends.stream().noneMatch(Backend::answering),
                 report.disk().outboxBytes(),
-                report.disk().diskFreeBytes());
+                report.disk().diskFreeBytes(),
+                report.sources() == null ? null : report.failedSources().size());
     }
 
     private void ended(BackendClient client, @Nullable Reply reply, @Nullable Throwable failure) {

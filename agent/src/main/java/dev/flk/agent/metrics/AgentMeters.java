@@ -54,9 +54,14 @@ public final class AgentMeters {
      * samples, by the value of the label.
      */
     public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
+        gauge(name, help, label, () -> values);
+    }
+
+    /** Registers a gauge as above, whose label has other values from scrape to scrape. */
+    public void gauge(String name, String help, String label, Supplier<Map<String, DoubleSupplier>> values) {
         register(() -> {
             GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
-            values.forEach((of, value) -> family.addMetric(List.of(of), value.getAsDouble()));
+            values.get().forEach((of, value) -> family.addMetric(List.of(of), value.getAsDouble()));
             return family;
         });
     }

@@ -3,6 +3,9 @@ package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.follow.Source;
+import dev.flk.agent.follow.SourceState;
+import dev.flk.agent.follow.SourcesFile;
 import dev.flk.agent.heartbeat.Heartbeat;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.AgentMeters.ShardWaiting;
@@ -14,8 +17,10 @@ import dev.flk.agent.send.Sender.SendingState;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.Settlement;
 import dev.flk.agent.source.Intake;
+import dev.flk.agent.source.SourcesIntake;
 import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;
@@ -28,6 +33,7 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -36,7 +42,9 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.DoubleSupplier;
 import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -72,7 +80,11 @@ public final class Agent implements Closeable {
     /** The lock that the sending thread holds while it sends; {@link #close} waits until the lock is free. */
     private final ReentrantLock sending = new ReentrantLock();
 
+    private final List<Source> firstSources;
     private @Nullable Thread own;
+    /** The intake of the sources while the agent sends; null without a file of sources. */
+    private volatile @Nullable SourcesIntake sources;
+
     private volatile boolean stopping;
     private volatile List<String> leftBehind = List.of();
 
@@ -108,6 +120,7 @@ public final class Agent implements Closeable {
         this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
         config.warnings().forEach(LOG::warn);
+        firstSources = sources(config);
         try {
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
@@ -117,7 +130,8 @@ public final class Agent implements Closeable {
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().get(), meters))
                     : null;
-            AgentOperations operations = new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock());
+            AgentOperations operations =
+                    new AgentOperations(config, outbox, deadLetters, sender, this::sourceStates, surroundings.clock());
             local = opened(LocalServer.start(config.local(), outbox, operations));
             heartbeat = opened(Heartbeat.start(
                     config.heartbeat(),
@@ -131,6 +145,24 @@ public final class Agent implements Closeable {
             closeParts();
             throw e;
         }
+    }
+
+    private static List<Source> sources(AgentConfig config) {
+        if (config.sourcesFile().isEmpty()) {
+            return List.of();
+        }
+        try {
+            return SourcesFile.read(config.sourcesFile().get());
+        } catch (IOException e) {
+            throw new InvalidConfig(
+                    List.of("SOURCES_FILE: can't read " + config.sourcesFile().get() + ": " + e));
+        }
+    }
+
+    /** Returns the states of the sources; null without a file of sources. */
+    private @Nullable List<SourceState> sourceStates() {
+        SourcesIntake intake = sources;
+        return intake == null ? null : intake.states();
     }
 
     private static String version() {
@@ -191,6 +223,28 @@ public final class Agent implements Closeable {
                 "flk_agent_disk_free_bytes",
                 "The free space of the outbox's file system.",
                 () -> outbox.lastSpace().freeBytes());
+        if (config.sourcesFile().isPresent()) {
+            sourceGauge(meters, "files", "Files of a source that are read or wait.", SourceState::files);
+            sourceGauge(meters, "shards", "Shards of a source with rows in memory.", SourceState::shards);
+            sourceGauge(meters, "open_rows", "Rows of a source in incomplete windows.", SourceState::openRows);
+            sourceGauge(meters, "windows", "Windows of a source that were certified.", SourceState::windows);
+            sourceGauge(meters, "bad_lines", "Lines of a source that were left out.", SourceState::badLines);
+            sourceGauge(
+                    meters,
+                    "problem",
+                    "1 if a source, or some of its files, are not read.",
+                    state -> state.problem() == null ? 0 : 1);
+        }
+    }
+
+    private void sourceGauge(AgentMeters meters, String name, String help, ToLongFunction<SourceState> value) {
+        meters.gauge("flk_agent_source_" + name, help, "source", () -> {
+            Map<String, DoubleSupplier> values = new LinkedHashMap<>();
+            for (SourceState state : Objects.requireNonNullElse(sourceStates(), List.<SourceState>of())) {
+                values.put(state.name(), () -> value.applyAsLong(state));
+            }
+            return values;
+        });
     }
 
     private Map<String, ShardWaiting> waitingByShard(InstantSource clock) {
@@ -211,14 +265,21 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Applies the settings of another configuration, except settings that need a restart. Logs the names of changed
-     * settings that need a restart.
+     * Applies the settings of another configuration, except settings that need a restart, and the file of sources. Logs
+     * the names of changed settings that need a restart.
+     *
+     * @throws InvalidConfig if the file of sources is invalid; nothing was applied
      */
     public void reload(AgentConfig next) {
+        List<Source> nextSources = sources(config);
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
         heartbeat.reconfigure(next.heartbeat(), next.sending());
+        SourcesIntake intake = sources;
+        if (intake != null) {
+            intake.use(nextSources);
+        }
         LOG.info("the configuration was read again; settings that need no restart now apply, also to waiting"
                 + " certificates");
     }
@@ -344,23 +405,32 @@ public final class Agent implements Closeable {
         logLosses(outbox.losses());
         Optional<SpoolIntake> spool = config.spoolDirectory()
                 .map(directory -> SpoolIntake.start(directory, outbox, clock, LineLimit.ofOutages(nanoTicker)));
+        Optional<SourcesIntake> followed = config.sourcesFile()
+                .map(file -> SourcesIntake.start(
+                        config.outbox().directory().resolve("sources"), firstSources, outbox, clock, nanoTicker));
+        sources = followed.orElse(null);
         try {
-            sendUntil(untilEmpty, spool);
+            sendUntil(untilEmpty, spool, followed);
         } finally {
             spool.ifPresent(SpoolIntake::stop);
+            followed.ifPresent(SourcesIntake::stop);
         }
         awaitLastAnswers();
         spool.ifPresent(SpoolIntake::close);
+        followed.ifPresent(SourcesIntake::close);
         leftBehind = spool.map(SpoolIntake::leftBehind).orElse(List.of());
         LOG.info("stopped; {} certificates wait in the outbox", outbox.pendingEntries());
     }
 
-    private void sendUntil(boolean untilEmpty, Optional<SpoolIntake> spool) throws InterruptedException {
+    private void sendUntil(boolean untilEmpty, Optional<SpoolIntake> spool, Optional<SourcesIntake> followed)
+            throws InterruptedException {
         CompletableFuture<Boolean> lastFiles = null;
         while (!stopping && outbox.lockLost().isEmpty()) {
             spool.ifPresent(SpoolIntake::requireNoFailure);
+            followed.ifPresent(SourcesIntake::requireNoFailure);
             long waitNanos = sender.step();
-            if (untilEmpty && outbox.pendingEntries() == 0) {
+            boolean isRead = followed.map(SourcesIntake::isIdle).orElse(true);
+            if (untilEmpty && isRead && outbox.pendingEntries() == 0) {
                 if (lastFiles != null && lastFiles.isDone() && !lastFiles.join()) {
                     break;
                 }

@@ -6,6 +6,7 @@ import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.control.StatusReport.Sending;
 import dev.flk.agent.control.StatusReport.Waiting;
+import dev.flk.agent.follow.SourceState;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
@@ -16,6 +17,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,13 +34,21 @@ final class AgentOperations implements Operations {
     private final Outbox outbox;
     private final DeadLetters deadLetters;
     private final Sender sender;
+    private final Supplier<@Nullable List<SourceState>> sources;
     private final InstantSource clock;
 
-    AgentOperations(AgentConfig config, Outbox outbox, DeadLetters deadLetters, Sender sender, InstantSource clock) {
+    AgentOperations(
+            AgentConfig config,
+            Outbox outbox,
+            DeadLetters deadLetters,
+            Sender sender,
+            Supplier<@Nullable List<SourceState>> sources,
+            InstantSource clock) {
         this.config = config;
         this.outbox = outbox;
         this.deadLetters = deadLetters;
         this.sender = sender;
+        this.sources = sources;
         this.clock = clock;
     }
 
@@ -76,7 +87,8 @@ final class AgentOperations implements Operations {
                         space.usedBytes(),
                         outbox.maxBytes(),
                         space.freeBytes(),
-                        config.outbox().minFreeBytes()));
+                        config.outbox().minFreeBytes()),
+                sources.get());
     }
 
     /** Estimates the time until nothing waits; the rate is an average, so an outage does not show in it at once. */

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Window;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -149,10 +150,34 @@ class CertifierTest {
     void certify_allPointsEqual_reportsIt(int rows) throws Exception {
         List<Window> windows = Rows.cut(Windows.byCount(rows, 0), Rows.still(rows));
 
-        Certificate certificate = read(Certifier.certificate(windows.get(0), "still"));
+        Certificate certificate = read(Certifier.certificate(windows.get(0), "still", false));
 
         assertThat(certificate.faultTolerance().degraded()).isTrue();
         assertThat(certificate.faultTolerance().fallbacks()).contains("single_point");
+    }
+
+    @Test
+    void certify_constantColumn_isMarked_unlessTheSensorMayRest() throws Exception {
+        List<Row> rows = new ArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            rows.add(new Row(1_000.0 + i, 1, 21.37, 0, 0));
+        }
+        Window window = new Window(0, rows, true, false);
+        rows.set(49, new Row(1_049, 1, 21.38, 0, 0));
+        Window other = new Window(0, rows, true, false);
+
+        assertThat(read(Certifier.certificate(window, "s", false))
+                        .faultTolerance()
+                        .fallbacks())
+                .containsExactly("single_point");
+        assertThat(read(Certifier.certificate(window, "s", true))
+                        .faultTolerance()
+                        .degraded())
+                .isFalse();
+        assertThat(read(Certifier.certificate(other, "s", false))
+                        .faultTolerance()
+                        .degraded())
+                .isFalse();
     }
 
     @Test
@@ -161,7 +186,7 @@ class CertifierTest {
         for (int i = 0; i < 300; i++) {
             Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), true, false);
 
-            Verdict verdict = verdict(read(Certifier.certificate(window, "s" + i)));
+            Verdict verdict = verdict(read(Certifier.certificate(window, "s" + i, false)));
 
             assertThat(verdict.kind()).isNotEqualTo(Kind.REJECTED);
             if (verdict.kind() == Kind.ESCALATED) {

@@ -62,9 +62,12 @@ class GrowingCsvTest {
         }
 
         @Override
-        public boolean isCut() {
-            return false;
+        public void reset() {
+            bytes.reset();
         }
+
+        @Override
+        public void begun() {}
 
         @Override
         public Optional<String> otherName() {
@@ -84,7 +87,7 @@ class GrowingCsvTest {
                 false);
         FollowedRows rows = new FollowedRows(
                 new Certifier(List.of("s")), columns, format, Windows.byCount(1, 0), certificate -> {}, collected);
-        rows.read(new Complete(String.join("\n", lines) + "\n"), () -> {});
+        rows.read(new Complete(String.join("\n", lines) + "\n"), () -> true);
         return rows;
     }
 

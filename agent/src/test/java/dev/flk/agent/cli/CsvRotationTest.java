@@ -14,6 +14,7 @@ import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.follow.Source;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayInputStream;
@@ -264,7 +265,11 @@ class CsvRotationTest {
 
     private long follow(BooleanSupplier looks) throws IOException, MalformedCsv {
         ageFiles();
-        return new CsvFollower(config, csv, context, looks).run(certifier(), columns, format, windows);
+        return new CsvFollower(config, csv, context, looks).run(source(), certifier());
+    }
+
+    private Source source() {
+        return new Source("", csv.toString(), columns, format, windows, new Source.Shard.Column(), false, false);
     }
 
     private Certifier certifier() {
@@ -337,7 +342,7 @@ class CsvRotationTest {
     void follow_untilStopped_certifiesBeyondARenameAndATruncation() throws Exception {
         append(25);
         CsvFollower follower = new CsvFollower(config, csv, context);
-        FutureTask<Long> run = new FutureTask<>(() -> follower.run(certifier(), columns, format, windows));
+        FutureTask<Long> run = new FutureTask<>(() -> follower.run(source(), certifier()));
         new Thread(run, "follower").start();
         await().until(() -> certified().size() == 2);
         append(3);
@@ -386,8 +391,8 @@ class CsvRotationTest {
         windows = Windows.byCount(20, 0);
 
         assertThatThrownBy(this::follow)
-                .hasMessage("windows of " + csv + " were certified with other shards or windows; use the same ones, or"
-                        + " remove " + csv + ".certified to certify all of " + csv + " again");
+                .hasMessage("windows of " + csv + " were certified with other shards or windows; use the same ones, or,"
+                        + " to certify all of it again, remove " + csv + ".certified");
     }
 
     @Test
@@ -454,15 +459,19 @@ class CsvRotationTest {
         append(8);
         follow();
 
+        String named = "# " + csv + ": line ";
         assertThat(bad)
-                .hasContent("# line 14: column timestamp: timestamp is not a time: write seconds or milliseconds since"
+                .hasContent(named + "14: column timestamp: timestamp is not a time: write seconds or milliseconds since"
                         + " 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with"
-                        + " --time\ntimestamp,x,y,z\n# line 15: has 1 cells, but the first line has 4; put double quotes"
+                        + " --time\ntimestamp,x,y,z\n" + named
+                        + "15: has 1 cells, but the first line has 4; put double quotes"
                         + " around a cell that contains a comma\n\0\n");
-        write(("a".repeat(60_000) + "\n").repeat(20));
         append(10);
-        follow();
+        write(("a".repeat(60_000) + "\n").repeat(20));
 
+        assertThatThrownBy(this::follow)
+                .hasMessageStartingWith(csv + ": line ")
+                .hasMessageContaining("; it can't be kept, because " + bad + " has ");
         assertOtherRowsCertified();
         assertThat(Files.size(bad)).isBetween(1_000_000L, 1L << 20);
     }

@@ -196,6 +196,7 @@ class StatusCommandTest extends CommandTest {
                 "dlq",
                 0,
                 0,
-                new StatusReport.Disk(0, 1, 1, 0));
+                new StatusReport.Disk(0, 1, 1, 0),
+                null);
     }
 }

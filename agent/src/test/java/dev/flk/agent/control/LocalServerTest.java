@@ -152,7 +152,8 @@ class LocalServerTest {
                     "d",
                     6,
                     0,
-                    new StatusReport.Disk(7, 8, 9, 10));
+                    new StatusReport.Disk(7, 8, 9, 10),
+                    null);
         }
 
         @Override

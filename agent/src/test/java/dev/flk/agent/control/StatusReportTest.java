@@ -33,7 +33,8 @@ class StatusReportTest {
                 "/dlq",
                 11,
                 12,
-                new Disk(13, 14, 15, 16));
+                new Disk(13, 14, 15, 16),
+                null);
 
         assertThat(Json.line(report))
                 .isEqualTo("{\"pid\":1,\"outbox\":\"/outbox\",\"pending\":2,\"pending_bytes\":3,"
@@ -56,7 +57,8 @@ class StatusReportTest {
                 "/dlq",
                 0,
                 0,
-                new Disk(1, 100, 3, 4));
+                new Disk(1, 100, 3, 4),
+                null);
 
         assertThat(report.problems(Duration.ofHours(1)))
                 .anySatisfy(problem -> assertThat(problem)
@@ -67,7 +69,15 @@ class StatusReportTest {
     @Test
     void json_noAgentRuns_omitsWhatOnlyAnAgentKnows() {
         StatusReport report = new StatusReport(
-                null, "/outbox", new Waiting(0, 0, null, null), Sending.UNKNOWN, "/dlq", 0, 0, new Disk(1, 2, 3, 4));
+                null,
+                "/outbox",
+                new Waiting(0, 0, null, null),
+                Sending.UNKNOWN,
+                "/dlq",
+                0,
+                0,
+                new Disk(1, 2, 3, 4),
+                null);
 
         assertThat(Json.line(report))
                 .isEqualTo("{\"outbox\":\"/outbox\",\"pending\":0,\"pending_bytes\":0,\"dlq\":\"/dlq\","

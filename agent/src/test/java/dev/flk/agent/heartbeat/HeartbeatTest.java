@@ -137,7 +137,8 @@ final class HeartbeatTest {
                 "dlq",
                 3,
                 4,
-                new StatusReport.Disk(1_000, 2_000, 5_000, 1));
+                new StatusReport.Disk(1_000, 2_000, 5_000, 1),
+                null);
     }
 
     @Test

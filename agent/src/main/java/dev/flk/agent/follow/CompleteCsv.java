@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CompleteRows;
+import dev.flk.agent.certify.CsvRows;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.FollowedRows.Progress;
+import dev.flk.agent.certify.FollowedRows.ShardProgress;
+import dev.flk.canonical.Sha256;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A CSV that is complete when it appears. It is certified once, as {@code certify} does: all rows are read first, and
+ * if a line has a mistake, nothing is certified.
+ */
+final class CompleteCsv implements SourceFile {
+    private static final Logger LOG = LoggerFactory.getLogger(CompleteCsv.class);
+    /** How long a file must not change before it is read. */
+    private static final Duration SETTLED_AFTER = Duration.ofSeconds(10);
+
+    private static final int TURN_ROWS = 10_000;
+    private static final int MOST_CERTIFICATES = 256;
+    private static final int FIRST_BYTES = 4096;
+    /** The settled notation in the position of a file that is certified. */
+    private static final String DONE = "done";
+
+    private final Path csv;
+    private final Source source;
+    private final Certifier certifier;
+    private final String options;
+    private final InstantSource clock;
+    private final List<byte[]> certificates = new ArrayList<>();
+
+    private State before;
+    /** The number of windows that were certified before the restart and are made again. */
+    private long again;
+
+    private long windows;
+    private long readRows;
+    private boolean isChecked;
+    private boolean isDone;
+    private @Nullable InputStream stream;
+    private @Nullable CsvRows csvRows;
+    private @Nullable CompleteRows rows;
+
+    /** The attributes of the file, which change with its content. */
+    private record State(String key, long length, long modifiedMillis) {
+        static final State UNKNOWN = new State("", -1, 0);
+
+        static State of(Path csv) throws IOException {
+            BasicFileAttributes found = Files.readAttributes(csv, BasicFileAttributes.class);
+            return new State(
+                    String.valueOf(found.fileKey()),
+                    found.size(),
+                    found.lastModifiedTime().toMillis());
+        }
+
+        boolean isOf(Position stored) {
+            return equals(new State(stored.key(), stored.length(), stored.modifiedMillis()));
+        }
+    }
+
+    /**
+     * @param stored the stored position; empty to begin with the first row
+     * @throws IOException if the file was certified before and has other content now, or was certified in part with
+     *     other windows; the message says what to do
+     */
+    CompleteCsv(Path csv, Source source, Certifier certifier, Optional<Position> stored, InstantSource clock)
+            throws IOException {
+        this.csv = csv;
+        this.source = source;
+        this.certifier = certifier;
+        this.options = FollowedCsv.options(certifier, source);
+        this.clock = clock;
+        this.before = State.UNKNOWN;
+        if (stored.isPresent()
+                && digest(csv, stored.get().length()).equals(stored.get().digest())) {
+            FollowedCsv.requireSame(csv, source, options, stored);
+            if (State.of(csv).length() != stored.get().length()) {
+                throw new IOException(csv + " was changed after it was certified, so its rows are not certified again;"
+                        + " write new rows to a new file, or follow the file without \"complete\" in a source of"
+                        + " another name");
+            }
+            again = stored.get().windows();
+            isDone = isDone(stored.get());
+        }
+    }
+
+    /** Returns whether a file was certified and did not change since then. */
+    static boolean isDone(Path csv, Position stored) throws IOException {
+        return isDone(stored) && State.of(csv).isOf(stored);
+    }
+
+    private static boolean isDone(Position stored) {
+        return stored.progress().settled().equals(DONE);
+    }
+
+    /** Returns the digest of the first bytes of a file, or of its first part with this length. */
+    private static String digest(Path csv, long length) throws IOException {
+        try (InputStream in = Files.newInputStream(csv)) {
+            return HexFormat.of().formatHex(Sha256.of(in.readNBytes((int) Math.min(length, FIRST_BYTES))));
+        }
+    }
+
+    @Override
+    public boolean turn(List<byte[]> added) throws IOException, MalformedCsv {
+        State now = State.of(csv);
+        if (isDone) {
+            before = now;
+            return false;
+        }
+        if (!now.equals(before)) {
+            if (isChecked && windows > 0) {
+                throw new IOException(csv + " changes while it is certified; let its writer give it its name when it is"
+                        + " complete, or follow the file without \"complete\"");
+            }
+            close();
+            isChecked = false;
+            before = now;
+        }
+        if (clock.millis() - now.modifiedMillis() < SETTLED_AFTER.toMillis()) {
+            return false;
+        }
+        if (rows == null) {
+            open();
+        }
+        boolean hasMore = true;
+        for (int i = 0; i < TURN_ROWS && hasMore && certificates.size() < MOST_CERTIFICATES; i++) {
+            hasMore = rows != null && rows.read(1);
+        }
+        readRows = csvRows == null ? 0 : csvRows.rows();
+        if (!hasMore) {
+            end();
+        }
+        added.addAll(certificates);
+        certificates.clear();
+        return !isDone;
+    }
+
+    private void open() throws IOException, MalformedCsv {
+        stream = Files.newInputStream(csv);
+        csvRows = new CsvRows(stream, source.columns(), source.format());
+        rows = isChecked
+                ? CompleteRows.certified(csvRows, source.windows(), certifier, this::take)
+                : CompleteRows.checked(csvRows, source.windows());
+    }
+
+    private void take(byte[] certificate) {
+        windows++;
+        if (windows > again) {
+            certificates.add(certificate);
+        }
+    }
+
+    private void end() throws IOException, MalformedCsv {
+        if (isChecked) {
+            isDone = true;
+        } else if (csvRows != null) {
+            if (readRows == 0) {
+                throw csvRows.noRows();
+            }
+            LOG.info("reads {}: {}", csv, csvRows.facts());
+            csvRows.lastMayBeCut().ifPresent(warning -> LOG.warn("{}: {}", csv, warning));
+        }
+        isChecked = true;
+        close();
+    }
+
+    /** Returns whether all rows are certified. */
+    boolean isDone() {
+        return isDone;
+    }
+
+    @Override
+    public Optional<Position> position() throws IOException {
+        if (windows == 0 && !isDone) {
+            return Optional.empty();
+        }
+        Progress progress = new Progress(
+                0,
+                readRows,
+                0,
+                0,
+                isDone ? DONE : "",
+                List.of(new ShardProgress("", Math.max(windows, again), 0, false)));
+        return Optional.of(new Position(
+                before.key(),
+                before.length(),
+                digest(csv, before.length()),
+                before.modifiedMillis(),
+                options,
+                progress,
+                new byte[0],
+                new byte[0]));
+    }
+
+    @Override
+    public Counts counts() {
+        CompleteRows open = rows;
+        return new Counts(
+                open == null ? 0 : open.shards(),
+                readRows,
+                open == null ? 0 : open.openRows(),
+                Math.max(windows, again));
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (stream != null) {
+            stream.close();
+        }
+        stream = null;
+        csvRows = null;
+        rows = null;
+    }
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.follow.Globs.Found;
+import dev.flk.agent.follow.LeftOutLines.BadLinesFull;
+import dev.flk.agent.follow.Positions.Sink;
+import dev.flk.agent.follow.SourceFile.Counts;
+import dev.flk.program.logging.LineLimit;
+import java.io.BufferedInputStream;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.InstantSource;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One source: its files, which are searched regularly, and its problems. A file that can't be read does not delay the
+ * others. For one thread.
+ */
+final class FollowedSource implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(FollowedSource.class);
+    private static final long FIND_EVERY_NANOS = 10_000_000_000L;
+    /** The number of searches without a file after which it is closed. */
+    private static final int MOST_MISSED = 60;
+
+    /** The key of the problem of the search, which is no path. */
+    private static final Path SEARCH = Path.of("");
+
+    private final Source source;
+    private final Path badLines;
+    private final Positions positions;
+    private final Surroundings surroundings;
+    private final Map<Path, SourceFile> files = new TreeMap<>();
+    /** The number of searches that did not find a file. */
+    private final Map<Path, Integer> missed = new HashMap<>();
+    /** The attributes of files that are not read until these change. */
+    private final Map<Path, String> refused = new HashMap<>();
+    /** The problems of files and of the search. */
+    private final Map<Path, String> problems = new TreeMap<>();
+
+    private final LongAdder badLinesCount = new LongAdder();
+    private Counts ended = Counts.NONE;
+    private @Nullable String stoppedBecause;
+    private long lastFindNanos;
+    private boolean isFound;
+
+    /** The environment of all sources. */
+    record Surroundings(InstantSource clock, LongSupplier nanoTicker, LineLimit limit, Totals totals) {}
+
+    /** @param badLines the file that keeps the lines that are not certified */
+    FollowedSource(Source source, Path badLines, Positions positions, Surroundings surroundings) {
+        this.source = source;
+        this.badLines = badLines;
+        this.positions = positions;
+        this.surroundings = surroundings;
+    }
+
+    Source source() {
+        return source;
+    }
+
+    boolean isStopped() {
+        return stoppedBecause != null;
+    }
+
+    /** Gives each file a turn. Returns whether another round would read more at once. */
+    boolean round(Sink sink) {
+        boolean hasMore = false;
+        if (isStopped()) {
+            return false;
+        }
+        if (!isFound || surroundings.nanoTicker().getAsLong() - lastFindNanos >= FIND_EVERY_NANOS) {
+            find();
+            isFound = true;
+            lastFindNanos = surroundings.nanoTicker().getAsLong();
+        }
+        for (Path path : List.copyOf(files.keySet())) {
+            boolean mayContinue = turn(path, sink);
+            hasMore |= mayContinue;
+            if (isStopped() || sink.isClosed() || (mayContinue && source.isComplete())) {
+                break; // complete files are read one after the other
+            }
+        }
+        return hasMore;
+    }
+
+    private boolean turn(Path path, Sink sink) {
+        SourceFile file = files.get(path);
+        if (file == null) {
+            return false;
+        }
+        try {
+            boolean hasMore = advance(path, file, sink);
+            solved(path);
+            if (file instanceof CompleteCsv complete && complete.isDone()) {
+                end(path, file);
+                return !files.isEmpty();
+            }
+            return hasMore && !isStopped();
+        } catch (BadLinesFull e) {
+            stop(String.valueOf(e.getMessage()));
+        } catch (MalformedCsv e) {
+            problem(path, path + ": " + SourceMembers.inFile(String.valueOf(e.getMessage())));
+            refused.put(path, attributes(path));
+            end(path, file);
+        } catch (IOException e) {
+            problem(path, "can't read " + path + ": " + cause(e));
+        }
+        return false;
+    }
+
+    private boolean advance(Path path, SourceFile file, Sink sink) throws IOException, MalformedCsv {
+        Counts before = file.counts();
+        try {
+            return positions.advance(key(path), file, sink);
+        } finally {
+            surroundings.totals().replace(before, file.counts()).ifPresent(this::stop);
+        }
+    }
+
+    private void end(Path path, SourceFile file) {
+        if (files.remove(path) == null) {
+            return;
+        }
+        Counts counts = file.counts();
+        ended = ended.plus(new Counts(0, counts.rows(), 0, counts.windows()));
+        surroundings.totals().remove(counts);
+        try {
+            file.close();
+        } catch (IOException e) {
+            problem(path, "can't close " + path + ": " + cause(e));
+        }
+    }
+
+    private String key(Path path) {
+        return source.name() + " " + path;
+    }
+
+    private void find() {
+        Set<Path> found = new HashSet<>();
+        try {
+            Found all = Globs.find(source.files());
+            found.addAll(source.isComplete() ? all.files() : newest(all.files()));
+            for (Path path : all.files()) {
+                if (found.contains(path) && !files.containsKey(path)) {
+                    open(path);
+                }
+            }
+            if (all.isCut()) {
+                problem(
+                        SEARCH,
+                        source.files() + " matches more than " + all.files().size()
+                                + " files, of which the others are not read; move finished files away, or divide the source");
+            } else if (all.files().isEmpty() && !source.isComplete()) {
+                problem(SEARCH, source.files() + " matches no file");
+            } else {
+                solved(SEARCH);
+            }
+        } catch (IOException e) {
+            problem(SEARCH, "can't search " + source.files() + ": " + cause(e));
+            return;
+        }
+        for (Path path : List.copyOf(files.keySet())) {
+            int searches = found.contains(path) ? 0 : missed.getOrDefault(path, 0) + 1;
+            missed.put(path, searches);
+            if (searches >= MOST_MISSED) {
+                SourceFile gone = files.get(path);
+                missed.remove(path);
+                if (gone != null) {
+                    LOG.warn(
+                            "source {}: {} is gone; {} of its rows were in windows that are not complete",
+                            source.name(),
+                            path,
+                            gone.counts().openRows());
+                    end(path, gone);
+                }
+            }
+        }
+        problems.keySet().removeIf(path -> !path.equals(SEARCH) && !found.contains(path) && !files.containsKey(path));
+        refused.keySet().retainAll(found);
+    }
+
+    /** Returns the files that are not files of the rotation of another one. */
+    private static List<Path> newest(List<Path> all) {
+        Map<Path, RotatedCsv.Names> names = new HashMap<>();
+        all.forEach(path -> names.put(path, new RotatedCsv.Names(path)));
+        return all.stream()
+                .filter(path -> names.values().stream().noneMatch(other -> other.containPath(path)))
+                .toList();
+    }
+
+    private void open(Path path) {
+        try {
+            Optional<Position> stored = positions.find(key(path));
+            if (attributes(path).equals(refused.get(path))
+                    || (source.isComplete() && stored.isPresent() && CompleteCsv.isDone(path, stored.get()))) {
+                return;
+            }
+            Optional<String> full = surroundings.totals().full(files.size());
+            if (full.isPresent()) {
+                problem(path, path + " is not read: " + full.get());
+                return;
+            }
+            Certifier certifier = new Certifier(source.shard().ids(path), line -> {}, source.mayRest());
+            if (!source.isComplete() && isGzip(path)) {
+                throw new IllegalArgumentException("is compressed; only a source with complete: true reads such files");
+            }
+            SourceFile file = source.isComplete()
+                    ? new CompleteCsv(path, source, certifier, stored, surroundings.clock())
+                    : new FollowedCsv(path, source, certifier, stored, new LeftOutLines(path, badLines, badLinesCount));
+            files.put(path, file);
+            surroundings.totals().add(file.counts());
+        } catch (IOException e) {
+            problem(path, cause(e));
+            refused.put(path, attributes(path));
+        } catch (IllegalArgumentException e) {
+            problem(path, path + ": " + e.getMessage());
+            refused.put(path, attributes(path));
+        }
+    }
+
+    private static boolean isGzip(Path path) throws IOException {
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
+            return CsvFormat.isGzip(in);
+        }
+    }
+
+    /** Returns the attributes of a file that change with its content; empty if the file is missing. */
+    private static String attributes(Path path) {
+        try {
+            BasicFileAttributes found = Files.readAttributes(path, BasicFileAttributes.class);
+            return found.fileKey() + " " + found.size() + " " + found.lastModifiedTime();
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    private static String cause(IOException e) {
+        if (e instanceof NoSuchFileException) {
+            return "there is no " + e.getMessage();
+        }
+        return e instanceof NotDirectoryException
+                ? e.getMessage() + " is not a directory"
+                : e.getClass() == IOException.class
+                        ? String.valueOf(e.getMessage())
+                        : e.getClass().getSimpleName() + ": " + e.getMessage();
+    }
+
+    /** Stops the source until it is configured again. */
+    void stop(String why) {
+        stoppedBecause = "stopped: " + why;
+        LOG.error("source {}: {}", source.name(), stoppedBecause);
+        close();
+    }
+
+    private void problem(Path of, String what) {
+        if (!what.equals(problems.put(of, what))) {
+            surroundings
+                    .limit()
+                    .say("source " + source.name(), more -> LOG.warn("source {}: {}{}", source.name(), what, more));
+        }
+    }
+
+    private void solved(Path of) {
+        if (problems.remove(of) != null) {
+            LOG.info("source {}: {} is read again", source.name(), of.equals(SEARCH) ? source.files() : of);
+        }
+    }
+
+    SourceState state() {
+        Counts counts = files.values().stream().map(SourceFile::counts).reduce(ended, Counts::plus);
+        Optional<String> problem = Optional.ofNullable(stoppedBecause)
+                .or(() -> problems.values().stream()
+                        .findFirst()
+                        .map(first -> first
+                                + (problems.size() == 1 ? "" : ", and " + (problems.size() - 1) + " more problems")));
+        return new SourceState(
+                source.name(),
+                files.size(),
+                counts.shards(),
+                counts.rows(),
+                counts.openRows(),
+                counts.windows(),
+                badLinesCount.sum(),
+                problem.orElse(null));
+    }
+
+    @Override
+    public void close() {
+        Map.copyOf(files).forEach(this::end);
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.canonical.Sha256;
+import dev.flk.program.files.RegularFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * The positions of all files of all sources, as stored in one file: a line for each, with its key in base64 and {@link
+ * Position#text}, and at the end the digest of the format and of these lines. For one thread.
+ */
+public final class Positions {
+    /** The number of this format, which only the digest contains. */
+    private static final String FORMAT = "3 ";
+    /** The maximum number of positions; beyond it, those that changed the longest ago are forgotten. */
+    private static final int MOST = 10_000;
+
+    private final Path file;
+    private final Map<String, Position> positions = new LinkedHashMap<>();
+    private boolean isChanged;
+
+    private Positions(Path file) {
+        this.file = file;
+    }
+
+    /** Returns the file that stores the position of a CSV that a command follows. */
+    public static Path file(Path csv) {
+        return csv.resolveSibling(csv.getFileName() + ".certified");
+    }
+
+    /**
+     * Reads the stored positions; there are none if the file is missing.
+     *
+     * @throws IOException if the file can't be read, or is not a file of positions; the message says what to do
+     */
+    public static Positions read(Path file) throws IOException {
+        RegularFile.requireOrNothing(file);
+        Positions read = new Positions(file);
+        if (!Files.exists(file)) {
+            return read;
+        }
+        String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+        int end = text.lastIndexOf('\n') + 1;
+        if (!text.substring(end).equals(digest(text.substring(0, end)))) {
+            throw new IOException(file + " was not written by this version, or it is damaged; remove it to certify all"
+                    + " rows again");
+        }
+        for (String line : text.substring(0, end).lines().toList()) {
+            int key = line.indexOf(' ');
+            read.positions.put(
+                    new String(Base64.getDecoder().decode(line.substring(0, key)), StandardCharsets.UTF_8),
+                    Position.parse(line.substring(key + 1)));
+        }
+        return read;
+    }
+
+    /** Returns whether no position is stored. */
+    public boolean isEmpty() {
+        return positions.isEmpty();
+    }
+
+    /** Returns the position of a file. */
+    Optional<Position> find(String key) {
+        return Optional.ofNullable(positions.get(key));
+    }
+
+    private void put(String key, Position position) {
+        isChanged = true;
+        positions.remove(key);
+        positions.put(key, position);
+        Iterator<String> oldest = positions.keySet().iterator();
+        while (positions.size() > MOST) {
+            oldest.next();
+            oldest.remove();
+        }
+    }
+
+    /** A destination of certificates. */
+    @FunctionalInterface
+    public interface Sink {
+        /** Adds certificates; they are on disk when this method returns. */
+        void add(List<byte[]> certificates) throws IOException;
+
+        /** Returns whether no more certificates are accepted, so that reading ends. */
+        default boolean isClosed() {
+            return false;
+        }
+    }
+
+    /**
+     * Reads a file on for a turn, and then keeps its position, which {@link #write} stores.
+     *
+     * @param key the key of the file
+     * @param sink the destination of its certificates
+     * @return whether another turn would read more at once
+     * @throws MalformedCsv if the file can't be read any further; its certificates were added
+     */
+    public boolean advance(String key, SourceFile file, Sink sink) throws IOException, MalformedCsv {
+        List<byte[]> certificates = new ArrayList<>();
+        try {
+            return file.turn(certificates);
+        } finally {
+            if (!certificates.isEmpty()) {
+                sink.add(certificates);
+            }
+            Optional<Position> position = file.position();
+            if (position.isPresent()) {
+                put(key, position.get());
+            }
+        }
+    }
+
+    /**
+     * Stores the positions, if one was changed. They are first written to a temporary file, which then replaces the
+     * file. If this process is killed before the replacement, the temporary file remains.
+     */
+    public void write() throws IOException {
+        if (!isChanged) {
+            return;
+        }
+        StringBuilder text = new StringBuilder();
+        positions.forEach(
+                (key, position) -> text.append(Base64.getEncoder().encodeToString(key.getBytes(StandardCharsets.UTF_8)))
+                        .append(' ')
+                        .append(position.text())
+                        .append('\n'));
+        text.append(digest(text.toString()));
+        Path next = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID() + ".next");
+        try (FileChannel out = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            ByteBuffer bytes = StandardCharsets.ISO_8859_1.encode(text.toString());
+            while (bytes.hasRemaining()) {
+                out.write(bytes);
+            }
+            out.force(true);
+            Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            isChanged = false;
+        } catch (IOException e) {
+            Files.deleteIfExists(next);
+            throw e;
+        }
+    }
+
+    private static String digest(String text) {
+        return HexFormat.of().formatHex(Sha256.of((FORMAT + text).getBytes(StandardCharsets.ISO_8859_1)));
+    }
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvRows;
+import dev.flk.agent.certify.CsvRows.Columns;
+import dev.flk.agent.certify.Windows;
+import dev.flk.agent.follow.Positions.Sink;
+import dev.flk.program.logging.LogCapture;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(300)
+class SourcesTest {
+    private static final String HEADING = "timestamp,x,sensor\n";
+    private static final Instant START = Instant.parse("2026-11-30T00:00:00Z");
+
+    private final LogCapture log = new LogCapture();
+    private final List<String> certified = new ArrayList<>();
+    private final Sink sink = all -> all.forEach(each -> certified.add(shown(each)));
+
+    @TempDir
+    Path directory;
+
+    private long nanos;
+    private Instant now = START;
+    private Sources sources;
+
+    @BeforeEach
+    void open() throws IOException {
+        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+    }
+
+    @AfterEach
+    void close() {
+        sources.close();
+        log.close();
+    }
+
+    private static String shown(byte[] certificate) {
+        return new String(certificate, StandardCharsets.UTF_8)
+                .replaceAll("\\{\"pcs_id\":\"(.*?)\".*\"shard_id\":\"(.*?)\",\"epoch\":(\\d+).*", "$2 $3 $1");
+    }
+
+    private Source source(String name, String files, int window, boolean hasColumn, boolean isComplete) {
+        return new Source(
+                name,
+                directory + "/" + files,
+                new Columns(Optional.empty(), List.of(), hasColumn ? Optional.of("sensor") : Optional.empty()),
+                CsvFormat.USUAL,
+                Windows.byCount(window, 0),
+                hasColumn ? new Source.Shard.Column() : new Source.Shard.Ids(List.of(name)),
+                isComplete,
+                false);
+    }
+
+    /** Gives turns until all files are read, and a file that is complete was left. */
+    private void settle() throws IOException {
+        for (int i = 0; i < 4; i++) {
+            nanos += 11_000_000_000L;
+            while (sources.round(sink)) {
+                nanos++;
+            }
+        }
+    }
+
+    private Path write(String name, String text) throws IOException {
+        Path file = directory.resolve(name);
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        Files.setLastModifiedTime(file, FileTime.from(START.minusSeconds(60)));
+        return file;
+    }
+
+    private static String rows(String sensor, int from, int count) {
+        StringBuilder rows = new StringBuilder();
+        for (int i = from; i < from + count; i++) {
+            rows.append("%d,%d,%s-%d%n".formatted(1_000 + i, i * 7 % 11, sensor, i % 3));
+        }
+        return rows.toString();
+    }
+
+    private static List<String> certificates(Source source, String text) throws Exception {
+        CsvRows rows = new CsvRows(
+                new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)), source.columns(), source.format());
+        return new Certifier(source.shard().ids(Path.of("file")))
+                .certify(rows, source.windows()).stream()
+                        .map(SourcesTest::shown)
+                        .toList();
+    }
+
+    /** The end of the process in the middle of a round. */
+    private static final class Killed extends Error {}
+
+    /** A writer of one file, which is rotated now and then. */
+    private static final class Writer {
+        private final Random random;
+        private final Source source;
+        private final Path csv;
+        private final Map<String, List<String>> written = new TreeMap<>();
+        private String unwritten = "";
+        private int rows;
+        private int rotations;
+        private long modified;
+
+        Writer(Random random, Source source) throws IOException {
+            this.random = random;
+            this.source = source;
+            this.csv = Path.of(source.files().replace("*", "0"));
+            Files.createDirectories(csv.getParent());
+            append(HEADING);
+        }
+
+        private void append(String text) throws IOException {
+            Files.writeString(csv, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            age(csv);
+        }
+
+        private void age(Path file) throws IOException {
+            modified++;
+            Files.setLastModifiedTime(file, FileTime.from(START.plusSeconds(modified)));
+        }
+
+        void step() throws IOException {
+            if (random.nextInt(4) > 0) {
+                write(1 + random.nextInt(9));
+                return;
+            }
+            append(unwritten);
+            unwritten = "";
+            Path old = csv.resolveSibling(csv.getFileName() + "." + ++rotations);
+            if (random.nextBoolean()) {
+                Files.move(csv, old);
+                append(HEADING);
+            } else {
+                Files.copy(csv, old, StandardCopyOption.COPY_ATTRIBUTES);
+                age(old);
+                Files.newOutputStream(csv).close();
+                append(HEADING);
+            }
+        }
+
+        private void write(int count) throws IOException {
+            String lines = rows(source.name(), rows, count);
+            rows += count;
+            lines.lines()
+                    .forEach(line -> written.computeIfAbsent(
+                                    source.columns().shard().isPresent() ? line.substring(line.lastIndexOf(',')) : "",
+                                    shard -> new ArrayList<>())
+                            .add(line + "\n"));
+            String text = unwritten + lines;
+            int kept = rows > 1 && random.nextInt(3) == 0 ? random.nextInt(6) : 0; // a line in two steps
+            append(text.substring(0, text.length() - kept));
+            unwritten = text.substring(text.length() - kept);
+        }
+
+        Set<String> expected() throws Exception {
+            append(unwritten);
+            Set<String> expected = new TreeSet<>();
+            int window = ((Windows.ByCount) source.windows()).rowsPerWindow();
+            for (List<String> lines : written.values()) {
+                List<String> complete = lines.subList(0, lines.size() / window * window);
+                if (!complete.isEmpty()) {
+                    expected.addAll(certificates(source, HEADING + String.join("", complete)));
+                }
+            }
+            return expected;
+        }
+    }
+
+    private void rotateAndKill(int sourceCount, int rotations, long seed) throws Exception {
+        Random random = new Random(seed);
+        List<Writer> writers = new ArrayList<>();
+        for (int i = 0; i < sourceCount; i++) {
+            writers.add(new Writer(random, source("s" + i, "d" + i + "/*.csv", 5 + i, i % 2 == 0, false)));
+        }
+        List<Source> all = writers.stream().map(writer -> writer.source).toList();
+        for (Writer writer : writers) {
+            writer.write(1); // files from before the first row are not read
+        }
+        sources.use(all);
+        sources.round(sink);
+        int kills = 0;
+        while (writers.stream().mapToInt(writer -> writer.rotations).sum() < rotations) {
+            for (Writer writer : writers) {
+                if (random.nextBoolean()) {
+                    writer.step();
+                }
+            }
+            int mood = random.nextInt(12);
+            nanos += random.nextInt(4) * 4_000_000_000L;
+            try {
+                sources.round(certificates -> {
+                    if (mood == 0 && random.nextInt(4) == 0) {
+                        throw new Killed();
+                    }
+                    sink.add(certificates);
+                    if (mood == 1 && random.nextInt(4) == 0) {
+                        throw new Killed();
+                    }
+                });
+            } catch (Killed e) {
+                kills++;
+                sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+                sources.use(all);
+            }
+        }
+        Set<String> expected = new TreeSet<>();
+        for (Writer writer : writers) {
+            expected.addAll(writer.expected());
+        }
+        settle();
+        for (int i = 0; i < rotations; i++) {
+            sources.round(sink); // leaves one rotated file in two looks
+        }
+        Set<String> missing = new TreeSet<>(expected);
+        certified.forEach(missing::remove);
+        Set<String> wrong = new TreeSet<>(certified);
+        wrong.removeAll(expected);
+        assertThat(missing).as("of %s, with seed %s", expected.size(), seed).isEmpty();
+        assertThat(wrong).as("with seed %s", seed).isEmpty();
+        assertThat(kills).isPositive();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void round_rotationsAndKills_certifiesEveryRowInOneWindow() throws Exception {
+        rotateAndKill(20, 100, 1);
+    }
+
+    @Test
+    @Tag("thorough")
+    void round_manyRotationsAndKills_certifiesEveryRowInOneWindow() throws Exception {
+        rotateAndKill(20, 1_000, new Random().nextLong());
+    }
+
+    private List<String> problems() {
+        return sources.states().stream().map(SourceState::problem).toList();
+    }
+
+    @Test
+    void complete_filesAreCertifiedOnce_asCertifyDoes_alsoAfterAKill() throws Exception {
+        Source source = source("all", "in/*.csv", 10, true, true);
+        String one = HEADING + rows("a", 0, 8_000);
+        String other = HEADING + rows("b", 0, 7);
+        write("in/one.csv", one);
+        write("in/other.csv", other);
+        sources.use(List.of(source));
+        int[] adds = {0};
+        assertThatThrownBy(() -> {
+                    while (true) {
+                        sources.round(certificates -> {
+                            if (++adds[0] == 3) {
+                                throw new Killed();
+                            }
+                            sink.add(certificates);
+                        });
+                    }
+                })
+                .isInstanceOf(Killed.class);
+        assertThat(certified).hasSize(512);
+
+        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+        sources.use(List.of(source));
+        settle();
+        settle();
+
+        List<String> expected = new ArrayList<>(certificates(source, one));
+        expected.addAll(certificates(source, other));
+        assertThat(certified).isEqualTo(expected);
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void complete_fileGrowsAfterItWasCertified_isNamed_andANewFileOfTheNameIsCertified() throws Exception {
+        Source source = source("all", "in/*.csv", 10, false, true);
+        Path file = write("in/one.csv", HEADING + rows("a", 0, 20));
+        sources.use(List.of(source));
+        settle();
+        write("in/one.csv", rows("a", 20, 10));
+        settle();
+
+        assertThat(certified).hasSize(2);
+        assertThat(problems()).singleElement().asString().contains(file + " was changed after it was certified");
+
+        Files.delete(file);
+        write("in/one.csv", HEADING + rows("a", 50, 10));
+        settle();
+
+        assertThat(certified).hasSize(3);
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void complete_fileThatIsStillWritten_isNotRead() throws Exception {
+        Path file = write("in/one.csv", HEADING + rows("a", 0, 20));
+        Files.setLastModifiedTime(file, FileTime.from(START.minusSeconds(9)));
+        sources.use(List.of(source("all", "in/*.csv", 10, false, true)));
+
+        settle();
+        assertThat(certified).isEmpty();
+
+        now = START.plusSeconds(2);
+        settle();
+        assertThat(certified).hasSize(2);
+    }
+
+    @Test
+    void round_sourcesThatCantBeRead_areNamed_andTheOthersGoOn() throws Exception {
+        Path mistake = write("mistake/a.csv", HEADING + "1000,1.000.5,s\n");
+        Path full = write("full/a.csv", HEADING + rows("f", 0, 1) + ("a".repeat(60_000) + "\n").repeat(20));
+        Path named = write("named/a\nb.csv", HEADING + rows("n", 0, 10));
+        write("good/a.csv", HEADING + rows("g", 0, 10));
+        sources.use(List.of(
+                source("gone", "gone/*.csv", 10, false, false),
+                source("mistake", "mistake/a.csv", 10, false, false),
+                source("full", "full/*.csv", 10, false, false),
+                source("named", "named/*.csv", 10, false, false),
+                source("good", "good/*.csv", 10, false, false)));
+
+        settle();
+
+        assertThat(certified).hasSize(2).allMatch(each -> each.startsWith("named ") || each.startsWith("good "));
+        assertThat(problems()).hasSize(5);
+        assertThat(problems().get(0)).contains("can't search").contains("gone");
+        assertThat(problems().get(1)).startsWith(mistake + ": line 2: column x: ");
+        assertThat(problems().get(2)).startsWith("stopped: " + full + ": line ").contains("full.bad has 1.0 MiB");
+        assertThat(problems().subList(3, 5)).containsOnlyNulls();
+        assertThat(named).exists();
+        assertThat(log.lines("source mistake: ")).hasSize(1);
+
+        Files.move(mistake, mistake.resolveSibling("a.bad"));
+        write("mistake/a.csv", HEADING + rows("m", 0, 10));
+        write("gone/a.csv", HEADING + rows("o", 0, 10));
+        settle();
+
+        assertThat(certified).hasSize(4);
+        assertThat(problems().subList(0, 2)).containsOnlyNulls();
+    }
+
+    @Test
+    void use_changedSources_continueWithTheirPositions() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, false);
+        write("in/a.csv", HEADING + rows("a", 0, 25));
+        sources.use(List.of(source));
+        settle();
+        write("in/a.csv", rows("a", 25, 10));
+        sources.use(List.of(source("other", "in/*.csv", 10, false, false), source));
+        settle();
+
+        assertThat(certified.stream().filter(each -> each.startsWith("s "))).hasSize(3);
+        assertThat(certified.stream().filter(each -> each.startsWith("other "))).hasSize(3);
+
+        sources.use(List.of(source("s", "in/*.csv", 5, false, false)));
+        settle();
+
+        assertThat(certified).hasSize(6);
+        assertThat(problems()).singleElement().asString().contains("give the source another name");
+    }
+
+    @Test
+    void round_moreOpenRowsThanTheMemoryHasRoomFor_stopsTheSource() throws Exception {
+        long most = Runtime.getRuntime().maxMemory() / 192;
+        assertThat(new Totals().replace(SourceFile.Counts.NONE, new SourceFile.Counts(1, most, most, 0)))
+                .isEmpty();
+        assertThat(new Totals().replace(SourceFile.Counts.NONE, new SourceFile.Counts(1, most, most + 1, 0)))
+                .hasValueSatisfying(why -> assertThat(why).contains("use smaller windows"));
+    }
+
+    @Test
+    void full_everySourceMayReadItsShareOfTheFiles() {
+        Totals totals = new Totals();
+        totals.share(4);
+        for (int i = 0; i < 1_000; i++) {
+            assertThat(totals.full(i)).isEmpty();
+            totals.add(SourceFile.Counts.NONE);
+        }
+
+        assertThat(totals.full(1_000)).isPresent();
+        assertThat(totals.full(250)).isPresent();
+        assertThat(totals.full(249)).isEmpty();
+    }
+
+    @Test
+    void round_lineOfManyMegabytes_isOneBadLine() throws Exception {
+        write("in/a.csv", HEADING + rows("a", 0, 5) + "9".repeat(5_000_000) + "\n" + rows("a", 5, 5));
+        sources.use(List.of(source("s", "in/*.csv", 10, false, false)));
+
+        settle();
+
+        assertThat(certified).hasSize(1);
+        assertThat(sources.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.badLines()).isEqualTo(1));
+    }
+}
