@@ -304,9 +304,9 @@ public final class Heartbeat implements Closeable {
         failed(
                 reply.status() == UNAUTHORIZED
                         ? client.base()
-                                + " does not accept this agent's heartbeats: its key may not use the session, or"
-                                + " the clock of this machine is wrong; name the agent in \"agents\" of the keys file,"
-                                + " or set AGENT_ID"
+                                + " does not accept this agent's heartbeats: the backend does not know its key, the"
+                                + " key is revoked, or the key may not use the session; compare with 'flk backend keys"
+                                + " list', and name the agent in \"agents\" of the keys file, or set AGENT_ID"
                         : client.base() + " answered a heartbeat with status " + reply.status());
     }
 
