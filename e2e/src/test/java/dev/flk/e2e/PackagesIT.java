@@ -4,7 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.e2e.HostProgram.Ended;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,6 +18,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -76,7 +76,8 @@ class PackagesIT {
         Path jar = root.resolve("usr/share/flk/" + name + ".jar");
 
         dpkg("--install", built(name).toString());
-        assertThat(version(jar, name)).isEqualTo(name + " " + builtVersion(name).replace('~', '-') + "\n");
+        assertThat(installed(name, "--version"))
+                .isEqualTo(name + " " + builtVersion(name).replace('~', '-') + "\n");
         assertThat(Files.readString(root.resolve("etc/passwd")))
                 .contains(name + ":", ":/var/lib/flk/" + program + ":/usr/sbin/nologin");
         assertThat(mode(settings)).isEqualTo("rw-r-----");
@@ -109,6 +110,26 @@ class PackagesIT {
         assertThat(root.resolve("etc/flk")).doesNotExist();
     }
 
+    /** Checks that each user can read the packaged file of sources, that it is valid, and that upgrades keep changes. */
+    @Test
+    void sourcesFile_isReadableByEachUserAndValid_keptByAnUpgrade() throws Exception {
+        assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
+        HostProgram.orSkip("systemd-sysusers", "systemd", directory);
+        Path sources = root.resolve("etc/flk/sources.yaml");
+
+        dpkg("--install", built("flk-agent").toString());
+        assertThat(mode(sources)).isEqualTo("rw-r--r--");
+        assertThat(Files.readString(root.resolve("etc/flk/agent.properties")))
+                .contains("\nSOURCES_FILE=/etc/flk/sources.yaml\n");
+        assertThat(installed("flk-agent", "sources", "check", sources.toString()))
+                .isEmpty();
+
+        String changed = Files.readString(sources) + "# changed\n";
+        Files.writeString(sources, changed);
+        dpkg("--install", newer("flk-agent").toString());
+        assertThat(sources).hasContent(changed);
+    }
+
     private static String builtVersion(String name) throws IOException {
         return built(name).getFileName().toString().split("_", -1)[1];
     }
@@ -136,18 +157,18 @@ class PackagesIT {
                 what);
     }
 
-    private String version(Path jar, String name) throws Exception {
+    /** Runs an installed command, and returns its output. */
+    private String installed(String name, String... arguments) throws Exception {
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
         Path command = root.resolve("usr/bin").resolve(name);
         assertThat(mode(command)).isEqualTo("rwxr-xr-x");
+        String jar = "/usr/share/flk/" + name + ".jar";
         Path here = Files.writeString(
                 directory.resolve("command"),
-                Files.readString(command)
-                        .replace("exec java", "exec " + java)
-                        .replace("/usr/share/flk/" + name + ".jar", jar.toString()));
-        Ended ended = HostProgram.orSkip("sh", "dash", directory).run(here.toString(), "--version");
-        assertThat(ended.exitCode()).as(ended.output()).isZero();
-        return ended.output();
+                Files.readString(command).replace("exec java", "exec " + java).replace(jar, root + jar));
+        return HostProgram.orSkip("sh", "dash", directory)
+                .succeed(Stream.concat(Stream.of(here.toString()), Stream.of(arguments))
+                        .toArray(String[]::new));
     }
 
     private static String mode(Path file) throws IOException {

@@ -112,8 +112,9 @@ public final class Packages {
         File files = work.resolve("files").toFile();
         DataProducer ordinary = directory(files, 0644, "", "etc/**", "usr/bin/**");
         DataProducer commands = directory(new File(files, "usr/bin"), 0755, "/usr/bin");
-        DataProducer services = directory(new File(files, "etc"), 0644, "/etc", "flk/**");
-        DataProducer settings = directory(new File(files, "etc/flk"), 0640, "/etc/flk");
+        DataProducer services = directory(new File(files, "etc"), 0644, "/etc", "flk/*.properties");
+        // settings contain keys; the file of sources does not
+        DataProducer settings = directory(new File(files, "etc/flk"), 0640, "/etc/flk", "sources.yaml");
         DebMaker maker =
                 new DebMaker(new Log(), List.of(ordinary, commands, services, settings), List.of(services, settings));
         maker.setControl(work.resolve("control").toFile());
