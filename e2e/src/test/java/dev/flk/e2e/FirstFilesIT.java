@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class FirstFilesIT {
     private static final Pattern LISTENS = Pattern.compile("listening on 127\\.0\\.0\\.1 port (\\d+)");
     private static final Pattern KEEPS_RUNNING = Pattern.compile("./flk (?:backend|agent run) --config \\S+$");
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
 
     /** What differs from run to run. */
     private static final String VARYING = "process \\d+|\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d(?= )";
@@ -137,7 +137,8 @@ final class FirstFilesIT {
                 .redirectOutput(log.toFile())
                 .start());
         if (port.isEmpty()) {
-            await().atMost(PATIENCE).until(() -> Files.readString(log).contains("ready: submissions are accepted"));
+            await().atMost(PATIENCE)
+                    .untilAsserted(() -> assertThat(Files.readString(log)).contains("ready: submissions are accepted"));
             Matcher listens = LISTENS.matcher(Files.readString(log));
             assertThat(listens.find()).isTrue();
             port = listens.group(1);
