@@ -504,7 +504,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private void read(boolean reads) {
         reading = reads;
         if (!inputEnded) {
-            // after the end of the input there is nothing to read, and this call would fail in Netty's epoll transport
+            // after the end of the input there is nothing to read
             channel().config().setAutoRead(reads);
         }
         if (!reads) {

@@ -17,7 +17,6 @@ import io.netty.channel.ServerChannel;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollChannelOption;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
@@ -171,7 +170,7 @@ public final class HttpServer implements AutoCloseable {
             group = new MultiThreadIoEventLoopGroup(
                     options.loops(),
                     new DefaultThreadFactory(options.threads(), true),
-                    epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+                    epoll ? HalfClosedEpoll.newFactory() : NioIoHandler.newFactory());
         }
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)

@@ -119,6 +119,21 @@ class ProtocolTest {
     }
 
     @Test
+    void halfClosed_longAnswer_isSentCompletely() throws Exception {
+        int length = 8 << 20;
+        server.loops(1).keep();
+        RawClient client = server.connectNarrow().post("/echo", "x").shutDownOutput();
+        Kept request = server.next();
+
+        // the only event loop has read the end of the input before it answers a later connection
+        server.connect().send("GET /health HTTP/1.1\nHost: h\n\n").read();
+        request.exchange().answer(Answer.text(200, "y".repeat(length)));
+
+        assertThat(client.read().body().length()).isEqualTo(length);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
     void halfClosed_insideTheBody_is408() throws IOException {
         RawClient client =
                 server.connect().send(SUBMIT + "Content-Length: 10\n\nabc").shutDownOutput();
