@@ -6,6 +6,7 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
@@ -99,7 +100,7 @@ public final class Globs {
         String component = components.get(0);
         boolean isLast = components.size() == 1;
         if (!isWildcard(component)) {
-            step(directory.resolve(plain(component)), components, isFixed);
+            step(resolve(directory, plain(component)), components, isFixed);
             return;
         }
         PathMatcher matcher = matcher(component);
@@ -123,6 +124,14 @@ public final class Globs {
             }
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
+        }
+    }
+
+    private static Path resolve(Path directory, String name) throws IOException {
+        try {
+            return directory.resolve(name);
+        } catch (InvalidPathException e) {
+            throw new IOException("the locale has no characters for the name " + name + "; set LC_ALL=C.UTF-8", e);
         }
     }
 
