@@ -197,6 +197,8 @@ final class FollowedSource implements Closeable {
                         SEARCH,
                         source.files() + " matches more than " + all.files().size()
                                 + " files, of which the others are not read; move finished files away, or divide the source");
+            } else if (all.unread().isPresent()) {
+                problem(SEARCH, "can't search " + source.files() + ": " + cause(all.unread().get()));
             } else if (all.files().isEmpty() && !source.isComplete()) {
                 problem(SEARCH, source.files() + " matches no file");
             } else {

@@ -488,4 +488,52 @@ class SourcesTest {
         assertThat(sources.states()).singleElement().satisfies(state -> assertThat(state.badLines())
                 .isEqualTo(1));
     }
+
+    @Test
+    void complete_contentIsReplacedWhileItIsCertified_newContentIsCertifiedWithoutARestart() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, true);
+        write("in/a.csv", HEADING + rows("a", 0, 3_000));
+        sources.use(List.of(source));
+        sources.round(sink);
+        sources.round(sink);
+        assertThat(certified).hasSize(256);
+        certified.clear();
+        String other = HEADING + rows("a", 5_000, 40);
+        Files.move(write("other", other), directory.resolve("in/a.csv"), StandardCopyOption.REPLACE_EXISTING);
+        settle();
+
+        assertThat(certified).isEqualTo(certificates(source, other));
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void open_fileThatCantBeReadForAWhile_isReadAfterwards() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, false);
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 10));
+        Files.setPosixFilePermissions(file, java.nio.file.attribute.PosixFilePermissions.fromString("---------"));
+        org.junit.jupiter.api.Assumptions.assumeFalse(Files.isReadable(file), "root reads all files");
+        sources.use(List.of(source));
+        settle();
+        assertThat(problems()).doesNotContainNull();
+
+        Files.setPosixFilePermissions(file, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
+        settle();
+
+        assertThat(certified).hasSize(1);
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void find_directoryBelowAWildcardCantBeRead_theOthersAreRead() throws Exception {
+        Path lost = Files.createDirectories(directory.resolve("in/lost+found"));
+        write("in/hall/a.csv", HEADING + rows("a", 0, 10));
+        Files.setPosixFilePermissions(lost, java.nio.file.attribute.PosixFilePermissions.fromString("---------"));
+        org.junit.jupiter.api.Assumptions.assumeFalse(Files.isReadable(lost), "root reads all directories");
+        sources.use(List.of(source("s", "in/*/*.csv", 10, false, false)));
+        settle();
+        Files.setPosixFilePermissions(lost, java.nio.file.attribute.PosixFilePermissions.fromString("rwx------"));
+
+        assertThat(certified).hasSize(1);
+        assertThat(problems()).singleElement().asString().contains("lost+found");
+    }
 }
