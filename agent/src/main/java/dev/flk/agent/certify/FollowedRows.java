@@ -68,6 +68,9 @@ public final class FollowedRows {
     /** The number of lines of the file that is read that were done before. */
     private long skipped;
 
+    /** A line that was read and whose notice could not be given yet; null if there is none. */
+    private @Nullable LeftOut unnoticed;
+
     private @Nullable File current;
     /** The reader of the current file; null until its heading is complete. */
     private @Nullable CsvRows source;
@@ -81,6 +84,9 @@ public final class FollowedRows {
      * @param lines the number of lines of the file before it
      */
     private record Place(long file, long rows, double time, long lines) {}
+
+    /** A line that is not certified. */
+    private record LeftOut(long line, String why, String text) {}
 
     /** The windows of one shard. */
     private final class Shard {
@@ -253,6 +259,9 @@ public final class FollowedRows {
             if (source == null && !begin(csv)) {
                 return End.FILE;
             }
+            if (unnoticed != null) {
+                leaveOut(csv, unnoticed);
+            }
             Reading reading = Reading.MORE;
             while (reading == Reading.MORE) {
                 reading = readRow(csv, Objects.requireNonNull(source), after);
@@ -318,7 +327,7 @@ public final class FollowedRows {
                 String why = row.time().isTwice()
                         ? row.time().readings()
                         : "is not after the last row; was the clock set back?";
-                notices.leftOut(csv, row.line(), source.about(row, why), source.written());
+                leaveOut(csv, new LeftOut(row.line(), source.about(row, why), source.written()));
                 return Reading.MORE;
             }
             add(row.row(), row.line(), shard, source);
@@ -328,12 +337,18 @@ public final class FollowedRows {
                 throw e;
             }
             if (source.line() > skipped) { // the notice about an earlier line was given before the restart
-                notices.leftOut(csv, source.line(), String.valueOf(e.getMessage()), source.written());
+                leaveOut(csv, new LeftOut(source.line(), String.valueOf(e.getMessage()), source.written()));
             }
             return Reading.MORE;
         }
         notices.resumed();
         return after.added() ? Reading.MORE : Reading.TURN_OVER;
+    }
+
+    private void leaveOut(File csv, LeftOut line) throws IOException {
+        unnoticed = line;
+        notices.leftOut(csv, line.line(), line.why(), line.text());
+        unnoticed = null;
     }
 
     private Shard shard(Measured row, CsvRows source) throws MalformedCsv {

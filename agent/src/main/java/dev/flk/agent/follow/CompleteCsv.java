@@ -46,6 +46,10 @@ final class CompleteCsv implements SourceFile {
     private final List<byte[]> certificates = new ArrayList<>();
 
     private State before;
+    /** The digest of the first bytes of the content with this state. */
+    private String digest = "";
+    /** The time since which the file has not changed, as far as known. */
+    private long changedMillis;
     /** The number of windows that were certified before the restart and are made again. */
     private long again;
 
@@ -119,22 +123,32 @@ final class CompleteCsv implements SourceFile {
     @Override
     public boolean turn(List<byte[]> added) throws IOException, MalformedCsv {
         State now = State.of(csv);
-        if (isDone) {
-            before = now;
-            return false;
-        }
         if (!now.equals(before)) {
-            if (isChecked && windows > 0) {
+            boolean isFirst = before.equals(State.UNKNOWN);
+            if (!isFirst && !isDone && Math.max(windows, again) > 0) {
                 throw new IOException(csv + " changes while it is certified; let its writer give it its name when it is"
                         + " complete, or follow the file without \"complete\"");
             }
             close();
             isChecked = false;
+            changedMillis = isFirst ? now.modifiedMillis() : clock.millis();
+            digest = digest(csv, now.length());
             before = now;
         }
-        if (clock.millis() - now.modifiedMillis() < SETTLED_AFTER.toMillis()) {
+        changedMillis = Math.min(changedMillis, clock.millis()); // the clock of the writer may be ahead
+        if (isDone || clock.millis() - changedMillis < SETTLED_AFTER.toMillis()) {
             return false;
         }
+        try {
+            read();
+        } finally {
+            added.addAll(certificates);
+            certificates.clear();
+        }
+        return !isDone;
+    }
+
+    private void read() throws IOException, MalformedCsv {
         if (rows == null) {
             open();
         }
@@ -146,9 +160,6 @@ final class CompleteCsv implements SourceFile {
         if (!hasMore) {
             end();
         }
-        added.addAll(certificates);
-        certificates.clear();
-        return !isDone;
     }
 
     private void open() throws IOException, MalformedCsv {
@@ -186,7 +197,7 @@ final class CompleteCsv implements SourceFile {
     }
 
     @Override
-    public Optional<Position> position() throws IOException {
+    public Optional<Position> position() {
         if (windows == 0 && !isDone) {
             return Optional.empty();
         }
@@ -200,7 +211,7 @@ final class CompleteCsv implements SourceFile {
         return Optional.of(new Position(
                 before.key(),
                 before.length(),
-                digest(csv, before.length()),
+                digest,
                 before.modifiedMillis(),
                 options,
                 progress,

@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +42,9 @@ final class FollowedSource implements Closeable {
     private static final long FIND_EVERY_NANOS = 10_000_000_000L;
     /** The number of searches without a file after which it is closed. */
     private static final int MOST_MISSED = 60;
+
+    /** The character that stands for bytes of a name that the locale can't decode. */
+    private static final char UNREADABLE = '\uFFFD';
 
     /** The key of the problem of the search, which is no path. */
     private static final Path SEARCH = Path.of("");
@@ -82,12 +86,24 @@ final class FollowedSource implements Closeable {
         return stoppedBecause != null;
     }
 
-    /** Gives each file a turn. Returns whether another round would read more at once. */
+    /**
+     * Gives each file a turn. Returns whether another round would read more at once. An unexpected error stops this
+     * source only.
+     */
     boolean round(Sink sink) {
-        boolean hasMore = false;
-        if (isStopped()) {
+        try {
+            return !isStopped() && turns(sink);
+        } catch (CancellationException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            LOG.error("source {}: unexpected error", source.name(), e);
+            stop("unexpected error: " + e);
             return false;
         }
+    }
+
+    private boolean turns(Sink sink) {
+        boolean hasMore = false;
         if (!isFound || surroundings.nanoTicker().getAsLong() - lastFindNanos >= FIND_EVERY_NANOS) {
             find();
             isFound = true;
@@ -124,6 +140,9 @@ final class FollowedSource implements Closeable {
             end(path, file);
         } catch (IOException e) {
             problem(path, "can't read " + path + ": " + cause(e));
+            if (file instanceof CompleteCsv) {
+                end(path, file); // the next search opens it again, after what is certified
+            }
         }
         return false;
     }
@@ -159,17 +178,27 @@ final class FollowedSource implements Closeable {
         Set<Path> found = new HashSet<>();
         try {
             Found all = Globs.find(source.files());
-            found.addAll(source.isComplete() ? all.files() : newest(all.files()));
-            for (Path path : all.files()) {
+            List<Path> named = all.files().stream().filter(this::hasReadableName).toList();
+            found.addAll(source.isComplete() ? named : newest(named));
+            for (Path path : named) {
                 if (found.contains(path) && !files.containsKey(path)) {
                     open(path);
                 }
             }
+            all.files().stream().filter(path -> !hasReadableName(path)).forEach(path -> {
+                found.add(path);
+                problem(
+                        path,
+                        path + " has a name that is not text in the encoding of the locale; rename it, or set"
+                                + " LC_ALL=C.UTF-8");
+            });
             if (all.isCut()) {
                 problem(
                         SEARCH,
                         source.files() + " matches more than " + all.files().size()
                                 + " files, of which the others are not read; move finished files away, or divide the source");
+            } else if (all.unread().isPresent()) {
+                problem(SEARCH, "can't search " + source.files() + ": " + cause(all.unread().get()));
             } else if (all.files().isEmpty() && !source.isComplete()) {
                 problem(SEARCH, source.files() + " matches no file");
             } else {
@@ -199,12 +228,24 @@ final class FollowedSource implements Closeable {
         refused.keySet().retainAll(found);
     }
 
-    /** Returns the files that are not files of the rotation of another one. */
-    private static List<Path> newest(List<Path> all) {
-        Map<Path, RotatedCsv.Names> names = new HashMap<>();
-        all.forEach(path -> names.put(path, new RotatedCsv.Names(path)));
+    /** Returns whether the name is the one of one file only: unreadable bytes are all shown as the same character. */
+    private boolean hasReadableName(Path path) {
+        return path.toString().indexOf(UNREADABLE) < 0;
+    }
+
+    /**
+     * Returns the files that are not files of the rotation of another one, which may be missing while it is rotated.
+     */
+    private List<Path> newest(List<Path> all) {
+        Set<Path> csvs = new HashSet<>(all);
+        csvs.addAll(files.keySet());
+        String prefix = key(SEARCH);
+        positions.keys().stream()
+                .filter(key -> key.startsWith(prefix))
+                .forEach(key -> csvs.add(Path.of(key.substring(prefix.length()))));
+        List<RotatedCsv.Names> names = csvs.stream().map(RotatedCsv.Names::new).toList();
         return all.stream()
-                .filter(path -> names.values().stream().noneMatch(other -> other.containPath(path)))
+                .filter(path -> names.stream().noneMatch(other -> other.containPath(path)))
                 .toList();
     }
 
@@ -230,8 +271,7 @@ final class FollowedSource implements Closeable {
             files.put(path, file);
             surroundings.totals().add(file.counts());
         } catch (IOException e) {
-            problem(path, cause(e));
-            refused.put(path, attributes(path));
+            problem(path, cause(e)); // a permission or a disk may be repaired without a change of the file
         } catch (IllegalArgumentException e) {
             problem(path, path + ": " + e.getMessage());
             refused.put(path, attributes(path));

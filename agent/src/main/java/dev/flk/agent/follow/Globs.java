@@ -2,10 +2,12 @@
 package dev.flk.agent.follow;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
@@ -13,6 +15,7 @@ import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
@@ -29,6 +32,7 @@ public final class Globs {
     private final List<Path> found = new ArrayList<>();
     private int entries;
     private boolean isCut;
+    private Optional<IOException> unread = Optional.empty();
 
     private Globs() {}
 
@@ -37,8 +41,9 @@ public final class Globs {
      *
      * @param files the regular files, and links to such, sorted by path
      * @param isCut whether there may be more, because a limit was reached
+     * @param unread why a directory that a wildcard matches could not be read; empty if all were read
      */
-    public record Found(List<Path> files, boolean isCut) {}
+    public record Found(List<Path> files, boolean isCut, Optional<IOException> unread) {}
 
     /**
      * Returns the files that match a pattern now.
@@ -51,7 +56,7 @@ public final class Globs {
         Globs search = new Globs();
         search.expand(Path.of("/"), components(pattern), true);
         Collections.sort(search.found);
-        return new Found(List.copyOf(search.found), search.isCut);
+        return new Found(List.copyOf(search.found), search.isCut, search.unread);
     }
 
     /** Returns the pattern that matches only this path. */
@@ -99,7 +104,7 @@ public final class Globs {
         String component = components.get(0);
         boolean isLast = components.size() == 1;
         if (!isWildcard(component)) {
-            step(directory.resolve(plain(component)), components, isFixed);
+            step(resolve(directory, plain(component)), components, isFixed);
             return;
         }
         PathMatcher matcher = matcher(component);
@@ -117,12 +122,21 @@ public final class Globs {
                     step(each, components, false);
                 }
             }
-        } catch (NoSuchFileException e) {
+        } catch (NoSuchFileException | NotDirectoryException | AccessDeniedException e) {
             if (isFixed) {
                 throw e;
             }
+            unread = e instanceof AccessDeniedException ? Optional.of(e) : unread;
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
+        }
+    }
+
+    private static Path resolve(Path directory, String name) throws IOException {
+        try {
+            return directory.resolve(name);
+        } catch (InvalidPathException e) {
+            throw new IOException("the locale has no characters for the name " + name + "; set LC_ALL=C.UTF-8", e);
         }
     }
 

@@ -14,12 +14,14 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -29,6 +31,7 @@ import java.util.UUID;
 public final class Positions {
     /** The number of this format, which only the digest contains. */
     private static final String FORMAT = "3 ";
+    private static final String SUFFIX = ".certified";
     /** The maximum number of positions; beyond it, those that changed the longest ago are forgotten. */
     private static final int MOST = 10_000;
 
@@ -42,7 +45,12 @@ public final class Positions {
 
     /** Returns the file that stores the position of a CSV that a command follows. */
     public static Path file(Path csv) {
-        return csv.resolveSibling(csv.getFileName() + ".certified");
+        return csv.resolveSibling(csv.getFileName() + SUFFIX);
+    }
+
+    /** Returns the beginning of the names of the files that a command writes next to a CSV that it follows. */
+    static String prefix(String csvName) {
+        return csvName + SUFFIX;
     }
 
     /**
@@ -74,6 +82,11 @@ public final class Positions {
     /** Returns whether no position is stored. */
     public boolean isEmpty() {
         return positions.isEmpty();
+    }
+
+    /** Returns the keys of all files. */
+    Set<String> keys() {
+        return Collections.unmodifiableSet(positions.keySet());
     }
 
     /** Returns the position of a file. */

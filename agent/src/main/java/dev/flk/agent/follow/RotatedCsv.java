@@ -117,7 +117,7 @@ final class RotatedCsv {
             String name = String.valueOf(file.getFileName());
             return name.startsWith(stem)
                     && pattern.matcher(name).matches()
-                    && !name.startsWith(String.valueOf(Positions.file(csv).getFileName()));
+                    && !name.startsWith(Positions.prefix(String.valueOf(csv.getFileName())));
         }
 
         /** Returns whether a file, in any directory, is one of the rotation. */

@@ -418,4 +418,122 @@ class SourcesTest {
                 .singleElement()
                 .satisfies(state -> assertThat(state.badLines()).isEqualTo(1));
     }
+
+    @Test
+    void find_csvIsMissingBetweenRenameAndCreate_itsRotatedFileIsNotACsvOfItsOwn() throws Exception {
+        Source source = source("s", "in/*", 10, false, false);
+        sources.use(List.of(source));
+        Path csv = write("in/a.csv", HEADING + rows("a", 0, 15));
+        settle();
+        Files.move(csv, csv.resolveSibling("a.csv.1"));
+        settle();
+        Files.setLastModifiedTime(write("in/a.csv", HEADING + rows("a", 15, 20)), FileTime.from(START));
+        settle();
+        Files.move(csv, csv.resolveSibling("a.csv.2"));
+        settle(); // as with nocreate of logrotate, or a restart in between
+        Files.setLastModifiedTime(write("in/a.csv", HEADING + rows("a", 35, 5)), FileTime.from(START.plusSeconds(1)));
+        settle();
+
+        assertThat(certified).isEqualTo(certificates(source, HEADING + rows("a", 0, 40)));
+        assertThat(sources.states()).singleElement().satisfies(state -> assertThat(state.files())
+                .isEqualTo(1));
+    }
+
+    @Test
+    void complete_mistakeAppearsWhileTheFileIsCertified_noCertificateIsLost() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, true);
+        String text = HEADING + rows("a", 0, 3_000);
+        Path file = write("in/a.csv", text);
+        FileTime modified = Files.getLastModifiedTime(file);
+        sources.use(List.of(source));
+        sources.round(sink); // checks all rows
+        int at = text.indexOf("\n3595,") + 1; // row 2595 is read in the second turn that certifies
+        Files.writeString(file, text.substring(0, at) + "x" + text.substring(at + 1));
+        Files.setLastModifiedTime(file, modified);
+        sources.round(sink);
+        sources.round(sink);
+        assertThat(certified).hasSizeLessThan(300);
+        Files.writeString(file, text);
+        Files.setLastModifiedTime(file, FileTime.from(modified.toInstant().plusSeconds(1)));
+        settle();
+
+        assertThat(certified).isEqualTo(certificates(source, text));
+    }
+
+    @Test
+    void complete_timeOfTheFileIsInTheFuture_isReadWhenItHasNotChangedForTenSeconds() throws Exception {
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 20));
+        Files.setLastModifiedTime(file, FileTime.from(Instant.parse("2080-01-01T00:00:00Z")));
+        sources.use(List.of(source("s", "in/*.csv", 10, false, true)));
+        settle();
+        assertThat(certified).isEmpty();
+
+        now = START.plusSeconds(11);
+        settle();
+
+        assertThat(certified).hasSize(2);
+    }
+
+    @Test
+    void leftOut_badLinesCantBeWritten_lineIsKeptLater() throws Exception {
+        Path bad = Files.createDirectories(directory.resolve("sources/s.bad"));
+        write("in/a.csv", HEADING + rows("a", 0, 5) + "1005,wrong,a\n" + rows("a", 6, 5));
+        sources.use(List.of(source("s", "in/*.csv", 10, false, false)));
+        settle();
+        Files.delete(bad);
+        settle();
+
+        assertThat(certified).hasSize(1);
+        assertThat(bad).content().contains("1005,wrong,a");
+        assertThat(sources.states()).singleElement().satisfies(state -> assertThat(state.badLines())
+                .isEqualTo(1));
+    }
+
+    @Test
+    void complete_contentIsReplacedWhileItIsCertified_newContentIsCertifiedWithoutARestart() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, true);
+        write("in/a.csv", HEADING + rows("a", 0, 3_000));
+        sources.use(List.of(source));
+        sources.round(sink);
+        sources.round(sink);
+        assertThat(certified).hasSize(256);
+        certified.clear();
+        String other = HEADING + rows("a", 5_000, 40);
+        Files.move(write("other", other), directory.resolve("in/a.csv"), StandardCopyOption.REPLACE_EXISTING);
+        settle();
+
+        assertThat(certified).isEqualTo(certificates(source, other));
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void open_fileThatCantBeReadForAWhile_isReadAfterwards() throws Exception {
+        Source source = source("s", "in/*.csv", 10, false, false);
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 10));
+        Files.setPosixFilePermissions(file, java.nio.file.attribute.PosixFilePermissions.fromString("---------"));
+        org.junit.jupiter.api.Assumptions.assumeFalse(Files.isReadable(file), "root reads all files");
+        sources.use(List.of(source));
+        settle();
+        assertThat(problems()).doesNotContainNull();
+
+        Files.setPosixFilePermissions(file, java.nio.file.attribute.PosixFilePermissions.fromString("rw-------"));
+        settle();
+
+        assertThat(certified).hasSize(1);
+        assertThat(problems()).containsOnlyNulls();
+    }
+
+    @Test
+    void find_directoryBelowAWildcardCantBeRead_theOthersAreRead() throws Exception {
+        Path lost = Files.createDirectories(directory.resolve("in/lost+found"));
+        write("in/hall/a.csv", HEADING + rows("a", 0, 10));
+        Files.setPosixFilePermissions(lost, java.nio.file.attribute.PosixFilePermissions.fromString("---------"));
+        org.junit.jupiter.api.Assumptions.assumeFalse(Files.isReadable(lost), "root reads all directories");
+        sources.use(List.of(source("s", "in/*/*.csv", 10, false, false)));
+        settle();
+        Files.setPosixFilePermissions(lost, java.nio.file.attribute.PosixFilePermissions.fromString("rwx------"));
+
+        assertThat(certified).hasSize(1);
+        assertThat(problems()).singleElement().asString().contains("lost+found");
+    }
 }
