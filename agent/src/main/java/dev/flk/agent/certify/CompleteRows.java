@@ -24,6 +24,7 @@ public final class CompleteRows {
         this.csv = csv;
         this.windows = windows;
         this.each = each;
+        csv.pause();
     }
 
     /** Creates rows that are read only to find mistakes. */
@@ -37,13 +38,17 @@ public final class CompleteRows {
     }
 
     /**
-     * Reads at most {@code most} rows. Returns whether there may be more.
+     * Reads at most {@code most} rows, and a bounded number of records that are no rows. Returns whether there may be
+     * more.
      *
      * @throws MalformedCsv if a line has a mistake
      */
     public boolean read(int most) throws IOException, MalformedCsv {
         for (int i = 0; i < most; i++) {
             Row row = csv.next();
+            if (row == null && csv.isPaused()) {
+                return true;
+            }
             if (row == null) {
                 shards.values().forEach(cutter -> cutter.end(csv));
                 return false;

@@ -40,6 +40,8 @@ public final class CsvRows {
     private static final int MOST_SORTED = 5_000_000;
     /** The largest number of shards of a file; more are a wrong column, perhaps. */
     static final int MOST_SHARDS = 1_000;
+    /** The number of records without a row after which reading pauses. */
+    private static final int MOST_SKIPPED = 10_000;
     /** The number of rows that show whether a file has several sensors. */
     private static final int MOST_COMPARED = 10_000;
 
@@ -60,6 +62,8 @@ public final class CsvRows {
     /** The row that was returned last. */
     private @Nullable Measured returned;
 
+    private boolean isPausing;
+    private boolean isPaused;
     private boolean isEnded;
     private long measuredRows;
     private long rows;
@@ -179,6 +183,8 @@ public final class CsvRows {
             Measured read = read();
             if (read != null) {
                 order(read).add(read);
+            } else if (isPaused) {
+                return null;
             } else {
                 isEnded = true;
                 for (RowOrder order : orders.values()) {
@@ -252,7 +258,8 @@ public final class CsvRows {
     /** Returns the next row in the order of the file, whether its time is settled or not; null after the last one. */
     @Nullable
     Measured read() throws IOException, MalformedCsv {
-        while (true) {
+        isPaused = false;
+        for (long records = 0; !isPausing || records < MOST_SKIPPED; records++) {
             CsvRecord record = first != null ? first : cells.next();
             first = null;
             if (record == null) {
@@ -275,6 +282,18 @@ public final class CsvRows {
             measuredRows++;
             return parser.measured(record, measuredRows);
         }
+        isPaused = true;
+        return null;
+    }
+
+    /** Makes {@link #next} return null also after many records that are no rows. */
+    void pause() {
+        isPausing = true;
+    }
+
+    /** Returns whether {@link #next} returned null although there may be more rows. */
+    boolean isPaused() {
+        return isPaused;
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */

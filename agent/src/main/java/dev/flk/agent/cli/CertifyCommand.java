@@ -253,20 +253,23 @@ final class CertifyCommand implements Callable<Integer> {
                 printEntry(proposed(true), lacksZone, rows.shownFirst());
             }
         } catch (MalformedCsv e) {
-            if (hasEntry) {
-                propose();
+            if (!hasEntry || !isProposed()) {
+                throw e;
             }
-            throw e;
         }
         return 0;
     }
 
-    /** Prints an entry with what the content of the file suggests, and what remains open, if a row can be read. */
-    private void propose() throws IOException {
+    /**
+     * Prints an entry with what the content of the file suggests, and what remains open, if a row can be read. Returns
+     * whether the file can be read with this entry.
+     */
+    private boolean isProposed() throws IOException {
         Map<String, List<String>> open = proposed(false);
         if (open.isEmpty()) {
-            return;
+            return false;
         }
+        boolean isReadable = true;
         String note;
         boolean lacksZone = false;
         Checked how = checked();
@@ -276,10 +279,12 @@ final class CertifyCommand implements Callable<Integer> {
             lacksZone = rows.settle(options);
             note = rows.shownFirst();
         } catch (MalformedCsv e) {
+            isReadable = false;
             note = "open: " + SourceMembers.inFile(String.valueOf(e.getMessage()));
         }
         context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
         printEntry(open, lacksZone, note);
+        return isReadable;
     }
 
     /** Completes the options, unless they suffice, by the content of the file, and returns what remains open. */

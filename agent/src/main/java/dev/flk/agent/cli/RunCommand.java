@@ -40,7 +40,7 @@ final class RunCommand implements Callable<Integer> {
             names = "--until-empty",
             description = {
                 "Exit as soon as no certificate waits; for cron, and for trials.",
-                "Exit code 1 if files in SPOOL_DIR could not be read."
+                "Exit code 1 if files in SPOOL_DIR or of a source could not be read."
             })
     private boolean untilEmpty;
 

@@ -145,7 +145,7 @@ public record StatusReport(
                 .limit(MOST_SOURCES)
                 .forEach(source -> problems.add("source " + source.name() + ": " + source.problem()));
         if (failed.size() > MOST_SOURCES) {
-            problems.add((failed.size() - MOST_SOURCES) + " more sources have problems");
+            problems.add("other sources with problems: " + (failed.size() - MOST_SOURCES));
         }
         return problems;
     }

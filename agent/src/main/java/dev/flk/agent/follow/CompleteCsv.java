@@ -152,11 +152,15 @@ final class CompleteCsv implements SourceFile {
         if (rows == null) {
             open();
         }
+        long before = readRows;
         boolean hasMore = true;
-        for (int i = 0; i < TURN_ROWS && hasMore && certificates.size() < MOST_CERTIFICATES; i++) {
+        boolean isTurnOver = false;
+        while (hasMore && !isTurnOver) {
+            long last = readRows;
             hasMore = rows != null && rows.read(1);
+            readRows = csvRows == null ? 0 : csvRows.rows();
+            isTurnOver = readRows == last || readRows - before >= TURN_ROWS || certificates.size() >= MOST_CERTIFICATES;
         }
-        readRows = csvRows == null ? 0 : csvRows.rows();
         if (!hasMore) {
             end();
         }

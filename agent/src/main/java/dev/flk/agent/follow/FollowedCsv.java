@@ -65,20 +65,24 @@ final class FollowedCsv implements SourceFile {
         this.rows = new FollowedRows(
                 certifier, source.columns(), source.format(), source.windows(), certificates::add, notices);
         this.files = new RotatedCsv(csv, rows);
-        this.stored = stored.orElse(null);
+        this.stored = stored.map(each -> each.windows() == 0 ? each.withoutShards() : each)
+                .orElse(null);
         this.windowsBefore = stored.map(Position::windows).orElse(0L);
         requireSame(csv, source, options, stored);
     }
 
     /** Returns a digest of what determines the windows and shards of a file. */
     static String options(Certifier certifier, Source source) {
-        String text = (source.isComplete() ? "complete " : "") + certifier.shardIds() + " " + source.windows()
+        String text = (source.isComplete() ? "complete " + source.columns() : "") + certifier.shardIds() + " "
+                + source.windows()
                 + source.columns().shard().map(shard -> " by " + shard).orElse("");
         return HexFormat.of().formatHex(Sha256.of(text.getBytes(StandardCharsets.UTF_8)));
     }
 
     static void requireSame(Path csv, Source source, String options, Optional<Position> stored) throws IOException {
-        if (stored.isPresent() && !stored.get().options().equals(options)) {
+        if (stored.isPresent()
+                && stored.get().windows() > 0
+                && !stored.get().options().equals(options)) {
             throw new IOException("windows of " + csv + " were certified with other shards or windows; use the same"
                     + " ones, or, to certify all of it again, "
                     + (source.name().isEmpty() ? "remove " + Positions.file(csv) : "give the source another name"));

@@ -35,7 +35,7 @@ final class FollowedFile extends FollowedRows.File {
     static final int BEGINNING_BYTES = 1 << 16;
 
     private static final int CHUNK_BYTES = 8192;
-    private static final int LONGEST_LINE_BYTES = 1 << 20;
+    private static final int LONGEST_LINE_BYTES = 1 << 18;
     private static final int LONGEST_HEADING_BYTES = 1 << 24;
     /** The number of bytes that are read from the disk in a turn. */
     private static final int TURN_BYTES = 1 << 20;
@@ -198,6 +198,9 @@ final class FollowedFile extends FollowedRows.File {
         int from = 0;
         while (isTooLong && from < bytes.length && bytes[from] != '\n' && bytes[from] != '\r') {
             from++;
+        }
+        if (isTooLong && from == bytes.length) {
+            return;
         }
         byte[] text = FollowedRows.joined(incomplete, Arrays.copyOfRange(bytes, from, bytes.length));
         text = isWide ? text : FollowedRows.withoutNulBlocks(text);

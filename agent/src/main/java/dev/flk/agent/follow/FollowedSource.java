@@ -13,6 +13,7 @@ import java.io.BufferedInputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -29,6 +30,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,7 +70,8 @@ final class FollowedSource implements Closeable {
     private boolean isFound;
 
     /** The environment of all sources. */
-    record Surroundings(InstantSource clock, LongSupplier nanoTicker, LineLimit limit, Totals totals) {}
+    record Surroundings(
+            InstantSource clock, LongSupplier nanoTicker, LineLimit limit, Totals totals, Runnable afterTurn) {}
 
     /** @param badLines the file that keeps the lines that are not certified */
     FollowedSource(Source source, Path badLines, Positions positions, Surroundings surroundings) {
@@ -80,6 +83,11 @@ final class FollowedSource implements Closeable {
 
     Source source() {
         return source;
+    }
+
+    /** Returns whether a complete file waits until it has not changed for some time. */
+    boolean isWaiting() {
+        return source.isComplete() && files.keySet().stream().anyMatch(path -> !problems.containsKey(path));
     }
 
     boolean isStopped() {
@@ -111,6 +119,7 @@ final class FollowedSource implements Closeable {
         }
         for (Path path : List.copyOf(files.keySet())) {
             boolean mayContinue = turn(path, sink);
+            surroundings.afterTurn().run();
             hasMore |= mayContinue;
             if (isStopped() || sink.isClosed() || (mayContinue && source.isComplete())) {
                 break; // complete files are read one after the other
@@ -178,7 +187,8 @@ final class FollowedSource implements Closeable {
         Set<Path> found = new HashSet<>();
         try {
             Found all = Globs.find(source.files());
-            List<Path> named = all.files().stream().filter(this::hasReadableName).toList();
+            List<Path> named =
+                    all.files().stream().filter(this::hasReadableName).toList();
             found.addAll(source.isComplete() ? named : newest(named));
             for (Path path : named) {
                 if (found.contains(path) && !files.containsKey(path)) {
@@ -198,7 +208,10 @@ final class FollowedSource implements Closeable {
                         source.files() + " matches more than " + all.files().size()
                                 + " files, of which the others are not read; move finished files away, or divide the source");
             } else if (all.unread().isPresent()) {
-                problem(SEARCH, "can't search " + source.files() + ": " + cause(all.unread().get()));
+                problem(
+                        SEARCH,
+                        "can't search " + source.files() + ": "
+                                + cause(all.unread().get()));
             } else if (all.files().isEmpty() && !source.isComplete()) {
                 problem(SEARCH, source.files() + " matches no file");
             } else {
@@ -208,6 +221,7 @@ final class FollowedSource implements Closeable {
             problem(SEARCH, "can't search " + source.files() + ": " + cause(e));
             return;
         }
+        positions.found(source.name(), found.stream().map(this::key).collect(Collectors.toSet()));
         for (Path path : List.copyOf(files.keySet())) {
             int searches = found.contains(path) ? 0 : missed.getOrDefault(path, 0) + 1;
             missed.put(path, searches);
@@ -297,6 +311,9 @@ final class FollowedSource implements Closeable {
     private static String cause(IOException e) {
         if (e instanceof NoSuchFileException) {
             return "there is no " + e.getMessage();
+        }
+        if (e instanceof AccessDeniedException) {
+            return "permission denied: " + e.getMessage();
         }
         return e instanceof NotDirectoryException
                 ? e.getMessage() + " is not a directory"

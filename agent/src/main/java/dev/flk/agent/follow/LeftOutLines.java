@@ -4,6 +4,7 @@ package dev.flk.agent.follow;
 import dev.flk.agent.certify.CsvNotices;
 import dev.flk.agent.certify.FollowedRows.File;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -58,7 +59,7 @@ final class LeftOutLines implements CsvNotices {
     @Override
     public void leftOut(File source, long line, String why, String text) throws IOException {
         String name = source.otherName().orElse(csv.toString());
-        if (!keep("# " + csv + ": " + why + "\n" + text + "\n")) {
+        if (!keep("# " + Printable.of(csv.toString()) + ": " + why + "\n" + text + "\n")) {
             throw new BadLinesFull(name + ": " + why + "; it can't be kept, because " + file + " has "
                     + ErrorMessages.bytes(MAX_BYTES) + " of such lines. Correct the notation of the source or the"
                     + " program that writes the file, remove " + file + ", and start again");

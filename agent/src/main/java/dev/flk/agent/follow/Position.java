@@ -84,6 +84,12 @@ record Position(
         return new Position(key, length, digest, modifiedMillis, options, other, heading, lead);
     }
 
+    /** Returns the position in the same file without what is known of its shards, of which no window is certified. */
+    Position withoutShards() {
+        return with(new Progress(
+                progress.file(), progress.rows(), progress.time(), progress.lines(), progress.settled(), List.of()));
+    }
+
     /** Returns the number of certified windows of all shards. */
     long windows() {
         return progress.shards().stream().mapToLong(ShardProgress::windows).sum();

@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -31,12 +32,16 @@ import java.util.UUID;
 public final class Positions {
     /** The number of this format, which only the digest contains. */
     private static final String FORMAT = "3 ";
+
     private static final String SUFFIX = ".certified";
-    /** The maximum number of positions; beyond it, those that changed the longest ago are forgotten. */
-    private static final int MOST = 10_000;
+    /** The number of positions beyond which those of files that no source finds are forgotten, the oldest first. */
+    private static final int MOST_POSITIONS = 10_000;
 
     private final Path file;
     private final Map<String, Position> positions = new LinkedHashMap<>();
+    /** The keys of the files that each source found last. */
+    private final Map<String, Set<String>> found = new HashMap<>();
+
     private boolean isChanged;
 
     private Positions(Path file) {
@@ -99,10 +104,17 @@ public final class Positions {
         positions.remove(key);
         positions.put(key, position);
         Iterator<String> oldest = positions.keySet().iterator();
-        while (positions.size() > MOST) {
-            oldest.next();
-            oldest.remove();
+        while (positions.size() > MOST_POSITIONS && oldest.hasNext()) {
+            String each = oldest.next();
+            if (!each.equals(key) && found.values().stream().noneMatch(keys -> keys.contains(each))) {
+                oldest.remove();
+            }
         }
+    }
+
+    /** Replaces the keys of the files that a source has found, whose positions are not forgotten. */
+    void found(String source, Set<String> keys) {
+        found.put(source, keys);
     }
 
     /** A destination of certificates. */

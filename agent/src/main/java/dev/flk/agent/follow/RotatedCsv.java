@@ -42,9 +42,9 @@ final class RotatedCsv {
     private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
     private static final Pattern COMPRESSED = Pattern.compile(".*\\.(gz|bz2|xz|zst|lz4|lzo|Z|zip)");
     /** The maximum number of beginnings of files that were read, and the number of bytes of each, with few rows. */
-    private static final int MOST_READ = 256;
+    private static final int MOST_READ = 128;
 
-    private static final int READ_BYTES = 4096;
+    private static final int READ_BYTES = 512;
 
     private final Path csv;
     private final FollowedRows rows;

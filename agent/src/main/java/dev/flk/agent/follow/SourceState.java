@@ -24,7 +24,12 @@ public record SourceState(
         @Nullable String problem) {
 
     /** Returns the state of a source that is not read. */
-    public static SourceState failed(String name, String problem) {
+    public static SourceState unread(String name, String problem) {
         return new SourceState(name, 0, 0, 0, 0, 0, 0, problem);
+    }
+
+    /** Returns this state with a problem. */
+    public SourceState with(String other) {
+        return new SourceState(name, files, shards, rows, openRows, windows, badLines, other);
     }
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
@@ -23,23 +24,29 @@ public final class Sources implements Closeable {
     private final Surroundings surroundings;
     private List<FollowedSource> sources = List.of();
 
-    private Sources(Path directory, Positions positions, Surroundings surroundings) {
+    private Sources(
+            Path directory,
+            Positions positions,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Consumer<Sources> afterTurn) {
         this.directory = directory;
         this.positions = positions;
-        this.surroundings = surroundings;
+        this.surroundings = new Surroundings(
+                clock, nanoTicker, LineLimit.ofOutages(nanoTicker), new Totals(), () -> afterTurn.accept(this));
     }
 
     /**
      * Opens the directory, and creates it if it is missing. There are no sources before {@link #use}.
      *
+     * @param afterTurn an action after the turn of each file
      * @throws IOException if the positions can't be read; the message says what to do
      */
-    public static Sources open(Path directory, InstantSource clock, LongSupplier nanoTicker) throws IOException {
+    public static Sources open(
+            Path directory, InstantSource clock, LongSupplier nanoTicker, Consumer<Sources> afterTurn)
+            throws IOException {
         Files.createDirectories(directory);
-        return new Sources(
-                directory,
-                Positions.read(directory.resolve("positions")),
-                new Surroundings(clock, nanoTicker, LineLimit.ofOutages(nanoTicker), new Totals()));
+        return new Sources(directory, Positions.read(directory.resolve("positions")), clock, nanoTicker, afterTurn);
     }
 
     /** Replaces the sources. Those that did not change and did not stop continue. */
@@ -74,12 +81,20 @@ public final class Sources implements Closeable {
         return hasMore;
     }
 
+    /** Returns whether a complete file waits until it has not changed for some time. */
+    public boolean isWaiting() {
+        return sources.stream().anyMatch(FollowedSource::isWaiting);
+    }
+
     /** Returns the states of the sources. */
     public List<SourceState> states() {
         return sources.stream().map(FollowedSource::state).toList();
     }
 
-    /** Closes all files. Their positions were stored by the last {@link #round}. */
+    /**
+     * Closes all files. Their positions were stored by the last {@link #round}, unless it was interrupted; certificates
+     * are then made again with the same {@code pcs_id}.
+     */
     @Override
     public void close() {
         sources.forEach(FollowedSource::close);

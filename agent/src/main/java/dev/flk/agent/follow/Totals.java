@@ -13,6 +13,10 @@ final class Totals {
     /** The part of the heap that the rows of open windows may fill. */
     private static final int HEAP_PART = 3;
 
+    /** The bytes of heap that a row needs while its window is certified. */
+    private static final int CERTIFIED_ROW_BYTES = 320;
+
+    private final long mostWindowRows = Runtime.getRuntime().maxMemory() / HEAP_PART / CERTIFIED_ROW_BYTES;
     private final long mostOpenRows = Runtime.getRuntime().maxMemory() / HEAP_PART / ROW_BYTES;
     private int share = MOST_FILES;
     private int files;
@@ -51,6 +55,10 @@ final class Totals {
     Optional<String> replace(Counts before, Counts after) {
         remove(before);
         add(after);
+        if (after.openRows() > mostWindowRows * Math.max(1, after.shards())) {
+            return Optional.of("a window has more than " + mostWindowRows
+                    + " rows, which the memory is for; use smaller windows, or give the agent more memory with -Xmx");
+        }
         if (openRows > mostOpenRows) {
             return Optional.of("the windows of all sources that are not complete have " + openRows
                     + " rows, but the memory is for " + mostOpenRows

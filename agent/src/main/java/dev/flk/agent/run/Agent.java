@@ -45,6 +45,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.DoubleSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -368,7 +369,7 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Sends until the outbox and the spool directory have no more certificates to send. Returns earlier if {@link
+     * Sends until the outbox, the spool directory and the files of the sources have no more certificates to send. Returns earlier if {@link
      * #stop} or {@link #close} is called, or if this agent no longer owns the outbox.
      */
     public void runUntilEmpty() throws InterruptedException {
@@ -376,7 +377,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Returns a sentence for each problem that keeps files in the spool directory. The result is valid after {@link
+     * Returns a sentence for each problem that keeps files in the spool directory, and for each source with a problem. The
+     * result is valid after {@link
      * #run} or {@link #runUntilEmpty} has returned.
      */
     public List<String> leftBehind() {
@@ -418,7 +420,12 @@ public final class Agent implements Closeable {
         awaitLastAnswers();
         spool.ifPresent(SpoolIntake::close);
         followed.ifPresent(SourcesIntake::close);
-        leftBehind = spool.map(SpoolIntake::leftBehind).orElse(List.of());
+        leftBehind = Stream.concat(
+                        spool.map(SpoolIntake::leftBehind).orElse(List.of()).stream(),
+                        followed.map(SourcesIntake::states).orElse(List.of()).stream()
+                                .filter(state -> state.problem() != null)
+                                .map(state -> "source " + state.name() + ": " + state.problem()))
+                .toList();
         LOG.info("stopped; {} certificates wait in the outbox", outbox.pendingEntries());
     }
 
@@ -469,7 +476,7 @@ public final class Agent implements Closeable {
 
     /**
      * Makes {@link #run} stop sending and return. Before {@link #run} returns, it waits at most eight seconds for
-     * answers to certificates in flight, and then at most one second for the intake of the spool directory. This method
+     * answers to certificates in flight, and then at most one second each for the intakes of the spool directory and of the sources. This method
      * does not block.
      */
     public void stop() {

@@ -32,6 +32,8 @@ public final class SourcesIntake implements Sink, Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(SourcesIntake.class);
     private static final long LOOK_EVERY_MILLIS = 500;
     private static final long LONGEST_CLOSE_MILLIS = 1000;
+    private static final long PUBLISH_EVERY_NANOS = 1_000_000_000;
+    private static final long HANGS_AFTER_SECONDS = 60;
 
     private final Path directory;
     private final Intake intake;
@@ -39,11 +41,17 @@ public final class SourcesIntake implements Sink, Closeable {
     private final LongSupplier nanoTicker;
     private final LineLimit limit;
     private final Thread thread = new Thread(this::run, "flk-agent-sources");
-    /** Sources that replace the present ones; an empty text of them only wakes the thread. */
+    /** Sources that replace the present ones; an empty value only wakes the thread. */
     private final LinkedBlockingQueue<Optional<List<Source>>> changes = new LinkedBlockingQueue<>();
 
     private final CountDownLatch stop = new CountDownLatch(1);
+    /** The states after some turn, and the time of that turn. */
     private volatile List<SourceState> states = List.of();
+
+    private volatile long turnNanos;
+    /** Why certificates or positions can't be stored; null if they can. */
+    private volatile @Nullable String blocked;
+
     private volatile boolean isIdle;
     private volatile @Nullable Throwable failure;
 
@@ -86,13 +94,16 @@ public final class SourcesIntake implements Sink, Closeable {
                 if (next != null) {
                     next.ifPresent(sources::use);
                 }
+                boolean hadMore = hasMore;
                 hasMore = round(sources);
-                states = sources.states();
-                isIdle = !hasMore && changes.isEmpty();
+                publish(sources);
+                // a file that is complete is left in the second of two looks
+                isIdle = !hadMore && !hasMore && !sources.isWaiting() && changes.isEmpty();
             }
         } catch (InterruptedException | CancellationException e) {
             LOG.debug("the sources are no longer read", e);
         } catch (RuntimeException | Error e) {
+            LOG.error("reading the sources has failed", e);
             failure = e;
         }
     }
@@ -100,15 +111,17 @@ public final class SourcesIntake implements Sink, Closeable {
     private Sources open() throws InterruptedException {
         while (true) {
             try {
-                return Sources.open(directory, clock, nanoTicker);
+                turnNanos = nanoTicker.getAsLong();
+                return Sources.open(directory, clock, nanoTicker, this::afterTurn);
             } catch (IOException e) {
                 List<Source> waiting = List.of();
                 for (Optional<List<Source>> change : changes) {
                     waiting = change.orElse(waiting);
                 }
                 states = waiting.stream()
-                        .map(source -> SourceState.failed(source.name(), String.valueOf(e.getMessage())))
+                        .map(source -> SourceState.unread(source.name(), String.valueOf(e.getMessage())))
                         .toList();
+                isIdle = true; // nothing is read until an operator acts
                 limit.say("open", more -> LOG.error("the sources are not read: {}{}", e.getMessage(), more));
                 rest();
             }
@@ -117,8 +130,11 @@ public final class SourcesIntake implements Sink, Closeable {
 
     private boolean round(Sources sources) throws InterruptedException {
         try {
-            return sources.round(this);
+            boolean hasMore = sources.round(this);
+            blocked = null;
+            return hasMore;
         } catch (IOException e) {
+            blocked = "the positions can't be stored: " + e.getMessage();
             limit.say(
                     "positions",
                     more -> LOG.error("the positions of the sources can't be stored: {}{}", e.getMessage(), more));
@@ -133,8 +149,11 @@ public final class SourcesIntake implements Sink, Closeable {
         while (true) {
             try {
                 intake.addFrom(waiting);
+                blocked = null;
                 return;
             } catch (IOException e) {
+                blocked = "its certificates wait for the outbox: " + e.getMessage();
+                turnNanos = nanoTicker.getAsLong();
                 limit.say(
                         "outbox",
                         more -> LOG.warn("certificates of sources wait for the outbox: {}{}", e.getMessage(), more));
@@ -166,7 +185,7 @@ public final class SourcesIntake implements Sink, Closeable {
         changes.add(Optional.of(sources));
     }
 
-    /** Returns whether the last round read all that the files of the sources have at the moment. */
+    /** Returns whether all that the files of the sources have at the moment is read. */
     public boolean isIdle() {
         return isIdle;
     }
@@ -179,9 +198,32 @@ public final class SourcesIntake implements Sink, Closeable {
         }
     }
 
-    /** Returns the states of the sources at the end of the last round. Any thread. */
+    private void publish(Sources sources) {
+        states = sources.states();
+        turnNanos = nanoTicker.getAsLong();
+    }
+
+    /** Publishes the states, at most once a second. */
+    private void afterTurn(Sources sources) {
+        if (nanoTicker.getAsLong() - turnNanos > PUBLISH_EVERY_NANOS) {
+            publish(sources);
+        }
+    }
+
+    /**
+     * Returns the states of the sources, at most about a second old. If a file has been read for long, or nothing can
+     * be stored, that is a problem of all sources. Any thread.
+     */
     public List<SourceState> states() {
-        return states;
+        long seconds = TimeUnit.NANOSECONDS.toSeconds(nanoTicker.getAsLong() - turnNanos);
+        String common = seconds < HANGS_AFTER_SECONDS
+                ? blocked
+                : "no file was read for " + seconds + " s, perhaps because a file system hangs";
+        return common == null
+                ? states
+                : states.stream()
+                        .map(state -> state.problem() == null ? state.with(common) : state)
+                        .toList();
     }
 
     /** Makes the intake end after the turn of a file. Does not wait for the end. */

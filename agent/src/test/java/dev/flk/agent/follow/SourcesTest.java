@@ -53,7 +53,7 @@ class SourcesTest {
 
     @BeforeEach
     void open() throws IOException {
-        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos, each -> {});
     }
 
     @AfterEach
@@ -226,7 +226,7 @@ class SourcesTest {
                 });
             } catch (Killed e) {
                 kills++;
-                sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+                sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos, each -> {});
                 sources.use(all);
             }
         }
@@ -285,7 +285,7 @@ class SourcesTest {
                 .isInstanceOf(Killed.class);
         assertThat(certified).hasSize(512);
 
-        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos);
+        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos, each -> {});
         sources.use(List.of(source));
         settle();
         settle();
@@ -386,10 +386,19 @@ class SourcesTest {
     @Test
     void round_moreOpenRowsThanTheMemoryHasRoomFor_stopsTheSource() throws Exception {
         long most = Runtime.getRuntime().maxMemory() / 192;
-        assertThat(new Totals().replace(SourceFile.Counts.NONE, new SourceFile.Counts(1, most, most, 0)))
-                .isEmpty();
-        assertThat(new Totals().replace(SourceFile.Counts.NONE, new SourceFile.Counts(1, most, most + 1, 0)))
-                .hasValueSatisfying(why -> assertThat(why).contains("use smaller windows"));
+        assertThat(excess(10, most)).isEmpty();
+        assertThat(excess(10, most + 1))
+                .hasValueSatisfying(why ->
+                        assertThat(why).startsWith("the windows of all sources").contains("use smaller windows"));
+        assertThat(excess(1, most / 4))
+                .hasValueSatisfying(why ->
+                        assertThat(why).startsWith("a window has more than ").contains("use smaller windows"));
+    }
+
+    private static Optional<String> excess(int shards, long openRows) {
+        Totals totals = new Totals();
+        totals.add(SourceFile.Counts.NONE);
+        return totals.replace(SourceFile.Counts.NONE, new SourceFile.Counts(shards, openRows, openRows, 0));
     }
 
     @Test
@@ -435,8 +444,9 @@ class SourcesTest {
         settle();
 
         assertThat(certified).isEqualTo(certificates(source, HEADING + rows("a", 0, 40)));
-        assertThat(sources.states()).singleElement().satisfies(state -> assertThat(state.files())
-                .isEqualTo(1));
+        assertThat(sources.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.files()).isEqualTo(1));
     }
 
     @Test
@@ -485,8 +495,9 @@ class SourcesTest {
 
         assertThat(certified).hasSize(1);
         assertThat(bad).content().contains("1005,wrong,a");
-        assertThat(sources.states()).singleElement().satisfies(state -> assertThat(state.badLines())
-                .isEqualTo(1));
+        assertThat(sources.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.badLines()).isEqualTo(1));
     }
 
     @Test
@@ -535,5 +546,21 @@ class SourcesTest {
 
         assertThat(certified).hasSize(1);
         assertThat(problems()).singleElement().asString().contains("lost+found");
+    }
+
+    @Test
+    void use_otherWindowsBeforeAnyIsCertified_areAccepted() throws Exception {
+        write("in/a.csv", HEADING + rows("a", 0, 24));
+        sources.use(List.of(source("s", "in/*.csv", 300, false, false)));
+        settle();
+
+        Source smaller = source("s", "in/*.csv", 12, true, false);
+        sources.use(List.of(smaller));
+        settle();
+        write("in/a.csv", rows("a", 24, 12));
+        settle();
+
+        assertThat(problems()).containsOnlyNulls();
+        assertThat(certified).containsExactlyInAnyOrderElementsOf(certificates(smaller, HEADING + rows("a", 0, 36)));
     }
 }
