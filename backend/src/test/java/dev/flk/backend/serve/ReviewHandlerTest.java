@@ -87,6 +87,10 @@ final class ReviewHandlerTest {
         assertThat(rest.headers().firstValue("X-Flk-Cursor")).isEmpty();
         assertThat(send("GET", "/v1/reviews?state=reviewed&cursor=eA", "").statusCode())
                 .isEqualTo(400);
+        assertThat(send("GET", "/v1/reviews?state=reviewed&shard=a", "").body())
+                .isEqualTo("{\"error\":\"shard can't be combined with state=reviewed; leave it out\"}");
+        assertThat(send("GET", "/v1/reviews?cursor=eA", "").body())
+                .isEqualTo("{\"error\":\"cursor can't be combined with state=waiting; leave it out\"}");
     }
 
     @Test

@@ -258,6 +258,11 @@ public final class ReviewHandler {
             Map<String, String> query = BadRequest.query(request, QUERY);
             int limit = RecordHandler.limit(query);
             boolean isReviewed = "reviewed".equals(RecordHandler.oneOf(query, "state", Set.of("waiting", "reviewed")));
+            String ofOthers = isReviewed ? "shard" : "cursor";
+            if (query.containsKey(ofOthers)) {
+                throw new BadRequest(ofOthers + " can't be combined with state=" + (isReviewed ? "reviewed" : "waiting")
+                        + "; leave it out");
+            }
             return isReviewed
                     ? reviewed(found, RecordHandler.cursor(query), limit)
                     : waiting(found, query.get("shard"), limit);
