@@ -642,7 +642,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             return Optional.of("the thread that records outcomes has ended");
         }
         return inbox.isDiskLow(0)
-                ? Optional.of("disk full")
+                ? Optional.of("disk full; free space on the disk of WAL_DIR")
                 : inbox.log()
                         .problem()
                         .map(cause ->

@@ -28,7 +28,7 @@ record InboxReviews(IngestPipeline ingest, DecidedLog log, Follower record) impl
     private Optional<String> whyNotRecorded() {
         try {
             return log.isDiskNearlyLow()
-                    ? Optional.of("the record of outcomes waits, because the disk is nearly full")
+                    ? Optional.of("the record of outcomes waits, because the disk is nearly full; free space on it")
                     : record.isBehind()
                             ? Optional.of("the record of outcomes is still being read from the log")
                             : Optional.empty();

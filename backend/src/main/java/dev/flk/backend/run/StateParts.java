@@ -24,7 +24,7 @@ final class StateParts {
             if (!state.engine().reads().values(FORMER_REVIEWS, "", null).isEmpty()) {
                 LOG.warn(
                         "the state has reviews of an earlier version, in the namespace {}, which are not used: reviews are"
-                                + " in the log now. Their certificates wait again",
+                                + " in the log now. Their certificates wait again; review them again",
                         FORMER_REVIEWS);
             }
         } catch (StateException e) {

@@ -199,8 +199,6 @@ final class ReviewPages {
             return attempt.answer();
         } catch (BadRequest e) {
             return attempt.failed(400, e.text());
-        } catch (RecordUnavailableException e) {
-            return attempt.failed(503, "the record can't be read now: " + e.getMessage());
         }
     }
 
@@ -297,9 +295,7 @@ final class ReviewPages {
 
         /** Answers that the form had no effect. */
         Answer failed(int status, String why) {
-            String nothing =
-                    id == null && status == 503 ? "Nothing, or only a part of the group, was " : "Nothing was ";
-            return again(status, nothing + (isWithdrawal ? "withdrawn: " : "reviewed: ") + why + ".");
+            return again(status, "Nothing was " + (isWithdrawal ? "withdrawn: " : "reviewed: ") + why + ".");
         }
 
         /** Answers with the form again, and as much of the view as can be read. */

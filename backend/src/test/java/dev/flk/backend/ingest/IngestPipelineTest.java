@@ -247,7 +247,7 @@ final class IngestPipelineTest {
             clock.millis += 1_000;
             assertUnavailable(harness.submit(Pcs.number(2)), Refusal.DISK_FULL);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-            assertThat(harness.ingest.problem()).hasValue("disk full");
+            assertThat(harness.ingest.problem()).hasValue("disk full; free space on the disk of WAL_DIR");
             assertThat(harness.metric("flk_wal_errors")).isEqualTo(1);
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES);
             assertUnavailable(harness.submit(Pcs.number(2)), Refusal.DISK_FULL);

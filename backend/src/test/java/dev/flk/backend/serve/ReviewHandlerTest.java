@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
+import dev.flk.http.testing.RawClient;
 import dev.flk.program.config.Secret;
 import dev.flk.program.metrics.Metrics;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -195,6 +198,30 @@ final class ReviewHandlerTest {
                 .isEqualTo(
                         "503 {\"error\":\"the review may still take effect: the record does not have it yet; look at the"
                                 + " certificate before you repeat it\"}");
+        try (MemoryRecord down = MemoryRecord.unopened()) {
+            server.reviews = down.reviews(new Metrics("down"), ServerFixture.NOW);
+            assertThat(put(ids)).startsWith("503 {\"error\":\"nothing was recorded: the record can't be read now: ");
+        }
+    }
+
+    @Test
+    void put_waitsForTheLog_leavesMemoryToReaders() throws Exception {
+        server.heap(64 << 20);
+        String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"fault\"}";
+        CompletableFuture<Void> isWritten = new CompletableFuture<>();
+        record.beforeNextAppend(isWritten::join);
+
+        List<RawClient> reviewers = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            reviewers.add(server.connect()
+                    .send("PUT /v1/reviews HTTP/1.1\nHost: h\nContent-Length: " + body.length() + "\n\n" + body));
+        }
+        assertThat(send("GET", "/v1/outcomes", "").statusCode()).isEqualTo(200);
+
+        isWritten.complete(null);
+        for (RawClient reviewer : reviewers) {
+            assertThat(reviewer.read().status()).isEqualTo(200);
+        }
     }
 
     /** Checks that a certificate is not called unknown while the record is read from the log again. */
@@ -521,7 +548,7 @@ final class ReviewHandlerTest {
             server.record = down.outcomes();
             server.reviews = down.reviews(new Metrics("down"), ServerFixture.NOW);
             HttpResponse<String> unread = post(page, form);
-            assertThat(unread.body()).contains("Nothing was reviewed: the record can");
+            assertThat(unread.body()).contains("Nothing was recorded: the record can");
             assertThat(send("GET", "/ui/review", "").statusCode()).isEqualTo(503);
             for (HttpResponse<String> failed : List.of(before, after, unread)) {
                 assertThat(failed.statusCode()).isEqualTo(503);

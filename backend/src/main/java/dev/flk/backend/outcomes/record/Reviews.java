@@ -343,22 +343,31 @@ public final class Reviews implements AutoCloseable {
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
      *     is a sentence
      * @throws OtherNumberException if another number than {@link Subject.Group#shown} waits; nothing was recorded
-     * @throws RecordUnavailableException if the record can't be read; nothing, or only a part of the group, was
-     *     recorded
      * @throws ReviewUnavailableException if the review, or a part of the group, could not be recorded
      */
     public Recorded review(Subject subject, Review review) {
-        if (subject instanceof Subject.Ids ids) {
-            List<RowKey> rows = ids.pcsIds().stream()
-                    .flatMap(id -> reviewable(id).stream())
-                    .distinct()
-                    .toList();
-            return write(
-                    rows,
-                    review,
-                    newest -> meets(newest, ids.ifVersion()) && (isReviewed(newest) || !review.isWithdrawal()));
+        requireLog(); // before reads, each of which may wait for a record that hangs
+        try {
+            return subject instanceof Subject.Group group
+                    ? review(group, review)
+                    : review((Subject.Ids) subject, review);
+        } catch (RecordUnavailableException e) {
+            throw new ReviewUnavailableException("the record can't be read now: " + e.getMessage(), false);
         }
-        Subject.Group group = (Subject.Group) subject;
+    }
+
+    private Recorded review(Subject.Ids ids, Review review) {
+        List<RowKey> rows = ids.pcsIds().stream()
+                .flatMap(id -> reviewable(id).stream())
+                .distinct()
+                .toList();
+        return write(
+                rows,
+                review,
+                newest -> meets(newest, ids.ifVersion()) && (isReviewed(newest) || !review.isWithdrawal()));
+    }
+
+    private Recorded review(Subject.Group group, Review review) {
         String at = group.reviewedAt();
         Predicate<@Nullable Review> condition = at == null
                 ? newest -> !isReviewed(newest)
@@ -472,11 +481,15 @@ public final class Reviews implements AutoCloseable {
         return losers;
     }
 
-    private long append(List<LoggedReview> logged) throws InterruptedException {
+    private void requireLog() {
         Optional<String> problem = log.problem();
         if (problem.isPresent()) {
             throw new ReviewUnavailableException(problem.get(), false);
         }
+    }
+
+    private long append(List<LoggedReview> logged) throws InterruptedException {
+        requireLog();
         CompletableFuture<Long> appended = log.append(logged);
         try {
             return appended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);

@@ -67,6 +67,9 @@ public final class RecordHandler implements AutoCloseable {
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
     static final long MAX_ANSWER_BYTES = 4 << 20;
+    /** The memory for the answer to a review, which has at most 1,000 ids. */
+    private static final long CHANGE_ANSWER_BYTES = 128 << 10;
+
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
     private static final List<String> CONDITIONS =
             List.of("from", "to", "measured_from", "measured_to", "verdict", "regime", "reason", "key");
@@ -260,9 +263,9 @@ public final class RecordHandler implements AutoCloseable {
         run(exchange, MAX_ANSWER_BYTES, work);
     }
 
-    /** Does the same on a thread that reads do not wait for. */
+    /** Does the same on a thread that reads do not wait for, with less memory, because it may be occupied for long. */
     void runChange(Exchange exchange, Runnable work) {
-        run(changes, exchange, MAX_ANSWER_BYTES, work);
+        run(changes, exchange, CHANGE_ANSWER_BYTES, work);
     }
 
     /** @param answerBytes the memory to reserve for the answer */
