@@ -9,6 +9,8 @@ import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Sample;
 import dev.flk.program.time.DaemonThreads;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -31,8 +33,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
  * once after the start and again after each new outcome; shards with a new outcome take turns with the others. After
- * each slice of work, the thread rests 19 times as long as the slice took, so it takes at most 5 % of one core whatever
- * the number of shards. A shard that can't be read stays due. Safe for any thread.
+ * each slice of work, the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core
+ * whatever the number of shards; if the rows are on a server, it rests 19 times as long as the slice took. A shard that
+ * can't be read stays due. Safe for any thread.
  *
  * <p>The names are walked in order: at the start only to count the shards, so that it is known soon how many were not
  * compared yet; later whenever shards are due that are not in {@link #recent}, and every {@link #WALK_EVERY} to forget
@@ -55,6 +58,8 @@ public final class ChangedShards implements AutoCloseable {
     private static final int RESTS_PER_WORK = 19;
     private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
     private final OutcomeRows rows;
     private final InstantSource clock;
@@ -141,15 +146,14 @@ public final class ChangedShards implements AutoCloseable {
 
     private void slice() {
         long began = System.nanoTime();
+        long beganWork = workNanos();
         long rest = IDLE_NANOS;
         try {
-            long worked = 0;
             boolean isMore = true;
-            while (isMore && worked < SLICE_NANOS && !timer.isShutdown()) {
+            while (isMore && System.nanoTime() - began < SLICE_NANOS && !timer.isShutdown()) {
                 isMore = step();
-                worked = System.nanoTime() - began;
             }
-            rest = Math.max(worked * RESTS_PER_WORK, isMore ? 0 : IDLE_NANOS);
+            rest = Math.max((workNanos() - beganWork) * RESTS_PER_WORK, isMore ? SLICE_NANOS : IDLE_NANOS);
         } catch (RecordUnavailableException e) {
             LOG.debug("shards could not be compared with their past; they will be", e); // the record reports its outage
         } catch (RuntimeException e) {
@@ -157,6 +161,12 @@ public final class ChangedShards implements AutoCloseable {
             LOG.error("a shard could not be compared with its past; the next attempt is in ten minutes", e);
         }
         schedule(rest);
+    }
+
+    private long workNanos() {
+        boolean isHere =
+                !rows.areShared() && THREADS.isCurrentThreadCpuTimeSupported() && THREADS.isThreadCpuTimeEnabled();
+        return isHere ? THREADS.getCurrentThreadCpuTime() : System.nanoTime();
     }
 
     /**

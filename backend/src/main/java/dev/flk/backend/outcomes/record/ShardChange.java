@@ -20,8 +20,13 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>where MAD is the median of the absolute differences from the median. A shard has changed if the largest of the
- * three distances is above {@link #MOST_USUAL}. Rejected outcomes do not count, because their claims are not
- * trustworthy, and neither do outcomes without claims. "Newest" and "earlier" refer to the arrival.
+ * three distances is above {@link #MOST_USUAL}. "Newest" and "earlier" refer to the arrival. These outcomes do not count:
+ *
+ * <ul>
+ *   <li>rejected ones, because their claims are not trustworthy, and those without claims;
+ *   <li>accepted ones of a constant window: the sensor may rest, or else its agent would have marked the window as
+ *       degraded.
+ * </ul>
  *
  * @param measure the measure with the largest distance; null unless the shard was compared
  * @param distance the largest distance; 0 unless the shard was compared
@@ -103,9 +108,7 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
     public static ShardChange of(List<Version> newestFirst) {
         List<RecordedOutcome> counted = newestFirst.stream()
                 .map(Version::outcome)
-                .filter(each -> each.verdict().kind() != Kind.REJECTED
-                        && each.verdict().recomputed() != null
-                        && each.claims() != null)
+                .filter(ShardChange::counts)
                 .limit(1 + MOST_BEFORE)
                 .toList();
         if (counted.size() <= LEAST_BEFORE) {
@@ -119,6 +122,19 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
             }
         }
         return largest;
+    }
+
+    private static boolean counts(RecordedOutcome outcome) {
+        Kind verdict = outcome.verdict().kind();
+        return verdict != Kind.REJECTED
+                && outcome.verdict().recomputed() != null
+                && outcome.claims() != null
+                && !(verdict == Kind.ACCEPTED && isConstant(outcome));
+    }
+
+    /** Returns whether all points of the window are on a line in one slice: nothing but the time varies. */
+    private static boolean isConstant(RecordedOutcome outcome) {
+        return Measure.COH_STAR.of(outcome) >= 1 && Measure.D_HAT.of(outcome) <= 1;
     }
 
     private static ShardChange of(Measure measure, List<RecordedOutcome> counted) {

@@ -43,7 +43,7 @@ final class ShardChangeTest {
                 "a",
                 epoch,
                 verdict,
-                "D_hat out of tolerance: claimed=1.4000",
+                verdict.equals("rejected") ? "D_hat out of tolerance: claimed=1.4000" : "degraded: single_point",
                 Instant.ofEpochMilli(epoch),
                 Map.of("recomputed_D_hat", value.get(0), "coh_star", value.get(1), "r", value.get(2)),
                 "0".repeat(64));
@@ -54,7 +54,8 @@ final class ShardChangeTest {
                 .flatMap(each -> Arrays.stream(each.split(";")))
                 .toList();
         List<Version> versions = new ArrayList<>();
-        values.forEach(each -> versions.add(version(versions.size(), "accepted", each)));
+        values.forEach(each ->
+                versions.add(version(versions.size(), each.contains("1.0 1.0") ? "escalated" : "accepted", each)));
         Collections.reverse(versions);
         return versions;
     }
@@ -107,6 +108,17 @@ final class ShardChangeTest {
         assertThat(ShardChange.of(List.of()).state()).isEqualTo(State.TOO_FEW);
         assertThat(ShardChange.of(newestFirst(times(10, "1 0.5 0.3"))).state()).isEqualTo(State.TOO_FEW);
         assertThat(ShardChange.of(newestFirst(times(11, "1 0.5 0.3"))).state()).isEqualTo(State.USUAL);
+    }
+
+    @Test
+    void of_sensorRests_restDoesNotCount() {
+        String rest = times(20, "1 1 0.1");
+
+        assertThat(ShardChange.of(newestFirst(times(11, "1.2 0.7 0.25"), rest)).to())
+                .isEqualTo(1.2f);
+        ShardChange moves = ShardChange.of(newestFirst(times(10, "1.2 0.7 0.25"), rest, "1.2 0.7 0.24"));
+        assertThat(moves.state()).isEqualTo(State.USUAL);
+        assertThat(ShardChange.of(newestFirst(rest)).state()).isEqualTo(State.TOO_FEW);
     }
 
     @Test
