@@ -103,6 +103,8 @@ final class OpenApi {
             } else {
                 requireLines("RecordedOutcome", answer);
             }
+        } else if (path.equals("/v1/shards") && answer.status() == 200) {
+            requireLines("Shard", answer);
         } else if (path.equals(CHANGES) && answer.status() == 200) {
             requireChanges(answer);
         }

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,6 +52,7 @@ public final class RecordSink implements Follower.Sink {
     private final LongSupplier submissions;
     private final LongSupplier nanoTicker;
     private final VoidedReviews voided;
+    private final Consumer<String> recorded;
     private final Instant began;
     private volatile boolean isIncomplete = true;
 
@@ -67,6 +69,7 @@ public final class RecordSink implements Follower.Sink {
      * @param expiry the clock by which outcomes are removed
      * @param submissions the number of submissions since the start
      * @param voided what voids reviews in the log
+     * @param recorded accepts the shard of each outcome that was written
      */
     public RecordSink(
             DecidedLog log,
@@ -75,7 +78,8 @@ public final class RecordSink implements Follower.Sink {
             InstantSource expiry,
             LongSupplier submissions,
             LongSupplier nanoTicker,
-            VoidedReviews voided) {
+            VoidedReviews voided,
+            Consumer<String> recorded) {
         this.log = log;
         this.rows = rows;
         this.kept = kept;
@@ -84,6 +88,7 @@ public final class RecordSink implements Follower.Sink {
         this.submissions = submissions;
         this.nanoTicker = nanoTicker;
         this.voided = voided;
+        this.recorded = recorded;
         this.countedNanos = nanoTicker.getAsLong();
     }
 
@@ -146,6 +151,7 @@ public final class RecordSink implements Follower.Sink {
             voided.add(losers);
         } while (!losers.isEmpty());
         voided.forget(part.last());
+        outcomes.forEach(each -> recorded.accept(each.version().key().shard()));
         if (isIncomplete && part.last() / REPORT_EVERY > part.after() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", part.last(), log.decidedUpTo());
         }

@@ -12,6 +12,7 @@ import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.logs.Logs.RegistryMetrics;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
+import dev.flk.backend.outcomes.record.ChangedShards.ChangeMetrics;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.HttpMetrics;
 import dev.flk.backend.serve.guard.OperatorRefusals;
@@ -46,6 +47,7 @@ final class BackendMetrics {
     final SessionMetrics sessions;
     final FollowerMetrics record;
     final ReviewMetrics review;
+    final ChangeMetrics changes;
     final RegistryMetrics logs;
     final AuditMetrics audit;
 
@@ -72,6 +74,7 @@ final class BackendMetrics {
         sessions = new SessionMetrics(all);
         record = new FollowerMetrics(all, Follows.RECORD);
         review = new ReviewMetrics(all, mostShards);
+        changes = new ChangeMetrics(all);
         logs = new RegistryMetrics(all);
         audit = new AuditMetrics(all);
     }

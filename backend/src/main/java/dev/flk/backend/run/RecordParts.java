@@ -7,6 +7,7 @@ import dev.flk.backend.follow.VoidedReviews;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.postgres.PostgresRows;
+import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.EmbeddedRows;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
@@ -51,6 +52,8 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
         RecordConfig config = common.config().record();
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
         common.parts().opened(rows);
+        ChangedShards changes = common.parts().opened(new ChangedShards(rows, common.clock()));
+        common.metrics().changes.watch(changes, config.changeAlert());
         RecordSink sink = new RecordSink(
                 log,
                 rows,
@@ -58,12 +61,17 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
                 common.steady().expiry(),
                 common.metrics().ingest::admitted,
                 System::nanoTime,
-                new VoidedReviews(certificates.ingest()::logReviews, PATIENCE));
+                new VoidedReviews(certificates.ingest()::logReviews, PATIENCE),
+                changes::recorded);
         Follower follower = common.parts()
                 .opened(new Follower(sink, log, certificates.decided(), common.metrics().record, System::nanoTime));
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
-                rows, rows.areShared() || !certificates.hasSharedStore(), sink::incompleteBefore, follower::isBehind);
+                rows,
+                rows.areShared() || !certificates.hasSharedStore(),
+                sink::incompleteBefore,
+                follower::isBehind,
+                changes.start());
         Reviews reviews = common.parts()
                 .opened(new Reviews(
                         outcomes,

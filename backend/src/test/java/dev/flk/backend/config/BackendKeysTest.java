@@ -116,6 +116,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             RECORD_STORE | record.storeName | embedded | RECORD_STORE=postgres;POSTGRES_CONN=postgresql://u:p@h/d;STATE_PORT=off | postgres |
             RECORD_HISTORY | record.history | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
             REVIEW_AFTER | record.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
+            CHANGE_ALERT | record.changeAlert | true | CHANGE_ALERT=off | false | yes;1
             SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S] | on;postgres
             SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
             SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h

@@ -23,7 +23,14 @@ public final class SteppedFollower {
             FollowerMetrics metrics,
             Function<List<byte[]>, CompletableFuture<Long>> append) {
         RecordSink sink = new RecordSink(
-                log, rows, FOR_EVER, () -> Instant.EPOCH, () -> 0, () -> 0, new VoidedReviews(append, Duration.ZERO));
+                log,
+                rows,
+                FOR_EVER,
+                () -> Instant.EPOCH,
+                () -> 0,
+                () -> 0,
+                new VoidedReviews(append, Duration.ZERO),
+                shard -> {});
         follower = new Follower(sink, log, decided, metrics, () -> 0);
     }
 

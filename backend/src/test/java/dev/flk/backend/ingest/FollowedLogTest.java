@@ -66,7 +66,8 @@ class FollowedLogTest {
                 harness.clock::wall,
                 harness.ingestMetrics::admitted,
                 System::nanoTime,
-                new VoidedReviews(FollowedLogTest::noReviews, Duration.ZERO));
+                new VoidedReviews(FollowedLogTest::noReviews, Duration.ZERO),
+                shard -> {});
         return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
     }
 

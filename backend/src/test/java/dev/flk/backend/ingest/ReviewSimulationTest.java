@@ -14,6 +14,7 @@ import dev.flk.backend.follow.FollowerMetrics;
 import dev.flk.backend.follow.FollowerMetrics.Follows;
 import dev.flk.backend.follow.SteppedFollower;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
+import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
@@ -275,7 +276,7 @@ final class ReviewSimulationTest {
             final Simulation simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
             final MemoryFeed feed = new MemoryFeed();
             final Reviews reviews = new Reviews(
-                    new RecordedOutcomes(rows, true, Optional::empty, () -> false),
+                    new RecordedOutcomes(rows, true, Optional::empty, () -> false, new ChangedShards(rows, world::now)),
                     this,
                     Duration.ofDays(1),
                     world::now,

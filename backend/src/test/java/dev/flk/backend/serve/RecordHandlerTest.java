@@ -63,6 +63,34 @@ final class RecordHandlerTest {
     }
 
     @Test
+    void shards_sayHowEachChanged() throws Exception {
+        for (int epoch = 1; epoch <= 12; epoch++) {
+            add("usual", epoch, "accepted", "");
+            record.add("pump", epoch, "accepted", "", record.now, Map.of("r", epoch < 12 ? 0.4 : 0.1));
+        }
+        add("few", 1, "accepted", "");
+        while (record.outcomes().changes().step()) {
+            // compares all shards
+        }
+        add("new", 1, "accepted", "");
+
+        String pump = "{\"shard_id\":\"pump\",\"change\":{\"state\":\"changed\",\"measure\":\"r\","
+                + "\"distance\":30.0,\"from\":0.4,\"to\":0.1,\"at\":\"" + record.now + "\"}}";
+        HttpResponse<String> all = get("/shards", null);
+        assertThat(all.body().lines())
+                .containsExactly(
+                        "{\"shard_id\":\"few\",\"change\":{\"state\":\"too_few\"}}",
+                        "{\"shard_id\":\"new\",\"change\":{\"state\":\"not_looked_at\"}}",
+                        pump,
+                        "{\"shard_id\":\"usual\",\"change\":{\"state\":\"usual\",\"measure\":\"recomputed_D_hat\","
+                                + "\"distance\":0.0,\"from\":1.2,\"to\":1.2,\"at\":\"" + NOW.plusSeconds(12) + "\"}}");
+        assertThat(all.headers().firstValue("X-Flk-Changed")).contains("1");
+        assertThat(all.headers().firstValue("X-Flk-Not-Looked-At")).contains("1");
+        assertThat(get("/shards?change=changed", null).body()).isEqualTo(pump + "\n");
+        assertThat(get("/shards?change=usual", null).body()).contains("change is not one of changed");
+    }
+
+    @Test
     void csv_hasStableColumns_inertCells_andWhatRecordPrints() throws Exception {
         String id = record.add(
                 "=cmd|' /C'!A0",

@@ -20,8 +20,9 @@ import java.util.Optional;
  * @param store the place of the record; empty if the backend keeps no record
  * @param history how long the record keeps an outcome, and the state its review
  * @param reviewAfter the time after which a certificate without a review counts as overdue
+ * @param changeAlert whether a metric shows the number of shards that changed
  */
-public record RecordConfig(Optional<Store> store, Duration history, Duration reviewAfter) {
+public record RecordConfig(Optional<Store> store, Duration history, Duration reviewAfter, boolean changeAlert) {
     /** The place of the record. */
     public sealed interface Store {
         /** A RocksDB in the directory of the embedded dedup store, which exists whatever the dedup store is. */
@@ -56,9 +57,14 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
                     Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
                     "The time after which an escalated or rejected certificate without a review counts as overdue.")
             .or("1d");
+    private static final Key<Boolean> CHANGE_ALERT = Key.of(
+                    "CHANGE_ALERT",
+                    Quantities::onOrOff,
+                    "`on`: a metric shows the number of shards whose shape changed, so that an alert can fire.")
+            .or("on");
 
     /** The settings of the record, in the order of the docs. */
-    public static final List<Key<?>> KEYS = List.of(RECORD, RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER);
+    public static final List<Key<?>> KEYS = List.of(RECORD, RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER, CHANGE_ALERT);
 
     /** The time-out of a statement in Postgres unless POSTGRES_STATEMENT_TIMEOUT is set. */
     private static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
@@ -75,12 +81,13 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
         Kind kind = selected.orElse(
                 outcomes instanceof StoreConfig.Postgres || isStateInPostgres ? Kind.POSTGRES : Kind.EMBEDDED);
         if (!isOn) {
-            settings.unused("RECORD is off", List.of(RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER));
+            settings.unused("RECORD is off", List.of(RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER, CHANGE_ALERT));
         }
         return new RecordConfig(
                 isOn ? Optional.of(store(settings, kind, selected.isPresent())) : Optional.empty(),
                 settings.get(RECORD_HISTORY),
-                settings.get(REVIEW_AFTER));
+                settings.get(REVIEW_AFTER),
+                settings.get(CHANGE_ALERT));
     }
 
     private static Store store(Settings settings, Kind kind, boolean isSelected) {

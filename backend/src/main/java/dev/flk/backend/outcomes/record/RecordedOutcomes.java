@@ -34,21 +34,25 @@ public final class RecordedOutcomes {
     private final boolean coversAllBackends;
     private final Supplier<Optional<Instant>> incompleteBefore;
     private final BooleanSupplier isBehind;
+    private final ChangedShards changes;
 
     /**
      * @param coversAllBackends false if other backends with the same dedup store may have records of their own
      * @param incompleteBefore a supplier of the time before which outcomes may still be missing
      * @param isBehind returns whether outcomes from before the start may still be missing
+     * @param changes the comparisons of the shards of these rows
      */
     public RecordedOutcomes(
             OutcomeRows rows,
             boolean coversAllBackends,
             Supplier<Optional<Instant>> incompleteBefore,
-            BooleanSupplier isBehind) {
+            BooleanSupplier isBehind,
+            ChangedShards changes) {
         this.rows = rows;
         this.coversAllBackends = coversAllBackends;
         this.incompleteBefore = incompleteBefore;
         this.isBehind = isBehind;
+        this.changes = changes;
     }
 
     /**
@@ -67,6 +71,11 @@ public final class RecordedOutcomes {
     /** Returns what is missing for good, a phrase for each gap, at most {@value #MAX_GAPS} of them. */
     public List<String> gaps() {
         return rows.notes(OutcomeRows.GAPS).values().stream().limit(MAX_GAPS).toList();
+    }
+
+    /** Returns the comparisons of each shard with its past. */
+    public ChangedShards changes() {
+        return changes;
     }
 
     OutcomeRows rows() {
@@ -91,7 +100,15 @@ public final class RecordedOutcomes {
      * @param cursor the shard after which the part begins; null for the first part
      */
     public Shards shards(String prefix, @Nullable String cursor, int limit) {
-        List<String> shards = rows.shards(prefix, cursor, limit + 1);
+        return part(rows.shards(prefix, cursor, limit + 1), limit);
+    }
+
+    /** Returns a part of those of these shards that {@linkplain ChangedShards#list changed}. */
+    public Shards changedShards(String prefix, @Nullable String cursor, int limit) {
+        return part(changes.names(prefix, cursor, limit + 1), limit);
+    }
+
+    private static Shards part(List<String> shards, int limit) {
         return shards.size() > limit
                 ? new Shards(shards.subList(0, limit), shards.get(limit - 1))
                 : new Shards(shards, null);

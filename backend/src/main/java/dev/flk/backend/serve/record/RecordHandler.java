@@ -2,6 +2,8 @@
 package dev.flk.backend.serve.record;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
@@ -10,6 +12,8 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Shards;
+import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
@@ -59,6 +63,12 @@ public final class RecordHandler implements AutoCloseable {
     /** The header that names what is missing for good; once for each gap. */
     static final String GAP = "X-Flk-Gap";
 
+    /** The header with the number of shards whose shape changed. */
+    private static final String CHANGED = "X-Flk-Changed";
+
+    /** The header with the number of shards with an outcome that was not compared with the earlier ones yet. */
+    private static final String NOT_LOOKED_AT = "X-Flk-Not-Looked-At";
+
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
     private static final String ACROSS_SHARDS = "/v1/outcomes";
@@ -70,7 +80,7 @@ public final class RecordHandler implements AutoCloseable {
     /** The memory for the answer to a review, which has at most 1,000 ids. */
     private static final long CHANGE_ANSWER_BYTES = 128 << 10;
 
-    private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
+    private static final Set<String> OF_SHARDS = Set.of("prefix", "change", "limit", "cursor");
     private static final List<String> CONDITIONS =
             List.of("from", "to", "measured_from", "measured_to", "verdict", "regime", "reason", "key");
     private static final Set<String> OF_OUTCOMES = withConditions("id", "order", "limit", "cursor");
@@ -119,15 +129,35 @@ public final class RecordHandler implements AutoCloseable {
     private void shards(Request request, Exchange exchange) {
         answer(exchange, MAX_ANSWER_BYTES, found -> {
             Map<String, String> query = BadRequest.query(request, OF_SHARDS);
-            Shards shards = found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
+            String prefix = query.getOrDefault("prefix", "");
+            Shards shards = oneOf(query, "change", List.of(State.CHANGED.label())) == null
+                    ? found.shards(prefix, cursor(query), limit(query))
+                    : found.changedShards(prefix, cursor(query), limit(query));
+            ChangedShards changes = found.changes();
             List<String> lines = shards.names().stream()
-                    .map(shard -> JsonNodeFactory.instance
-                            .objectNode()
-                            .put("shard_id", shard)
-                            .toString())
+                    .map(shard -> line(shard, changes.of(shard)))
                     .toList();
-            return new Body(NDJSON, bytes(lines), shards.cursor());
+            return new Body(
+                    NDJSON,
+                    bytes(lines),
+                    shards.cursor(),
+                    List.of(
+                            new Header(CHANGED, Integer.toString(changes.size())),
+                            new Header(NOT_LOOKED_AT, Integer.toString(changes.notLookedAt()))));
         });
+    }
+
+    private static String line(String shard, ShardChange change) {
+        ObjectNode line = JsonNodeFactory.instance.objectNode().put("shard_id", shard);
+        ObjectNode node = line.putObject("change").put("state", change.state().label());
+        if (change.measure() != null) {
+            node.put("measure", change.measure().label())
+                    .put("distance", change.distance())
+                    .put("from", change.from())
+                    .put("to", change.to())
+                    .put("at", change.at().toString());
+        }
+        return line.toString();
     }
 
     /** Answers with outcomes of the shard in the path, or of all shards if the path has none. */
@@ -220,8 +250,13 @@ public final class RecordHandler implements AutoCloseable {
      * The body of an answer.
      *
      * @param cursor the place after which the next part begins; null if nothing follows
+     * @param headers more headers of the answer
      */
-    record Body(String contentType, byte[] bytes, @Nullable String cursor) {
+    record Body(String contentType, byte[] bytes, @Nullable String cursor, List<Header> headers) {
+        Body(String contentType, byte[] bytes, @Nullable String cursor) {
+            this(contentType, bytes, cursor, List.of());
+        }
+
         private static Body of(Rows part) {
             List<String> lines =
                     part.rows().stream().map(RecordedOutcomes::line).toList();
@@ -287,6 +322,7 @@ public final class RecordHandler implements AutoCloseable {
 
     private static Answer answer(RecordedOutcomes found, Body body) {
         List<Header> headers = extent(found);
+        headers.addAll(body.headers());
         String next = body.cursor();
         if (next != null) {
             headers.add(cursorHeader(next));

@@ -34,6 +34,9 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryRecord implements AutoCloseable {
     private static final String LOG_ID = "memory";
 
+    /** The time by which shards are compared with their past. */
+    public volatile Instant now = Instant.parse("2026-11-26T12:00:00Z");
+
     /** Whether outcomes from before the start may still be missing. */
     public volatile boolean isBehind;
 
@@ -56,7 +59,8 @@ public final class MemoryRecord implements AutoCloseable {
 
     private MemoryRecord(TemporaryRows rows) {
         this.rows = rows;
-        this.outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> isBehind);
+        this.outcomes = new RecordedOutcomes(
+                rows.rows(), true, Optional::empty, () -> isBehind, new ChangedShards(rows.rows(), () -> now));
     }
 
     /** Returns a record that can't be read. */
@@ -164,6 +168,7 @@ public final class MemoryRecord implements AutoCloseable {
             String id) {
         Version version = version(shard, epoch, verdict, reason, received, members, id);
         apply(List.of(new Placed(++last, version)), List.of());
+        outcomes.changes().recorded(shard);
         return id;
     }
 

@@ -41,7 +41,8 @@ final class OutcomeChangesTest {
                         throw e.getCause();
                     }
                 });
-        return new RecordedOutcomes(removing, true, Optional::empty, () -> false);
+        return new RecordedOutcomes(
+                removing, true, Optional::empty, () -> false, new ChangedShards(removing, () -> NOW));
     }
 
     @Test

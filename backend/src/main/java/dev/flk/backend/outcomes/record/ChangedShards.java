@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.ShardChange.Measure;
+import dev.flk.backend.outcomes.record.ShardChange.State;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Sample;
+import dev.flk.program.time.DaemonThreads;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Queue;
+import java.util.TreeMap;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
+ * once after the start and again after each new outcome; shards with a new outcome take turns with the others. After
+ * each slice of work, the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core
+ * whatever the number of shards; if the rows are on a server, it rests 19 times as long as the slice took. A shard that
+ * can't be read stays due. Safe for any thread.
+ *
+ * <p>The names are walked in order: at the start only to count the shards, so that it is known soon how many were not
+ * compared yet; later whenever shards are due that are not in {@link #recent}, and every {@link #WALK_EVERY} to forget
+ * shards that the record no longer has. If several backends share the rows, only the walk finds the outcomes of the
+ * others, so it compares every shard.
+ */
+public final class ChangedShards implements AutoCloseable {
+    /** The time for which a shard that changed is listed although its newest outcome is as usual. */
+    public static final Duration LISTED = Duration.ofHours(1);
+
+    /** The maximum number of shards that are compared; a shard takes about 120 bytes. */
+    static final int MOST_SHARDS = 200_000;
+
+    private static final Logger LOG = LoggerFactory.getLogger(ChangedShards.class);
+    private static final OutcomeQuery NEWEST =
+            OutcomeQuery.ALL.withOrder(Order.NEWEST).withLimit(1 + ShardChange.MOST_BEFORE);
+    private static final Duration WALK_EVERY = Duration.ofMinutes(10);
+    private static final int NAMES_AT_ONCE = 1_000;
+    private static final int MOST_RECENT = 10_000;
+    private static final int RESTS_PER_WORK = 19;
+    private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+    private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
+    private final OutcomeRows rows;
+    private final InstantSource clock;
+    private final ScheduledThreadPoolExecutor timer =
+            new ScheduledThreadPoolExecutor(1, DaemonThreads.named("shard-changes"));
+
+    // guarded by this
+    /** The latest comparison of each shard, by the hash of its name. */
+    private final Map<Long, Look> looks = new HashMap<>();
+    /** The shards whose newest outcome, or one of the last hour, differs from the outcomes before it. */
+    private final NavigableMap<String, ShardChange> changed = new TreeMap<>();
+    /** Some of the shards that are due, in the order of their new outcomes. */
+    private final Queue<String> recent = new ArrayDeque<>();
+
+    private int due;
+    private int beyond;
+    private byte walk;
+
+    // used by the thread that compares
+    private final Queue<String> names = new ArrayDeque<>();
+    private @Nullable String walkedTo;
+    private boolean isWalking = true;
+    private int leftOut;
+    private boolean isRecentNext;
+    private long nextWalkMillis;
+    private volatile boolean isCounted;
+
+    /** The latest comparison of a shard. */
+    private static final class Look {
+        private ShardChange change = ShardChange.NOT_LOOKED_AT;
+        /** Whether the record has, or may have, an outcome that was not compared yet. */
+        private boolean isDue;
+        /** The last walk that found the shard. */
+        private byte walk;
+    }
+
+    /** The metrics of comparisons. */
+    public static final class ChangeMetrics extends Metrics.Feature {
+        private volatile Supplier<List<Sample>> changed = List::of;
+        private final Metrics.Gauge notLookedAt = gauge(
+                "flk_shards_not_looked_at",
+                "Shards with an outcome that was not compared with the earlier ones yet; NaN until they are counted.");
+
+        public ChangeMetrics(Metrics metrics) {
+            super(metrics);
+            notLookedAt.watch(() -> Double.NaN);
+            gaugeFamily(
+                    "flk_shards_changed",
+                    "Shards whose shape changed within the last hour, by the value that changed most; missing if"
+                            + " CHANGE_ALERT is off.",
+                    List.of("measure"),
+                    () -> changed.get());
+        }
+
+        /**
+         * Shows the numbers of these shards.
+         *
+         * @param hasAlert whether the number of changed shards is shown
+         */
+        public void watch(ChangedShards shards, boolean hasAlert) {
+            notLookedAt.watch(() -> shards.isCounted ? shards.notLookedAt() : Double.NaN);
+            if (hasAlert) {
+                changed = shards::samples;
+            }
+        }
+    }
+
+    public ChangedShards(OutcomeRows rows, InstantSource clock) {
+        this.rows = rows;
+        this.clock = clock;
+    }
+
+    /** Starts to compare. */
+    public ChangedShards start() {
+        schedule(IDLE_NANOS);
+        return this;
+    }
+
+    private void schedule(long nanos) {
+        if (!timer.isShutdown()) {
+            var unused = timer.schedule(this::slice, nanos, TimeUnit.NANOSECONDS);
+        }
+    }
+
+    private void slice() {
+        long began = System.nanoTime();
+        long beganWork = workNanos();
+        long rest = IDLE_NANOS;
+        try {
+            boolean isMore = true;
+            while (isMore && System.nanoTime() - began < SLICE_NANOS && !timer.isShutdown()) {
+                isMore = step();
+            }
+            rest = Math.max((workNanos() - beganWork) * RESTS_PER_WORK, isMore ? SLICE_NANOS : IDLE_NANOS);
+        } catch (RecordUnavailableException e) {
+            LOG.debug("shards could not be compared with their past; they will be", e); // the record reports its outage
+        } catch (RuntimeException e) {
+            rest = WALK_EVERY.toNanos();
+            LOG.error("a shard could not be compared with its past; the next attempt is in ten minutes", e);
+        }
+        schedule(rest);
+    }
+
+    private long workNanos() {
+        boolean isHere =
+                !rows.areShared() && THREADS.isCurrentThreadCpuTimeSupported() && THREADS.isThreadCpuTimeEnabled();
+        return isHere ? THREADS.getCurrentThreadCpuTime() : System.nanoTime();
+    }
+
+    /**
+     * Compares at most one shard, or reads some names. Called by one thread at a time.
+     *
+     * @return whether there is more to do
+     * @throws RecordUnavailableException if the record can't be read; the shard stays due
+     */
+    public boolean step() {
+        isRecentNext = !isRecentNext;
+        String name = isRecentNext || names.isEmpty() ? firstRecent() : null;
+        if (name == null) {
+            name = names.poll();
+        }
+        if (name != null) {
+            compare(name);
+            return true;
+        }
+        long now = clock.millis();
+        if (!isWalking && (hasMoreDue() || now >= nextWalkMillis)) {
+            isWalking = true;
+            leftOut = 0;
+            walkedTo = null;
+            startWalk();
+        }
+        if (isWalking) {
+            walk(now);
+            return true;
+        }
+        return false;
+    }
+
+    private void walk(long now) {
+        List<String> read = rows.shards("", walkedTo, NAMES_AT_ONCE);
+        for (String name : read) {
+            if (see(name)) {
+                names.add(name);
+            }
+        }
+        if (read.size() == NAMES_AT_ONCE) {
+            walkedTo = read.get(read.size() - 1);
+            return;
+        }
+        isWalking = false;
+        endWalk();
+        nextWalkMillis = now + WALK_EVERY.toMillis();
+        isCounted = true;
+    }
+
+    private synchronized @Nullable String firstRecent() {
+        return recent.poll();
+    }
+
+    /** Returns whether shards are due that are not in {@link #recent}. */
+    private synchronized boolean hasMoreDue() {
+        return due > recent.size();
+    }
+
+    private synchronized void startWalk() {
+        walk++;
+    }
+
+    /** Notes that the record has a shard; returns whether the shard is to be compared. */
+    private synchronized boolean see(String name) {
+        Look look = looks.get(RowFormat.hash(name));
+        if (look == null) {
+            look = add(name);
+        }
+        if (look == null) {
+            leftOut++;
+            return false;
+        }
+        look.walk = walk;
+        return isCounted && (look.isDue || rows.areShared());
+    }
+
+    private @Nullable Look add(String name) {
+        if (looks.size() >= MOST_SHARDS) {
+            return null;
+        }
+        Look look = new Look();
+        look.isDue = true;
+        look.walk = walk;
+        due++;
+        looks.put(RowFormat.hash(name), look);
+        return look;
+    }
+
+    private synchronized void endWalk() {
+        beyond = leftOut;
+        looks.values().removeIf(look -> {
+            boolean isGone = look.walk != walk;
+            due -= isGone && look.isDue ? 1 : 0;
+            return isGone;
+        });
+        changed.keySet().removeIf(name -> !looks.containsKey(RowFormat.hash(name)));
+    }
+
+    /** Notes that the record has a new outcome of a shard. */
+    public synchronized void recorded(String shard) {
+        Look look = looks.get(RowFormat.hash(shard));
+        if (look == null) {
+            look = add(shard);
+        } else if (look.isDue) {
+            return;
+        } else {
+            look.isDue = true;
+            look.walk = walk;
+            due++;
+        }
+        if (look != null && recent.size() < MOST_RECENT) {
+            recent.add(shard);
+        }
+    }
+
+    private void compare(String name) {
+        if (take(name)) {
+            try {
+                List<Version> newest = rows.find(NEWEST.withShard(name)).rows();
+                set(name, ShardChange.of(newest));
+            } catch (RuntimeException e) {
+                recorded(name);
+                throw e;
+            }
+        }
+    }
+
+    /** Returns whether a shard is to be compared; it is no longer due. */
+    private synchronized boolean take(String name) {
+        Look look = looks.get(RowFormat.hash(name));
+        if (look == null || !(look.isDue || rows.areShared())) {
+            return false;
+        }
+        due -= look.isDue ? 1 : 0;
+        look.isDue = false;
+        return true;
+    }
+
+    private synchronized void set(String name, ShardChange change) {
+        Look look = looks.get(RowFormat.hash(name));
+        if (look == null) {
+            return;
+        }
+        look.change = change;
+        if (change.state() == State.CHANGED) {
+            changed.put(name, change);
+        }
+    }
+
+    /** Forgets changes that are over: older than an hour, and the newest outcome is as usual. */
+    private void forgetOld() {
+        long from = hourAgo();
+        changed.entrySet().removeIf(each -> each.getValue().atMillis() < from && !isNewestChanged(each.getKey()));
+    }
+
+    private boolean isNewestChanged(String shard) {
+        Look look = looks.get(RowFormat.hash(shard));
+        return look != null && look.change.state() == State.CHANGED;
+    }
+
+    private long hourAgo() {
+        return clock.instant().minus(LISTED).toEpochMilli();
+    }
+
+    /** Returns the number of shards with an outcome that was not compared yet. */
+    public synchronized int notLookedAt() {
+        return due + beyond;
+    }
+
+    /** Returns whether the number of shards is known, which it is soon after the start. */
+    public boolean isCounted() {
+        return isCounted;
+    }
+
+    /**
+     * Returns the latest comparison of a shard. A shard that changed within the last hour counts as changed although its
+     * newest outcome is as usual again.
+     */
+    public synchronized ShardChange of(String shard) {
+        forgetOld();
+        ShardChange listed = changed.get(shard);
+        Look look = looks.get(RowFormat.hash(shard));
+        return listed != null ? listed : look == null ? ShardChange.NOT_LOOKED_AT : look.change;
+    }
+
+    /** A shard that changed. */
+    public record Changed(String shard, ShardChange change) {}
+
+    /**
+     * Returns the shards whose newest outcome, or one of the last hour, differs from the outcomes before it, the largest
+     * distance first.
+     */
+    public synchronized List<Changed> list(int limit) {
+        forgetOld();
+        return changed.entrySet().stream()
+                .map(each -> new Changed(each.getKey(), each.getValue()))
+                .sorted(Comparator.comparing((Changed each) -> each.change().distance())
+                        .reversed()
+                        .thenComparing(Changed::shard))
+                .limit(limit)
+                .toList();
+    }
+
+    /** Returns the same shards whose names begin with a prefix, in the order of names, after a shard or null. */
+    synchronized List<String> names(String prefix, @Nullable String after, int limit) {
+        forgetOld();
+        Collection<String> following =
+                after == null ? changed.keySet() : changed.tailMap(after, false).keySet();
+        return following.stream()
+                .filter(name -> name.startsWith(prefix))
+                .limit(limit)
+                .toList();
+    }
+
+    /** Returns the number of these shards. */
+    public synchronized int size() {
+        forgetOld();
+        return changed.size();
+    }
+
+    private synchronized List<Sample> samples() {
+        long from = hourAgo();
+        return Arrays.stream(Measure.values())
+                .map(measure -> new Sample(
+                        List.of(measure.label()),
+                        changed.values().stream()
+                                .filter(each -> each.measure() == measure && each.atMillis() >= from)
+                                .count()))
+                .toList();
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}
