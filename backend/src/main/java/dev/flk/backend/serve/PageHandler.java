@@ -14,11 +14,13 @@ import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
+import dev.flk.backend.serve.page.NowView;
 import dev.flk.backend.serve.page.OutcomeFilter;
 import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
+import dev.flk.backend.serve.page.Pages.Refused;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
@@ -44,6 +46,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -169,13 +172,21 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/key", moved("id", "key"))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
+                .get(NowView.REFUSED, view(this::refused))
                 .get(PATH + "/state", view(this::state))
                 .get(PATH + "/search", view(this::search))
                 .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
                 .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
                 .get(PATH + "/page.js", file("text/javascript", Pages.script()))
                 .get(PATH + "/review.js", file("text/javascript", Pages.reviewScript()))
-                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
+                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()))
+                .get(
+                        PATH + "/**",
+                        view(request -> message(
+                                404,
+                                "Not found",
+                                "This page does not exist.",
+                                "Correct the address, or choose a view above.")));
     }
 
     private static Endpoint file(String type, byte[] content) {
@@ -248,7 +259,16 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer now(Request request) {
-        return html(200, pages.html(now.view()));
+        return html(
+                200,
+                pages.html(now.view(
+                        "day".equals(BadRequest.query(request, Set.of("trend")).get("trend")))));
+    }
+
+    private Answer refused(Request request) {
+        BadRequest.query(request, Set.of());
+        Instant at = clock.instant();
+        return html(200, pages.html(new Refused(at, now.refusals(at))));
     }
 
     private Answer outcomes(Request request) {

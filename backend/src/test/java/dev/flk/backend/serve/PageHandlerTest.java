@@ -93,7 +93,7 @@ final class PageHandlerTest {
 
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(answer.body())
-                .contains("This backend sees no problem.")
+                .contains("Not looked yet: this backend began at ")
                 .contains("<script src=\"/ui/htmx.js\" defer>", "<script src=\"/ui/page.js\" defer>")
                 .doesNotContain("style=", "http://", "https://", "onclick");
         assertThat(answer.headers().firstValue("Content-Security-Policy").orElseThrow())
