@@ -21,6 +21,7 @@ import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
 import dev.flk.backend.serve.page.Pages.Refused;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
@@ -80,6 +81,9 @@ final class PageHandler implements AutoCloseable {
     private static final int THREADS = 2;
     private static final int TOKEN_BYTES = 16;
     private static final int MAX_WAITING = 32;
+    /** The number of shards that a search without a result offers. */
+    private static final int MOST_OFFERED = 10;
+
     private static final int MAX_FORM_BYTES = 64 << 10;
     private static final long MAX_ANSWER_BYTES = 1 << 20;
     private static final List<Header> HEADERS = List.of(
@@ -278,7 +282,9 @@ final class PageHandler implements AutoCloseable {
             return redirect(OutcomesView.path(query));
         }
         return explored(
-                query, (found, filter) -> pages.html(OutcomesView.read(found, filter, policy, clock.instant())));
+                query,
+                (found, filter) -> pages.html(
+                        OutcomesView.read(found, filter, reviews.get().orElse(null), clock.instant())));
     }
 
     /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
@@ -343,14 +349,23 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer shards(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor"));
+        Map<String, String> query =
+                BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor", "order"));
         Wish wanted = new Wish(
                 query.getOrDefault("prefix", ""),
                 query.getOrDefault("text", ""),
                 query.getOrDefault("verdict", ""),
                 query.getOrDefault("regime", ""));
-        return recorded(
-                found -> html(200, pages.html(ShardsView.read(found, wanted, query.get("cursor"), clock.instant()))));
+        boolean isByNeed = !query.containsKey("order") && !query.containsKey("cursor") && wanted.isOfPrefix();
+        return recorded(found -> {
+            WaitingShards waiting = reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE);
+            return html(
+                    200,
+                    pages.html(
+                            isByNeed
+                                    ? ShardsView.byNeed(found, waiting, wanted, clock.instant())
+                                    : ShardsView.read(found, waiting, wanted, query.get("cursor"), clock.instant())));
+        });
     }
 
     /** Redirects from the address of a former view to the view Explore. */
@@ -371,11 +386,11 @@ final class PageHandler implements AutoCloseable {
         }
         return recorded(found -> {
             if (PcsId.parse(id).isEmpty()) {
-                return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true))));
+                return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true, List.of()))));
             }
             List<Version> recorded = found.withId(id, 1);
             return recorded.isEmpty()
-                    ? html(404, pages.html(new NotFound(id, true)))
+                    ? html(404, pages.html(new NotFound(id, true, List.of())))
                     : html(
                             200,
                             pages.html(CertificateView.of(
@@ -439,7 +454,10 @@ final class PageHandler implements AutoCloseable {
         if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
             return redirect(OutcomesView.path(Map.of("key", text)));
         }
-        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
+        List<String> shards = found.isEmpty() || text.isEmpty()
+                ? List.of()
+                : found.get().shards(text, null, MOST_OFFERED).names();
+        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent(), shards)));
     }
 
     /** Redirects to the certificate whose id begins with these digits; empty if there is none. */

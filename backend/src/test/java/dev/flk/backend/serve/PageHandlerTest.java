@@ -203,14 +203,14 @@ final class PageHandlerTest {
         try (MemoryRecord memory = new MemoryRecord()) {
             server.record = memory.outcomes();
             Instant from = ServerFixture.NOW.minusSeconds(1_000);
-            for (int i = 0; i < 105; i++) {
+            for (int i = 0; i < 25; i++) {
                 memory.add("pump <" + i + ">", i, "rejected", "degraded: <b>", from.plusSeconds(i));
             }
             memory.add("early", 1, "rejected", "degraded: x", from.minusMillis(1));
-            memory.add("late", 1, "rejected", "degraded: x", from.plusSeconds(105));
+            memory.add("late", 1, "rejected", "degraded: x", from.plusSeconds(25));
             memory.add("other", 1, "accepted", "", from);
 
-            String range = "/ui/outcomes?verdict=rejected&from=" + from + "&to=" + from.plusSeconds(105);
+            String range = "/ui/outcomes?verdict=rejected&from=" + from + "&to=" + from.plusSeconds(25);
             String first = get(range).body();
             Matcher next = Pattern.compile("<a href=\"(/ui/outcomes[^\"]*)\">Older certificates")
                     .matcher(first);
@@ -218,7 +218,7 @@ final class PageHandlerTest {
             String last = get(next.group(1).replace("&amp;", "&")).body();
 
             assertThat(first)
-                    .contains("100 rejected certificates that arrived from ", "pump &lt;104&gt;", "pump &lt;5&gt;");
+                    .contains("20 rejected certificates that arrived from ", "pump &lt;24&gt;", "pump &lt;5&gt;");
             assertThat(last)
                     .contains("5 rejected certificates", "pump &lt;4&gt;", "pump &lt;0&gt;")
                     .doesNotContain("Older certificates");

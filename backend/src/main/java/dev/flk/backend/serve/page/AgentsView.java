@@ -44,6 +44,9 @@ public record AgentsView(
     /** The maximum number of shards in a report. */
     static final int MOST_SHARDS = 64;
 
+    /** Three times the default of HEARTBEAT. */
+    private static final long LATE_SECONDS = 90;
+
     private static final int PAGE = 1_000;
     private static final int MOST_CHARS = 64;
 
@@ -134,9 +137,23 @@ public record AgentsView(
             return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
         }
 
+        /** Returns whether at least three usual reports have failed to arrive, so that the numbers are old. */
+        public boolean isLate() {
+            return isSilent || ageSeconds > LATE_SECONDS;
+        }
+
         /** Returns the state of the agent in a few words. */
         public String state() {
-            return isSilent ? "silent" : isBreakerOpen ? "can't deliver" : "reporting";
+            return isSilent ? "silent" : isLate() ? "last known" : isBreakerOpen ? "can't deliver" : "reporting";
+        }
+
+        /** Returns the number of pending certificates, and of when it is if it is old. */
+        public String waiting() {
+            return pending + asOf();
+        }
+
+        private String asOf() {
+            return isLate() ? ", " + age() + " ago" : "";
         }
 
         /** Returns the time since the report. */
@@ -146,7 +163,7 @@ public record AgentsView(
 
         /** Returns the age of the oldest pending certificate. */
         public String oldest() {
-            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds);
+            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds) + asOf();
         }
     }
 

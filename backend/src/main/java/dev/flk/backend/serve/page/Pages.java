@@ -45,8 +45,14 @@ public final class Pages {
      * The answer to a search that found nothing.
      *
      * @param isComplete whether the record and the agents could be searched
+     * @param shards some shards whose names begin with the text
      */
-    public record NotFound(String text, boolean isComplete) {
+    public record NotFound(String text, boolean isComplete, List<String> shards) {
+        /** Returns the address of the certificates of a shard. */
+        public String path(String shard) {
+            return OutcomesView.ofShard(shard);
+        }
+
         /** Returns the text, encoded for use in the query of a URL. */
         public String encoded() {
             return OutcomeQuery.encoded(text);
