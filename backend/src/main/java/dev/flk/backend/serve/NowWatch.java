@@ -7,6 +7,7 @@ import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness;
@@ -114,13 +115,15 @@ final class NowWatch {
         if (last != null && before.failure().isEmpty() && last.plus(READ_EVERY).isAfter(at)) {
             return before;
         }
-        Instant oldest = found.outcomes(OutcomeQuery.ALL.withOrder(Order.OLDEST).withLimit(1)).rows().stream()
-                .findFirst()
-                .map(version -> version.outcome().receivedAt())
+        boolean isAlone = logs.get().map(each -> !each.isShared()).orElse(false);
+        Optional<Version> oldest = !isAlone
+                ? Optional.empty()
+                : found.outcomes(OutcomeQuery.ALL.withOrder(Order.OLDEST).withLimit(1)).rows().stream()
+                        .findFirst();
+        Instant began = oldest.map(version -> version.outcome().receivedAt())
                 .filter(received -> received.plus(NEW_FOR).isAfter(at))
-                .filter(received -> logs.get().map(each -> !each.isShared()).orElse(false))
                 .orElse(null);
-        return new RecordState(at, "", reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE), oldest);
+        return new RecordState(at, "", reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE), began);
     }
 
     /** Returns for how long certificates may wait until they are in the record. */

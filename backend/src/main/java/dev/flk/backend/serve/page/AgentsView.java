@@ -44,9 +44,6 @@ public record AgentsView(
     /** The maximum number of shards in a report. */
     static final int MOST_SHARDS = 64;
 
-    /** Three times the default of HEARTBEAT. */
-    private static final long LATE_SECONDS = 90;
-
     private static final int PAGE = 1_000;
     private static final int MOST_CHARS = 64;
 
@@ -89,6 +86,7 @@ public record AgentsView(
      *
      * @param ageSeconds the time since the report
      * @param isSilent whether the report is at least as old as the configured time
+     * @param isLate whether the report is a third of that time old, so that its numbers are of then
      * @param shards the shards of its certificates, at most {@link #MOST_SHARDS}
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
@@ -96,6 +94,7 @@ public record AgentsView(
             String id,
             long ageSeconds,
             boolean isSilent,
+            boolean isLate,
             String version,
             String host,
             long pending,
@@ -111,6 +110,7 @@ public record AgentsView(
                     session.id(),
                     age,
                     age >= silentAfter.toSeconds(),
+                    3 * age >= silentAfter.toSeconds(),
                     beginning(state.path("version").asText()),
                     beginning(state.path("host").asText()),
                     state.path("pending").asLong(),
@@ -137,14 +137,9 @@ public record AgentsView(
             return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
         }
 
-        /** Returns whether at least three usual reports have failed to arrive, so that the numbers are old. */
-        public boolean isLate() {
-            return isSilent || ageSeconds > LATE_SECONDS;
-        }
-
         /** Returns the state of the agent in a few words. */
         public String state() {
-            return isSilent ? "silent" : isLate() ? "last known" : isBreakerOpen ? "can't deliver" : "reporting";
+            return isSilent ? "silent" : isLate ? "last known" : isBreakerOpen ? "can't deliver" : "reporting";
         }
 
         /** Returns the number of pending certificates, and of when it is if it is old. */
@@ -153,7 +148,7 @@ public record AgentsView(
         }
 
         private String asOf() {
-            return isLate() ? ", " + age() + " ago" : "";
+            return isLate ? ", " + age() + " ago" : "";
         }
 
         /** Returns the time since the report. */

@@ -116,15 +116,13 @@ public final class Problems {
         List<Problem> found = new ArrayList<>();
         for (Part part : parts) {
             if (!part.isReady()) {
-                boolean isKnown = part.detail().contains(": ");
+                boolean isKnown = part.isDedup() && part.detail().contains(": ");
                 found.add(new Problem(
                         "component " + part.name(),
                         "The " + part.title() + " is not ready: " + part.detail() + ".",
-                        !isKnown
-                                ? "Run flk backend health on its host; it names the cause."
-                                : part.isDedup()
-                                        ? "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."
-                                        : "",
+                        isKnown
+                                ? "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."
+                                : "Run flk backend health on its host; it names the cause.",
                         List.of(new Link("all components", "/readyz"))));
             }
         }
@@ -167,16 +165,14 @@ public final class Problems {
         found.add(new Problem(
                 "refusals",
                 (count == 1 ? "A submission was" : count + " submissions were")
-                        + " refused before verification; "
-                        + (most.count() == count ? "" : most.count() + " of them with ")
-                        + most.reason() + (most.keyId().isEmpty() ? "" : ", key " + most.keyId()) + ", from "
+                        + " refused before verification: " + most.count() + " for “" + most.reason() + "”"
+                        + (most.keyId().isEmpty() ? "" : ", key " + most.keyId()) + ", from "
                         + most.address() + ".",
-                "Their agents keep them. Follow the runbook "
-                        + (isMisuse
-                                ? "KeyMisused."
-                                : most.reason().startsWith("signature")
-                                        ? "SignatureFailures."
-                                        : "AgentDeadLettersGrowing."),
+                isMisuse
+                        ? "Their agents keep them. Follow the runbook KeyMisused."
+                        : most.reason().startsWith("signature")
+                                ? "Their agents keep them. Follow the runbook SignatureFailures."
+                                : "Correct what sends them; an agent has them in its dead letters.",
                 List.of(new Link("reasons, keys and addresses", NowView.REFUSED))));
     }
 

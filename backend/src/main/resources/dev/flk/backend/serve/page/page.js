@@ -20,9 +20,9 @@
       if (!isNaN(at) && at.getTimezoneOffset() !== 0) {
         const date = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
         const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
-        // a table has no room for both
+        // tables and lists have no room for both
         const utc = `${at.toISOString().slice(11, 19)} UTC`;
-        time.textContent = time.closest("table") ? `${date} ${clock}` : `${date} ${clock} (${utc})`;
+        time.textContent = time.closest("table, .entries") ? `${date} ${clock}` : `${date} ${clock} (${utc})`;
         time.title = utc;
       }
     }

@@ -128,6 +128,7 @@
       return;
     }
     if (event.key in VERDICTS) {
+      event.preventDefault(); // or the key would be typed into the field that is missing
       follow(`.decide button[value=${VERDICTS[event.key]}]`);
     } else if (event.key === "j") {
       follow(".steps a[rel=next]");

@@ -346,8 +346,8 @@ final class NowViewTest {
                         seen -> seen.problem().sentence(),
                         seen -> seen.problem().remedy())
                 .containsExactly(tuple(
-                        "24 submissions were refused before verification; 15 of them with signature: revoked, key k1,"
-                                + " from 10.0.0.2.",
+                        "24 submissions were refused before verification: 15 for “signature: revoked”, key k1, from"
+                                + " 10.0.0.2.",
                         "Their agents keep them. Follow the runbook KeyMisused."));
     }
 
