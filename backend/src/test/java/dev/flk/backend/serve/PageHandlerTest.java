@@ -170,6 +170,8 @@ final class PageHandlerTest {
         SessionStorage storage = withSessions();
         now = ServerFixture.NOW.minus(CONFIG.silentAfter());
         report(storage, "a-old", "{\"pending\":1}");
+        now = ServerFixture.NOW.minusSeconds(180);
+        report(storage, "d-late", "{\"pending\":9}");
         now = ServerFixture.NOW;
         report(storage, "b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
         report(storage, "c-many", "{\"pending\":700,\"breaker_open\":true}");
@@ -178,7 +180,8 @@ final class PageHandlerTest {
         String page = get("/ui/agents?order=backlog").body();
 
         assertThat(page.substring(page.indexOf("<tbody>")))
-                .containsSubsequence("a-old", "silent", "c-many", "can't deliver", "b-few", "3 min");
+                .containsSubsequence("a-old", "silent", "1, 5 min ago", "c-many", "can't deliver")
+                .containsSubsequence("can't deliver", "d-late", "last known", "9, 3 min ago", "b-few", "3 min");
         assertThat(page).doesNotContain("c-many/note");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
     }

@@ -105,7 +105,7 @@ public record ShardsView(
      * @param line the D̂ of its newest outcomes, as SVG
      */
     public record Shard(
-            String name, Outcome newest, @Nullable Outcome doubted, int waiting, Instant at, String rate, String line) {
+            String name, Outcome newest, @Nullable Outcome doubted, int waiting, String age, String rate, String line) {
         private static final String SILENT = "silent for ";
 
         /** Returns whether no outcome has arrived for much longer than usual. */
@@ -131,23 +131,14 @@ public record ShardsView(
                     newest,
                     doubted,
                     waiting.counts().getOrDefault(name, 0),
-                    now,
+                    NowView.duration(age),
                     rate(outcomes, age),
                     line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
         }
 
-        /** Returns the time since the newest outcome. */
-        public String age() {
-            return age(newest);
-        }
-
-        /** Returns the time since an outcome. */
-        public String age(Outcome outcome) {
-            return NowView.duration(seconds(outcome.receivedAt(), at));
-        }
-
-        private double silence() {
-            return isSilent() ? seconds(newest.receivedAt(), at) : 0;
+        /** Returns the time of the newest outcome if the shard is silent; otherwise, a later one. */
+        private Instant silentSince() {
+            return isSilent() ? newest.receivedAt() : Instant.MAX;
         }
 
         private static double seconds(Instant from, Instant to) {
@@ -213,7 +204,7 @@ public record ShardsView(
                 .filter(outcomes -> !outcomes.isEmpty())
                 .map(outcomes -> Shard.of(record, outcomes, waiting, now))
                 .sorted(Comparator.comparing((Shard shard) -> -shard.waiting())
-                        .thenComparing(shard -> -shard.silence())
+                        .thenComparing(Shard::silentSince)
                         .thenComparing(Shard::name))
                 .toList();
         boolean isAll = page.cursor() == null && shards.size() <= MOST_ROWS;
