@@ -190,7 +190,7 @@ public record ShardPlots(
                 plot.marks(marksOf(Outcome::dHat))
                         .embedded("Claimed and recomputed values over time; the table below has the newest."),
                 "Recomputed as a solid line, claimed as a dashed line, with a dot where the certificate was not accepted."
-                        + (usual.isEmpty() ? "" : " Nine of ten accepted ones of these are in the band."),
+                        + (usual.isEmpty() ? "" : " The band contains nine of ten of the accepted ones."),
                 true);
     }
 
