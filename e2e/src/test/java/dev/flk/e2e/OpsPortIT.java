@@ -38,7 +38,7 @@ final class OpsPortIT {
             assertThat(operators.get("/health").body()).isEqualTo("OK");
             assertThat(operators.get("/readyz").status()).isEqualTo(200);
             assertThat(operators.metric("flk_accepted")).isEqualTo(1);
-            assertThat(operators.get("/ui").body()).contains("This backend sees no problem.");
+            assertThat(operators.get("/ui").body()).contains("What is wrong");
             assertThat(operators.get("/ui/page.css").status()).isEqualTo(200);
             assertThat(backend.allLines()).contains("the page for operators is at " + backend.opsUrl() + "/ui");
             assertThat(operators.submit(Pcs.number(2)).status()).isEqualTo(404);

@@ -32,6 +32,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Dimension;
+import org.openqa.selenium.Keys;
 import org.openqa.selenium.OutputType;
 import org.openqa.selenium.WebElement;
 import org.openqa.selenium.interactions.Actions;
@@ -76,6 +77,7 @@ final class PageIT {
             "",
             "/agents",
             "/agents?silent=on",
+            "/refused",
             "/outcomes",
             "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
             "/outcomes?clock=measured&regime=mixed&shard=pump-1&reason=regime%20mismatch",
@@ -198,7 +200,7 @@ final class PageIT {
             assertThat(browser.errors()).as(view).isEmpty();
         }
         open(withData, "/review");
-        new Actions(browser.driver()).sendKeys("f").perform();
+        new Actions(browser.driver()).sendKeys("f", "anna", Keys.ESCAPE, "f").perform(); // at first, it asks the name
         browser.awaitText("1 certificate was reviewed as fault.");
         new Actions(browser.driver()).sendKeys("z").perform();
         browser.awaitText("1 review was withdrawn.");
@@ -251,7 +253,7 @@ final class PageIT {
     @Tag("thorough")
     void viewsOfData_areSound() throws Exception {
         look("data", withData, "", viewsOfData());
-        look("wrong", withData, "404", List.of("/search?q=x"));
+        look("wrong", withData, "404", List.of("/search?q=hall", "/unknown"));
         look("wrong", withData, "400", List.of("/agents?sort=x", "/outcomes?from=x"));
     }
 
@@ -308,11 +310,10 @@ final class PageIT {
         open(withData, "");
         // certificates that wait for a review are counted once a minute, as budgets are; the page updates itself
         await().atMost(Duration.ofMinutes(3))
-                .untilAsserted(() -> assertThat(browser.driver().getTitle()).startsWith("(2) Now – "));
+                .untilAsserted(() -> assertThat(browser.driver().getTitle()).startsWith("(1) Now – "));
 
         assertThat(browser.text())
-                .contains("12 certificates wait for a review.")
-                .containsPattern("An error budget is used up: 12 of 60 certificates were escalated or rejected");
+                .contains("12 certificates wait for a review: " + SHARD + " 12", "This log began at ");
         Client.awaitUntil(
                 () -> browser.find("link[rel=icon]").getAttribute("href").contains("%23b3261e"));
         assertThat(browser.errors()).isEmpty();
@@ -358,7 +359,7 @@ final class PageIT {
                     .contains("1103"));
             assertThat(browser.run("return document.querySelector('time').textContent")
                             .toString())
-                    .matches("[-0-9]{10} [:0-9]{8} \\([:0-9]{8} UTC\\)");
+                    .matches("[-0-9]{10} [:0-9]{8}");
             assertThat(browser.find("#stale").isDisplayed()).isFalse();
             assertThat(browser.errors()).isEmpty();
         }

@@ -105,13 +105,13 @@ final class ReviewQueueIT {
         press("n");
         press("of the first", Keys.TAB, "anna", Keys.ESCAPE);
         go("f");
-        assertThat(browser.text()).contains("1 certificate was reviewed as fault.");
+        assertThat(browser.text()).contains("1 certificate was reviewed as fault.", "You are anna.");
         String second = shown();
         String address = browser.driver().getCurrentUrl();
         assertThat(address).contains("&id=" + second).doesNotContain("done=", "reviewed", "left_out");
         press("n");
         press("of the second", Keys.ESCAPE);
-        browser.run("document.querySelector('.decide').action = '/ui/unknown'"); // answers without the script
+        browser.run("document.querySelector('.decide').action = '/unknown'"); // answers without the script
         go("i");
         // the console reports the answer 404
         assertThat(browser.errors()).allMatch(error -> error.contains("404"));
@@ -151,6 +151,13 @@ final class ReviewQueueIT {
         escalate("pump-2", 3, 3);
         open("");
         assertThat(shown()).isEqualTo(id(2, "pump-1"));
+        browser.run("localStorage.clear()");
+        open("");
+        press("f");
+        assertThat(browser.driver().switchTo().activeElement().getDomAttribute("name"))
+                .as("a review needs a name")
+                .isEqualTo("author");
+        press(Keys.ESCAPE);
         go("j");
         assertThat(shown()).isEqualTo(id(1, "pump-1"));
         go("j");
@@ -167,7 +174,6 @@ final class ReviewQueueIT {
         press("n");
         press("fiuejkz?/n");
         press(Keys.ENTER);
-        browser.find("main select[name=verdict]").sendKeys("j");
         browser.find(".search input").sendKeys("f");
         assertThat(browser.driver().getCurrentUrl()).isEqualTo(last);
         assertThat(browser.find("dialog").isDisplayed()).isFalse();

@@ -351,6 +351,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         String claimedId = parsed.signed().pcsId(); // the callback below must not keep the entire certificate in memory
         checks.signatures().examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
+            refused("signature: " + reason.label(), keyId, sender, claimedId);
             log.badSignature(claimedId, reason, keyId, sender);
         });
         return new Objection(Refused.BAD_SIGNATURE);
@@ -375,8 +376,13 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
         metrics.refused.rejected.increment(reason);
+        refused(reason.label(), null, sender, error);
         log.malformed(reason, error, sender, shardId);
         return new Objection(Refused.malformed(error));
+    }
+
+    private void refused(String reason, @Nullable String keyId, Submitter sender, String detail) {
+        metrics.refused.recent.add(reason, keyId, sender.address(), detail, Instant.ofEpochMilli(clock.millis()));
     }
 
     /**

@@ -34,6 +34,9 @@ public final class RefusedSubmissions extends Metrics.Feature {
     public final Count internalErrors =
             counter("flk_internal_errors_total", "Submissions answered 500 because of a bug.");
 
+    /** The refusals of the last hour, by reason, key and sender. */
+    public final RecentRefusals recent = new RecentRefusals();
+
     public RefusedSubmissions(Metrics metrics) {
         super(metrics);
     }

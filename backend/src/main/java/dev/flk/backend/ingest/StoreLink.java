@@ -46,6 +46,8 @@ final class StoreLink {
      */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+    private static final String UNAVAILABLE = "unavailable";
+
     private final GuardedStore store;
     private final Inbox inbox;
     private final ForcedQueue queue;
@@ -121,7 +123,7 @@ final class StoreLink {
         if (position == null) {
             state = State.LOST;
             lastFailure = failure;
-            statusText = "unavailable";
+            statusText = UNAVAILABLE;
             return;
         }
         long last = Math.min(inbox.last(), safe.sequence()); // what is not safe is in flight
@@ -193,7 +195,7 @@ final class StoreLink {
         boolean usable = state == State.ASSERTING || state == State.UP;
         if (usable && connection == store.connection()) {
             state = State.LOST;
-            statusText = "unavailable";
+            statusText = UNAVAILABLE;
             endCatchUp();
         }
     }
@@ -207,7 +209,7 @@ final class StoreLink {
         state = State.LOST;
         statusText = cause instanceof DamagedLogException
                 ? "the log is damaged"
-                : rebuilding ? "the log can't rebuild it" : "unavailable";
+                : rebuilding ? "the log can't rebuild it" : UNAVAILABLE;
         store.giveUp(cause instanceof DamagedLogException damaged ? withAdvice(damaged) : cause);
         endCatchUp();
     }
@@ -287,7 +289,16 @@ final class StoreLink {
      * for any thread.
      */
     Optional<String> problem() {
-        return store.isOpen() ? Optional.empty() : Optional.of(statusText);
+        if (store.isOpen()) {
+            return Optional.empty();
+        }
+        String status = statusText;
+        return Optional.of(
+                status.equals(UNAVAILABLE)
+                        ? store.problem()
+                                .map(cause -> UNAVAILABLE + ": " + cause)
+                                .orElse(UNAVAILABLE)
+                        : status);
     }
 
     /**

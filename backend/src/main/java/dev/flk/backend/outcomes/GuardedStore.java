@@ -222,6 +222,11 @@ public final class GuardedStore implements DedupStore {
         return breaker.remainingNanos();
     }
 
+    /** Returns the cause of the newest failure, for an operator; empty while the store is open or has not failed yet. */
+    public synchronized Optional<String> problem() {
+        return Optional.ofNullable(problem);
+    }
+
     /**
      * Returns how long the store has been unavailable, in nanoseconds; 0 while it accepts all calls ({@link #isOpen}).
      */

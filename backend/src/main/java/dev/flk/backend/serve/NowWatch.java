@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.logs.Logs;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.page.LogsView;
 import dev.flk.backend.serve.page.NowView;
+import dev.flk.backend.serve.page.NowView.RecordState;
+import dev.flk.backend.serve.page.NowView.Source;
 import dev.flk.backend.serve.page.Problems;
 import dev.flk.backend.serve.page.Rates;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.VerdictMinutes;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Samples;
@@ -32,14 +41,21 @@ final class NowWatch {
     private static final Logger LOG = LoggerFactory.getLogger(NowWatch.class);
     private static final long COUNT_EVERY_SECONDS = 2;
     private static final double MOST_BEHIND_SECONDS = 1e9;
+    private static final Duration READ_EVERY = Duration.ofSeconds(10);
+    /** The time for which the page says that the log is new. */
+    private static final Duration NEW_FOR = Duration.ofDays(1);
 
     private final Readiness readiness;
     private final Supplier<Optional<Logs>> logs;
     private final Supplier<Optional<RecordedOutcomes>> record;
+    private final Supplier<Optional<Reviews>> reviews;
+    private final RefusedSubmissions refused;
     private final Metrics metrics;
     private final InstantSource clock;
     private final VerdictMinutes verdicts = new VerdictMinutes();
     private final Problems problems = new Problems();
+
+    private volatile RecordState recordState = RecordState.NONE;
 
     private @Nullable Rates rates;
 
@@ -47,6 +63,8 @@ final class NowWatch {
         this.readiness = parts.readiness();
         this.logs = () -> parts.features().get().logs();
         this.record = () -> parts.features().get().record();
+        this.reviews = () -> parts.features().get().reviews();
+        this.refused = parts.metrics().http().refused;
         this.metrics = parts.metrics().all();
         this.clock = parts.clock();
     }
@@ -64,7 +82,7 @@ final class NowWatch {
             Instant at = clock.instant();
             Samples samples = metrics.read();
             rates().endMinute(at, samples);
-            var unused = NowView.problems(at, parts(), logs(at), samples, rates(), verdicts.snapshot(), problems);
+            var unused = problems.see(source(at, samples));
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error(
@@ -73,14 +91,39 @@ final class NowWatch {
     }
 
     private void countRecord() {
+        RecordState before = recordState;
         try {
-            record.get().ifPresent(found -> verdicts.count(found, clock.instant(), this::behind));
+            Optional<RecordedOutcomes> found = record.get();
+            if (found.isPresent()) {
+                Instant at = clock.instant();
+                verdicts.count(found.get(), at, this::behind);
+                recordState = state(found.get(), at, before);
+            }
         } catch (RecordUnavailableException e) {
             LOG.debug("the outcomes of the last minutes could not be counted; they will be", e);
+            recordState =
+                    new RecordState(before.readAt(), String.valueOf(e.getMessage()), before.waiting(), before.began());
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error("the page could not count the outcomes of the last minutes; it tries again", e);
         }
+    }
+
+    /** Reads what waits, at most every ten seconds, or if the last attempt failed. */
+    private RecordState state(RecordedOutcomes found, Instant at, RecordState before) {
+        Instant last = before.readAt();
+        if (last != null && before.failure().isEmpty() && last.plus(READ_EVERY).isAfter(at)) {
+            return before;
+        }
+        boolean isAlone = logs.get().map(each -> !each.isShared()).orElse(false);
+        Optional<Version> oldest = !isAlone
+                ? Optional.empty()
+                : found.outcomes(OutcomeQuery.ALL.withOrder(Order.OLDEST).withLimit(1)).rows().stream()
+                        .findFirst();
+        Instant began = oldest.map(version -> version.outcome().receivedAt())
+                .filter(received -> received.plus(NEW_FOR).isAfter(at))
+                .orElse(null);
+        return new RecordState(at, "", reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE), began);
     }
 
     /** Returns for how long certificates may wait until they are in the record. */
@@ -111,8 +154,16 @@ final class NowWatch {
         return logs.get().flatMap(found -> LogsView.of(found, at));
     }
 
-    NowView view() {
-        Instant at = clock.instant();
-        return NowView.of(at, parts(), logs(at), metrics.read(), rates(), verdicts.snapshot(), problems);
+    List<RecentRefusals.Group> refusals(Instant at) {
+        return refused.recent.at(at);
+    }
+
+    private Source source(Instant at, Samples samples) {
+        return new Source(at, parts(), logs(at), samples, rates(), verdicts.snapshot(), recordState, refusals(at));
+    }
+
+    /** Returns the view with plots of the last day or of the last hour. */
+    NowView view(boolean isDay) {
+        return NowView.of(source(clock.instant(), metrics.read()), problems, isDay);
     }
 }

@@ -14,11 +14,14 @@ import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
+import dev.flk.backend.serve.page.NowView;
 import dev.flk.backend.serve.page.OutcomeFilter;
 import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
+import dev.flk.backend.serve.page.Pages.Refused;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
@@ -44,6 +47,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -77,6 +81,9 @@ final class PageHandler implements AutoCloseable {
     private static final int THREADS = 2;
     private static final int TOKEN_BYTES = 16;
     private static final int MAX_WAITING = 32;
+    /** The number of shards that a search without a result offers. */
+    private static final int MOST_OFFERED = 10;
+
     private static final int MAX_FORM_BYTES = 64 << 10;
     private static final long MAX_ANSWER_BYTES = 1 << 20;
     private static final List<Header> HEADERS = List.of(
@@ -169,13 +176,21 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/key", moved("id", "key"))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
+                .get(NowView.REFUSED, view(this::refused))
                 .get(PATH + "/state", view(this::state))
                 .get(PATH + "/search", view(this::search))
                 .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
                 .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
                 .get(PATH + "/page.js", file("text/javascript", Pages.script()))
                 .get(PATH + "/review.js", file("text/javascript", Pages.reviewScript()))
-                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
+                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()))
+                .get(
+                        PATH + "/**",
+                        view(request -> message(
+                                404,
+                                "Not found",
+                                "This page does not exist.",
+                                "Correct the address, or choose a view above.")));
     }
 
     private static Endpoint file(String type, byte[] content) {
@@ -248,7 +263,16 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer now(Request request) {
-        return html(200, pages.html(now.view()));
+        return html(
+                200,
+                pages.html(now.view(
+                        "day".equals(BadRequest.query(request, Set.of("trend")).get("trend")))));
+    }
+
+    private Answer refused(Request request) {
+        BadRequest.query(request, Set.of());
+        Instant at = clock.instant();
+        return html(200, pages.html(new Refused(at, now.refusals(at))));
     }
 
     private Answer outcomes(Request request) {
@@ -258,7 +282,9 @@ final class PageHandler implements AutoCloseable {
             return redirect(OutcomesView.path(query));
         }
         return explored(
-                query, (found, filter) -> pages.html(OutcomesView.read(found, filter, policy, clock.instant())));
+                query,
+                (found, filter) -> pages.html(
+                        OutcomesView.read(found, filter, reviews.get().orElse(null), clock.instant())));
     }
 
     /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
@@ -323,14 +349,23 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer shards(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor"));
+        Map<String, String> query =
+                BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor", "order"));
         Wish wanted = new Wish(
                 query.getOrDefault("prefix", ""),
                 query.getOrDefault("text", ""),
                 query.getOrDefault("verdict", ""),
                 query.getOrDefault("regime", ""));
-        return recorded(
-                found -> html(200, pages.html(ShardsView.read(found, wanted, query.get("cursor"), clock.instant()))));
+        boolean isByNeed = !query.containsKey("order") && !query.containsKey("cursor") && wanted.isOfPrefix();
+        return recorded(found -> {
+            WaitingShards waiting = reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE);
+            return html(
+                    200,
+                    pages.html(
+                            isByNeed
+                                    ? ShardsView.byNeed(found, waiting, wanted, clock.instant())
+                                    : ShardsView.read(found, waiting, wanted, query.get("cursor"), clock.instant())));
+        });
     }
 
     /** Redirects from the address of a former view to the view Explore. */
@@ -351,11 +386,11 @@ final class PageHandler implements AutoCloseable {
         }
         return recorded(found -> {
             if (PcsId.parse(id).isEmpty()) {
-                return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true))));
+                return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true, List.of()))));
             }
             List<Version> recorded = found.withId(id, 1);
             return recorded.isEmpty()
-                    ? html(404, pages.html(new NotFound(id, true)))
+                    ? html(404, pages.html(new NotFound(id, true, List.of())))
                     : html(
                             200,
                             pages.html(CertificateView.of(
@@ -419,7 +454,10 @@ final class PageHandler implements AutoCloseable {
         if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
             return redirect(OutcomesView.path(Map.of("key", text)));
         }
-        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
+        List<String> shards = found.isEmpty() || text.isEmpty()
+                ? List.of()
+                : found.get().shards(text, null, MOST_OFFERED).names();
+        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent(), shards)));
     }
 
     /** Redirects to the certificate whose id begins with these digits; empty if there is none. */

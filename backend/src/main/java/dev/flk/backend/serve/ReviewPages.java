@@ -104,7 +104,7 @@ final class ReviewPages {
         String id = query.get("id");
         Version chosen = id == null ? null : recorded(source.record(), id);
         if (id != null && chosen == null) {
-            return PageHandler.html(404, pages.html(new NotFound(id, true)));
+            return PageHandler.html(404, pages.html(new NotFound(id, true, List.of())));
         }
         return "reviewed".equals(query.get("show"))
                 ? reviewed(source.reviews(), query)
@@ -237,6 +237,9 @@ final class ReviewPages {
                     ? IfVersion.ANY
                     : BadRequest.parsed(
                             "version", form.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1));
+            if (!isWithdrawal && form.getOrDefault("author", "").isBlank()) {
+                throw new BadRequest("your name is missing; write it into the field “Your name”, which remembers it");
+            }
             if (id != null && form.containsKey("shard")) {
                 throw new BadRequest("give either id or shard");
             }

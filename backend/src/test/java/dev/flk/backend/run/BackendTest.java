@@ -197,7 +197,7 @@ final class BackendTest {
             newLog().createLog();
             try (Backend backend = start(settings(redis.configuration()))) {
                 backend.serve();
-                await().until(() -> get(backend, "/readyz").body().contains("unavailable"));
+                await().until(() -> get(backend, "/readyz").body().contains("unavailable: "));
                 assertThat(submit(backend).statusCode()).isEqualTo(503);
                 redis.send("DEL", "flk:logs");
                 await().until(() -> submit(backend).statusCode() == 200);

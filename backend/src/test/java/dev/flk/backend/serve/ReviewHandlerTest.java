@@ -341,7 +341,7 @@ final class ReviewHandlerTest {
 
     @Test
     void page_formWithoutTheToken_isRefused() throws Exception {
-        String form = "&id=" + rejected(1) + "&verdict=expected&note=&author=";
+        String form = "&id=" + rejected(1) + "&verdict=expected&note=&author=anna";
 
         assertThat(send("POST", "/ui/review", "token=guess" + form).statusCode())
                 .isEqualTo(403);
@@ -353,6 +353,9 @@ final class ReviewHandlerTest {
         assertThat(send("POST", "/ui/review", "token=" + token + form.replace("expected", ""))
                         .body())
                 .contains("verdict is not one of");
+        assertThat(send("POST", "/ui/review", "token=" + token + form.replace("anna", ""))
+                        .body())
+                .contains("Nothing was reviewed: your name is missing; write it into the field “Your name”");
         assertThat(send("POST", "/ui/review", "token=" + token + form).statusCode())
                 .isEqualTo(303);
     }
@@ -437,7 +440,7 @@ final class ReviewHandlerTest {
         String page = send("GET", "/ui/review", "").body();
         assertThat(page).contains("3 certificates wait for a review.", "pump &lt;7", "Review all 3");
         String form = "shard=pump%20%3C7%3E&reason=" + URLEncoder.encode(field(page, "reason"), StandardCharsets.UTF_8)
-                + "&until=" + field(page, "until") + "&verdict=expected&note=%3Cb%3E&author=";
+                + "&until=" + field(page, "until") + "&verdict=expected&note=%3Cb%3E&author=anna";
 
         page = sent(page, form);
 
@@ -448,7 +451,7 @@ final class ReviewHandlerTest {
                         "data-seconds=\"60\"" + note,
                         "No certificate waits for a review.");
         assertThat(send("GET", "/ui/certificate?id=" + first, "").body())
-                .contains("<strong>expected</strong>: &lt;b", "– local, ")
+                .contains("<strong>expected</strong>: &lt;b", "– anna, ")
                 .doesNotContain("<b>");
         assertThat(send("GET", "/ui/review?done=2&left_out=1&reviewed_at=2026-01-01T00:00:00Z", "")
                         .body())

@@ -20,12 +20,18 @@ import java.util.stream.Stream;
  */
 public record Axis(String label, double least, double most, List<Tick> ticks) {
     private static final int STEPS = 5;
+    private static final String ZONE = " (UTC)";
     private static final double MILLIS = 1e3;
     private static final DateTimeFormatter DAY = formatter("yyyy-MM-dd");
     private static final DateTimeFormatter MINUTE = formatter("MM-dd HH:mm");
     private static final DateTimeFormatter CLOCK = formatter("HH:mm");
     private static final DateTimeFormatter SECOND = formatter("HH:mm:ss");
     private static final DateTimeFormatter MILLI = formatter("HH:mm:ss.SSS");
+
+    /** Returns an attribute with the time of a tick, which a page's script shows in the reader's zone; otherwise empty. */
+    public String attribute(Tick tick) {
+        return label.endsWith(ZONE) ? String.format(Locale.ROOT, " data-at=\"%.3f\"", tick.value()) : "";
+    }
 
     /** A value with its text. */
     public record Tick(double value, String text) {}
@@ -89,7 +95,7 @@ public record Axis(String label, double least, double most, List<Tick> ticks) {
             double at = least + (most - least) * i / (STEPS - 1);
             ticks.add(new Tick(at, format.format(Instant.ofEpochMilli(Math.round(at * MILLIS)))));
         }
-        return new Axis(label + " (UTC)", least, most, ticks);
+        return new Axis(label + ZONE, least, most, ticks);
     }
 
     /** Returns a time in seconds since the epoch. */

@@ -54,7 +54,7 @@ public final class BoxCountPlot {
                         List.of(new Point(from, intercept + dHat * from), new Point(mostX, intercept + dHat * mostX)))
                 .dots(Line.FIRST, 5, points);
         for (int i = 0; i < points.size(); i++) {
-            plot.text(points.get(i), boxes.get(i) + " occupied");
+            plot.text(points.get(i), boxes.get(i).toString());
         }
         return plot;
     }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
@@ -20,6 +21,11 @@ public final class Plot {
     private static final int BOTTOM = 44;
     private static final int MARK_RADIUS = 6;
     private static final int FADING_PARTS = 12;
+
+    /** The width of a letter and the height of a line of a note on a narrow screen, where its font is largest. */
+    private static final double NOTE_CHAR = 10;
+
+    private static final double NOTE_LINE = 20;
     private static final double FAINTEST = 0.12;
 
     private final String title;
@@ -30,6 +36,8 @@ public final class Plot {
     private final int right;
     private final StringBuilder svg = new StringBuilder();
     private final StringBuilder links = new StringBuilder();
+    /** The notes: the left end, the height and the right end of each. */
+    private final List<double[]> notes = new ArrayList<>();
 
     /** A point in the units of the axes. */
     public record Point(double x, double y) {}
@@ -98,7 +106,8 @@ public final class Plot {
             add("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>%n", x, x, bottom, bottom + 4);
             // where the plot is narrow, a page may leave out every second text, and shift the last one
             boolean isLast = i == horizontal.ticks().size() - 1;
-            text(x, bottom + 18, "middle", tick.text(), i % 2 == 1 ? "odd" : isLast ? "last" : "");
+            String css = i % 2 == 1 ? " class=\"odd\"" : isLast ? " class=\"last\"" : "";
+            text(x, bottom + 18, "middle", tick.text(), css + horizontal.attribute(tick));
         }
         text(LEFT, bottom + 36, "start", horizontal.label());
         add(
@@ -218,9 +227,22 @@ public final class Plot {
         return Double.isFinite(point.x()) && Double.isFinite(point.y());
     }
 
-    /** Writes text below a point, to the right, where a rising line through the point does not cross it. */
+    /**
+     * Writes text below a point, to the right, where a rising line through the point does not cross it; where there is
+     * no room, above it or to the left. Leaves out a text that would cover another one.
+     */
     public Plot text(Point at, String text) {
-        text(x(at.x()) + 8, y(at.y()) + 15, "start", text, "note");
+        double length = NOTE_CHAR * text.length();
+        boolean isLeft = x(at.x()) + 8 + length > width;
+        double x = isLeft ? x(at.x()) - 8 - length : x(at.x()) + 8;
+        double y = y(at.y()) + (y(at.y()) + NOTE_LINE > height - BOTTOM ? -8 : 15);
+        for (double[] other : notes) {
+            if (Math.abs(other[1] - y) < NOTE_LINE && x < other[2] && other[0] < x + length) {
+                return this;
+            }
+        }
+        notes.add(new double[] {x, y, x + length});
+        text(isLeft ? x(at.x()) - 8 : x, y, isLeft ? "end" : "start", text, " class=\"note\"");
         return this;
     }
 
@@ -229,7 +251,7 @@ public final class Plot {
         double x = width - right - 375 + 125 * place;
         int y = height - BOTTOM + 25;
         add("<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"14\" height=\"14\"/>%n", area.css(), x, y);
-        text(x + 20, y + 12, "start", text, "legend");
+        text(x + 20, y + 12, "start", text, " class=\"legend\"");
         return this;
     }
 
@@ -351,10 +373,8 @@ public final class Plot {
         text(x, y, anchor, text, "");
     }
 
-    private void text(double x, double y, String anchor, String text, String css) {
-        add(
-                "<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n",
-                css.isEmpty() ? "" : " class=\"" + css + "\"", x, y, anchor, escaped(text));
+    private void text(double x, double y, String anchor, String text, String attributes) {
+        add("<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n", attributes, x, y, anchor, escaped(text));
     }
 
     private static String escaped(String text) {

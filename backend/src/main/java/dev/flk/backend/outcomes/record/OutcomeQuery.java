@@ -216,6 +216,11 @@ public record OutcomeQuery(
                 shards, key, verdict, regime, reason, id, received, measured, waits, order, limit, cursor);
     }
 
+    public OutcomeQuery withVerdict(@Nullable Kind verdict) {
+        return new OutcomeQuery(
+                shards, key, verdict, regime, reason, id, received, measured, waits, order, limit, cursor);
+    }
+
     public OutcomeQuery withReason(@Nullable String reason) {
         return new OutcomeQuery(
                 shards, key, verdict, regime, reason, id, received, measured, waits, order, limit, cursor);

@@ -86,6 +86,7 @@ public record AgentsView(
      *
      * @param ageSeconds the time since the report
      * @param isSilent whether the report is at least as old as the configured time
+     * @param isLate whether the report is a third of that time old, so that its numbers are of then
      * @param shards the shards of its certificates, at most {@link #MOST_SHARDS}
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
@@ -93,6 +94,7 @@ public record AgentsView(
             String id,
             long ageSeconds,
             boolean isSilent,
+            boolean isLate,
             String version,
             String host,
             long pending,
@@ -108,6 +110,7 @@ public record AgentsView(
                     session.id(),
                     age,
                     age >= silentAfter.toSeconds(),
+                    3 * age >= silentAfter.toSeconds(),
                     beginning(state.path("version").asText()),
                     beginning(state.path("host").asText()),
                     state.path("pending").asLong(),
@@ -136,7 +139,16 @@ public record AgentsView(
 
         /** Returns the state of the agent in a few words. */
         public String state() {
-            return isSilent ? "silent" : isBreakerOpen ? "can't deliver" : "reporting";
+            return isSilent ? "silent" : isLate ? "last known" : isBreakerOpen ? "can't deliver" : "reporting";
+        }
+
+        /** Returns the number of pending certificates, and of when it is if it is old. */
+        public String waiting() {
+            return pending + asOf();
+        }
+
+        private String asOf() {
+            return isLate ? ", " + age() + " ago" : "";
         }
 
         /** Returns the time since the report. */
@@ -146,7 +158,7 @@ public record AgentsView(
 
         /** Returns the age of the oldest pending certificate. */
         public String oldest() {
-            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds);
+            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds) + asOf();
         }
     }
 

@@ -168,6 +168,11 @@ public record CertificateView(
                 Logged.of(outcome, verdict.policyHash(), log, policy));
     }
 
+    /** Returns the form to review the certificate. */
+    public ReviewView.Form form() {
+        return ReviewView.Form.of("id", outcome.key().pcsId(), "version", Long.toString(version()));
+    }
+
     /** Returns the version of the newest review; 0 if there is none. */
     public long version() {
         return reviews.isEmpty() ? Reviews.NO_REVIEW : reviews.get(0).version();

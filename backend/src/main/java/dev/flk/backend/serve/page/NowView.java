@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
+import java.time.Duration;
 import java.time.Instant;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}
  * @param promises the service levels
  * @param minutes the number of minutes in memory
+ * @param isDay whether the plots are of the last 24 hours instead of the last hour
  */
 public record NowView(
         Instant at,
@@ -36,23 +39,71 @@ public record NowView(
         List<Row> rows,
         List<Promise> promises,
         int minutes,
-        List<Trends.Drawn> lastHour,
-        List<Trends.Drawn> lastDay,
-        List<Figure> figures) {
+        boolean isDay,
+        List<Trends.Drawn> trends,
+        List<Figure> figures,
+        RecordState record) {
     /** The address of the certificates that wait for a review. */
     static final String REVIEWS = "/ui/review";
 
     /** The address of the silent sessions. */
     static final String SILENT = "/ui/agents?silent=on";
 
+    /** The address of the refused submissions. */
+    public static final String REFUSED = "/ui/refused";
+
     private static final int MINUTES_OF_HOUR = 60;
     private static final Map<Counted, Kind> RECORDED =
             Map.of(Counted.ACCEPTED, Kind.ACCEPTED, Counted.ESCALATED, Kind.ESCALATED, Counted.REJECTED, Kind.REJECTED);
 
+    /**
+     * The record of outcomes, as it was read last.
+     *
+     * @param readAt the time of the last read that succeeded; null if this backend has no record
+     * @param failure why the last read failed; empty if it succeeded
+     * @param waiting the certificates that waited for a review
+     * @param began the arrival of the oldest certificate, if that was less than a day ago and the only copy of the
+     *     record is on this machine; otherwise null
+     */
+    public record RecordState(
+            @Nullable Instant readAt,
+            String failure,
+            WaitingShards waiting,
+            @Nullable Instant began) {
+        private static final Duration LATE = Duration.ofSeconds(15);
+
+        /** The state before the first read. */
+        public static final RecordState NONE = new RecordState(null, "", WaitingShards.NONE, null);
+
+        boolean isUnknown(Instant at) {
+            return readAt != null && (!failure.isEmpty() || readAt.plus(LATE).isBefore(at));
+        }
+    }
+
+    /**
+     * What the view is made from.
+     *
+     * @param logs the logs of the backend's store; empty if they are not shown
+     * @param refusals the newest refused submissions
+     */
+    public record Source(
+            Instant at,
+            List<Part> parts,
+            Optional<LogsView> logs,
+            Samples samples,
+            Rates rates,
+            VerdictMinutes verdicts,
+            RecordState record,
+            List<RecentRefusals.Group> refusals) {}
+
     /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {
+        boolean isDedup() {
+            return name.equals("dedup");
+        }
+
         String title() {
-            return name.equals("dedup") ? "deduplication store" : name;
+            return isDedup() ? "deduplication store" : name;
         }
     }
 
@@ -71,7 +122,7 @@ public record NowView(
      *
      * @param text what is promised
      * @param burn how many times as fast as permitted the budget was used in the last hour
-     * @param left the share of the error budget that is left, 0 to 1
+     * @param left the share of the error budget that is left, 0 to 1; NaN if nothing was counted
      */
     public record Promise(String text, String lastHour, String all, String burn, double left) {
         private static Promise of(ServiceLevel level, List<Minute> minutes) {
@@ -82,12 +133,17 @@ public record NowView(
                     percent(level.share(lastHour)),
                     percent(level.share(minutes)),
                     Double.isNaN(burn) ? "–" : String.format(Locale.ROOT, "%,.1f", burn),
-                    level.left(minutes));
+                    Double.isNaN(level.share(minutes)) ? Double.NaN : level.left(minutes));
+        }
+
+        /** Returns whether anything was counted. */
+        public boolean isKnown() {
+            return !Double.isNaN(left);
         }
 
         /** Returns the share of the error budget that is left. */
         public String leftText() {
-            return String.format(Locale.ROOT, "%.0f %%", left * 100);
+            return isKnown() ? String.format(Locale.ROOT, "%.0f %%", left * 100) : "–";
         }
     }
 
@@ -98,26 +154,18 @@ public record NowView(
         }
     }
 
-    /**
-     * Creates the view from the components and the metrics of the backend.
-     *
-     * @param logs the logs of its store; empty if they are not shown
-     */
-    public static NowView of(
-            Instant at,
-            List<Part> parts,
-            Optional<LogsView> logs,
-            Samples samples,
-            Rates rates,
-            VerdictMinutes verdicts,
-            Problems problems) {
+    /** Creates the view, with plots of the last day or of the last hour. */
+    public static NowView of(Source source, Problems problems, boolean isDay) {
+        Instant at = source.at();
+        Rates rates = source.rates();
+        VerdictMinutes verdicts = source.verdicts();
         List<Minute> minutes = rates.minutes();
         boolean hasNumbers = !minutes.isEmpty() || verdicts.isCounted();
         return new NowView(
                 at,
                 rates.began(),
-                problems(at, parts, logs, samples, rates, verdicts, problems),
-                logs,
+                problems.see(source),
+                source.logs(),
                 verdicts.isCounted() ? verdicts.until() : null,
                 verdicts.isCounted() && verdicts.size() < VerdictMinutes.MINUTES ? verdicts.begin() : null,
                 Counted.ANSWERS.stream()
@@ -127,21 +175,15 @@ public record NowView(
                         .map(level -> Promise.of(level, minutes))
                         .toList(),
                 minutes.size(),
-                hasNumbers ? Trends.lastHour(at, rates, verdicts) : List.of(),
-                hasNumbers ? Trends.lastDay(at, rates, verdicts) : List.of(),
-                figures(samples));
+                isDay,
+                hasNumbers ? Trends.of(at, rates, verdicts, isDay) : List.of(),
+                figures(source.samples()),
+                source.record());
     }
 
-    /** Notes the current problems, and returns them. */
-    public static List<Seen> problems(
-            Instant at,
-            List<Part> parts,
-            Optional<LogsView> logs,
-            Samples samples,
-            Rates rates,
-            VerdictMinutes verdicts,
-            Problems problems) {
-        return problems.see(at, Problems.of(parts, logs, samples, rates.minutes(), verdicts), samples);
+    /** Returns whether no minute has ended yet, so that problems which are counted by the minute are not known. */
+    public boolean isTooEarly() {
+        return minutes == 0;
     }
 
     /** Returns the beginning of the title: the number of problems, if there are any. */
@@ -162,7 +204,7 @@ public record NowView(
 
     /** Returns whether anything was counted. */
     public boolean hasNumbers() {
-        return !lastDay.isEmpty();
+        return minutes > 0 || recorded != null;
     }
 
     private static Row row(Counted answer, List<Minute> minutes, VerdictMinutes verdicts) {
@@ -171,13 +213,18 @@ public record NowView(
                 ? new Row(
                         answer.text(),
                         sum(answer, Rates.newest(minutes, 1)),
-                        sum(answer, Rates.newest(minutes, MINUTES_OF_HOUR)),
+                        linked(answer, sum(answer, Rates.newest(minutes, MINUTES_OF_HOUR))),
                         sum(answer, minutes))
                 : new Row(
                         answer.text(),
                         sum(verdict, verdicts, 1, true),
                         sum(verdict, verdicts, MINUTES_OF_HOUR, false),
                         sum(verdict, verdicts, VerdictMinutes.MINUTES, false));
+    }
+
+    /** Adds the link to the list of refusals, which has the last hour. */
+    private static Cell linked(Counted answer, Cell cell) {
+        return answer == Counted.REFUSED && !cell.text().matches("[–0]") ? new Cell(cell.text(), REFUSED) : cell;
     }
 
     private static Cell sum(Counted answer, List<Minute> minutes) {
@@ -188,8 +235,7 @@ public record NowView(
     static Cell sum(Kind verdict, VerdictMinutes verdicts, int minutes, boolean isComplete) {
         Instant end = verdicts.end();
         int counted = Math.min(minutes, verdicts.size());
-        double sum =
-                Arrays.stream(verdicts.newest(verdict, counted)).sum() + (isComplete ? 0 : verdicts.current(verdict));
+        double sum = verdicts.sum(verdict, counted) - (isComplete ? verdicts.current(verdict) : 0);
         Instant from = end.minusSeconds(60L * counted);
         return new Cell(number(sum), OutcomesView.path(verdict.label(), from, isComplete ? end : verdicts.until()));
     }

@@ -201,8 +201,12 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
             Axis.Tick tick = horizontal.ticks().get(i);
             String anchor = i == 0 ? "start" : i == horizontal.ticks().size() - 1 ? "end" : "middle";
             svg.append(text(
-                    "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>%n",
-                    x(Math.round(tick.value() * 1e3)), HEIGHT - BOTTOM + 16, anchor, tick.text()));
+                    "<text%s x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>%n",
+                    horizontal.attribute(tick),
+                    x(Math.round(tick.value() * 1e3)),
+                    HEIGHT - BOTTOM + 16,
+                    anchor,
+                    tick.text()));
         }
         return svg.append(text("<text x=\"%d\" y=\"%d\">%s</text>%n", LEFT, HEIGHT - 6, horizontal.label()))
                 .append(text("</svg>%n"))

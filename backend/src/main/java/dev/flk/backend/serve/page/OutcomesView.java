@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
@@ -8,14 +9,15 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
-import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -35,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param plots the plots of the shard; null if no shard is selected, or it has no certificate in this range
  * @param paging the addresses of other pages; empty texts for none
  * @param reasons the kinds of reasons on this page
+ * @param reviewed the newest reviews of the certificates of a shard on this page, by id
  */
 public record OutcomesView(
         Instant at,
@@ -47,9 +50,10 @@ public record OutcomesView(
         @Nullable OutcomeHistogram histogram,
         @Nullable ShardPlots plots,
         Paging paging,
-        List<String> reasons) {
+        List<String> reasons,
+        Map<String, String> reviewed) {
     /** The maximum number of certificates on a page. */
-    static final int MOST_ROWS = 100;
+    static final int MOST_ROWS = 20;
 
     /** The maximum number of certificates that are counted. */
     static final int MOST_COUNTED = 200_000;
@@ -90,11 +94,17 @@ public record OutcomesView(
                 null,
                 null,
                 Paging.NONE,
-                List.of());
+                List.of(),
+                Map.of());
     }
 
-    /** Reads a page. */
-    public static OutcomesView read(RecordedOutcomes record, OutcomeFilter filter, Policy policy, Instant now) {
+    /**
+     * Reads a page.
+     *
+     * @param reviews the reviews to show with the certificates of a shard; null for none
+     */
+    public static OutcomesView read(
+            RecordedOutcomes record, OutcomeFilter filter, @Nullable Reviews reviews, Instant now) {
         OutcomeQuery wanted = filter.query();
         boolean isBack = wanted.order() == Order.OLDEST;
         Rows part = record.outcomes(wanted);
@@ -127,14 +137,34 @@ public record OutcomesView(
                         new Range("all time", filter.with("from", "", "to", ""))),
                 rows,
                 histogram(record, filter, part),
-                filter.value("shard").isEmpty() ? null : ShardPlots.read(record, filter, policy),
+                filter.value("shard").isEmpty() ? null : ShardPlots.read(record, filter),
                 new Paging(
                         isNewest ? "" : filter.with(),
                         before == null ? "" : filter.page("newer", before),
                         after == null ? "" : filter.page("cursor", after),
                         filter.file("csv"),
                         filter.file("ndjson")),
-                List.copyOf(reasons));
+                List.copyOf(reasons),
+                reviews == null || filter.value("shard").isEmpty() ? Map.of() : reviewed(reviews, rows));
+    }
+
+    private static Map<String, String> reviewed(Reviews reviews, List<Outcome> rows) {
+        Map<String, String> reviewed = new HashMap<>();
+        for (Outcome row : rows) {
+            List<Review> versions = row.isAccepted() ? List.of() : reviews.versions(row.key());
+            if (!versions.isEmpty()) {
+                reviewed.put(
+                        row.key().pcsId(),
+                        versions.get(0).verdict().text() + ", "
+                                + versions.get(0).author());
+            }
+        }
+        return reviewed;
+    }
+
+    /** Returns the newest review of a certificate that was not accepted, or that it waits. */
+    public String review(Outcome row) {
+        return row.isAccepted() ? "" : reviewed.getOrDefault(row.key().pcsId(), "waits");
     }
 
     private static Range last(OutcomeFilter filter, String name, Duration time, Instant now) {

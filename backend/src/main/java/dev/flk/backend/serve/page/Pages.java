@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.program.json.Json;
 import dev.flk.program.plot.Plot;
@@ -44,13 +45,22 @@ public final class Pages {
      * The answer to a search that found nothing.
      *
      * @param isComplete whether the record and the agents could be searched
+     * @param shards some shards whose names begin with the text
      */
-    public record NotFound(String text, boolean isComplete) {
+    public record NotFound(String text, boolean isComplete, List<String> shards) {
+        /** Returns the address of the certificates of a shard. */
+        public String path(String shard) {
+            return OutcomesView.ofShard(shard);
+        }
+
         /** Returns the text, encoded for use in the query of a URL. */
         public String encoded() {
             return OutcomeQuery.encoded(text);
         }
     }
+
+    /** The refused submissions of the last hour. */
+    public record Refused(Instant at, List<RecentRefusals.Group> groups) {}
 
     /** @param backend the name of the backend, which every page shows */
     public Pages(String backend) {
@@ -101,6 +111,11 @@ public final class Pages {
     /** Returns the HTML of a search without a result, as UTF-8. */
     public byte[] html(NotFound search) {
         return render("ui/notfound.jte", search);
+    }
+
+    /** Returns the HTML of the refused submissions, as UTF-8. */
+    public byte[] html(Refused view) {
+        return render("ui/refused.jte", view);
     }
 
     /** Parses JSON that this backend has stored, and which is therefore valid. */
@@ -170,6 +185,19 @@ public final class Pages {
     /** Returns the library htmx, as UTF-8. */
     public static byte[] htmx() {
         return resource("/META-INF/resources/webjars/htmx.org/2.0.10/dist/htmx.min.js");
+    }
+
+    /** Returns a section of the runbooks, without its heading; empty if it does not exist. */
+    static String runbook(String name) {
+        String all = "\n" + new String(resource("/META-INF/docs/runbooks.md"), StandardCharsets.UTF_8);
+        int begin = all.indexOf("\n## " + name + "\n");
+        int end = all.indexOf("\n## ", begin + 1);
+        return begin < 0
+                ? ""
+                : all.substring(begin + name.length() + 5, end < 0 ? all.length() : end)
+                        .replaceAll("]\\([^)]*\\)", "]")
+                        .replaceAll("\\*\\*|[\\[\\]`]", "")
+                        .strip();
     }
 
     private static byte[] resource(String name) {

@@ -3,6 +3,8 @@ package dev.flk.backend.serve.page;
 
 import java.time.Instant;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A current problem.
@@ -13,6 +15,14 @@ import java.util.List;
  * @param links the lists of what the numbers count; empty if no list exists
  */
 public record Problem(String id, String sentence, String remedy, List<Link> links) {
+    private static final Pattern RUNBOOK = Pattern.compile("runbook ([A-Za-z]+)");
+
+    /** Returns the section of the runbooks that the remedy names, as plain text; empty if it names none. */
+    public String runbook() {
+        Matcher name = RUNBOOK.matcher(remedy);
+        return name.find() ? Pages.runbook(name.group(1)) : "";
+    }
+
     /** A link to a list. */
     public record Link(String text, String path) {}
 

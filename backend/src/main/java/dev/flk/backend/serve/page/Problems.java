@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.serve.page.NowView.Part;
+import dev.flk.backend.serve.page.NowView.RecordState;
+import dev.flk.backend.serve.page.NowView.Source;
 import dev.flk.backend.serve.page.Problem.Link;
 import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Minute;
@@ -10,21 +14,27 @@ import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Objects;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** The problems of a backend, and the time since when this process has seen each of them. Safe for any thread. */
 public final class Problems {
     private static final double MANY_SECONDS = 60;
     private static final double LAGGING_SECONDS = 5 * MANY_SECONDS;
     private static final double ARCHIVE_SECONDS = 30 * MANY_SECONDS;
+
+    /** The number of shards that are named. */
+    private static final int MOST_NAMED = 10;
+
+    /** The number of refusals in an hour below which they are no problem, as for the alerts. */
+    private static final long LEAST_REFUSALS = 10;
 
     private static final Duration COUNTED_FOR = Duration.ofHours(1);
 
@@ -67,9 +77,12 @@ public final class Problems {
     private record Rise(double value, Instant at) {}
 
     /** Notes the problems that exist now, and returns them with the time at which each was first seen. */
-    synchronized List<Seen> see(Instant now, List<Problem> current, Samples samples) {
-        List<Problem> problems =
-                Stream.concat(counted(now, samples).stream(), current.stream()).toList();
+    public synchronized List<Seen> see(Source source) {
+        Instant now = source.at();
+        List<Problem> problems = new ArrayList<>();
+        addReviews(problems, source.samples(), source.record());
+        problems.addAll(counted(now, source.samples()));
+        problems.addAll(of(source));
         since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
         return problems.stream()
                 .map(each -> new Seen(each, since.computeIfAbsent(each.id(), id -> now)))
@@ -96,35 +109,71 @@ public final class Problems {
         return found;
     }
 
-    /** Returns the current problems, the most urgent first. */
-    static List<Problem> of(
-            Collection<Part> parts,
-            Optional<LogsView> logs,
-            Samples samples,
-            List<Minute> minutes,
-            VerdictMinutes verdicts) {
+    /** Returns the current problems other than reviews and counters, the most urgent first. */
+    private static List<Problem> of(Source source) {
+        List<Part> parts = source.parts();
+        Samples samples = source.samples();
         List<Problem> found = new ArrayList<>();
         for (Part part : parts) {
             if (!part.isReady()) {
+                boolean isKnown = part.isDedup() && part.detail().contains(": ");
                 found.add(new Problem(
                         "component " + part.name(),
                         "The " + part.title() + " is not ready: " + part.detail() + ".",
-                        "Run flk backend health on its host; it names the cause.",
+                        isKnown
+                                ? "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."
+                                : "Run flk backend health on its host; it names the cause.",
                         List.of(new Link("all components", "/readyz"))));
             }
         }
-        logs.map(LogsView::problems).ifPresent(found::addAll);
+        if (source.record().isUnknown(source.at())
+                && parts.stream().allMatch(part -> part.isReady() || !part.isDedup())) {
+            found.add(new Problem(
+                    "record unread",
+                    "What arrived and what waits is not known since "
+                            + Pages.time(Objects.requireNonNull(source.record().readAt()))
+                            + ": the record of outcomes can't be read"
+                            + (source.record().failure().isEmpty()
+                                    ? ""
+                                    : ", " + source.record().failure()) + ".",
+                    "Run flk backend health on its host; it names the cause.",
+                    List.of()));
+        }
+        addRefusals(found, source.refusals());
+        source.logs().map(LogsView::problems).ifPresent(found::addAll);
         boolean isCopyReported = parts.stream().anyMatch(part -> part.name().equals("copy") && !part.isReady());
         if (!isCopyReported) {
             addCopy(found, samples);
         }
         for (ServiceLevel level : ServiceLevel.ALL) {
-            addBudget(found, level, minutes, verdicts);
+            addBudget(found, level, source.rates().minutes(), source.verdicts());
         }
         addDelays(found, samples);
         addFiles(found, samples);
-        addWaiting(found, samples);
+        addSilent(found, samples);
         return found;
+    }
+
+    /** Adds refusals if a key signs what it may not sign, or if there are more than a few. */
+    private static void addRefusals(List<Problem> found, List<RecentRefusals.Group> refusals) {
+        long count = refusals.stream().mapToLong(RecentRefusals.Group::count).sum();
+        boolean isMisuse = refusals.stream().anyMatch(each -> each.reason().matches(".*: (revoked|foreign shard)"));
+        if (count < LEAST_REFUSALS && !isMisuse) {
+            return;
+        }
+        RecentRefusals.Group most = Collections.max(refusals, Comparator.comparing(RecentRefusals.Group::count));
+        found.add(new Problem(
+                "refusals",
+                (count == 1 ? "A submission was" : count + " submissions were")
+                        + " refused before verification: " + most.count() + " for “" + most.reason() + "”"
+                        + (most.keyId().isEmpty() ? "" : ", key " + most.keyId()) + ", from "
+                        + most.address() + ".",
+                isMisuse
+                        ? "Their agents keep them. Follow the runbook KeyMisused."
+                        : most.reason().startsWith("signature")
+                                ? "Their agents keep them. Follow the runbook SignatureFailures."
+                                : "Correct what sends them; an agent has them in its dead letters.",
+                List.of(new Link("reasons, keys and addresses", NowView.REFUSED))));
     }
 
     private static void addCopy(List<Problem> found, Samples samples) {
@@ -143,16 +192,23 @@ public final class Problems {
 
     private static void addBudget(
             List<Problem> found, ServiceLevel level, List<Minute> minutes, VerdictMinutes verdicts) {
-        boolean isBroken = level.left(minutes) == 0;
+        boolean isBroken = level.isUsedUp(minutes);
         boolean isFast = level.isBurningFast(minutes);
         if (!isBroken && !isFast) {
             return;
         }
         List<Minute> lastHour = Rates.newest(minutes, ServiceLevel.MINUTES_OF_HOUR);
         List<Minute> meant = isBroken ? minutes : lastHour;
+        // the lists are those of the record, so their numbers are, too
+        boolean isRecorded = level.equals(ServiceLevel.ESCALATIONS) && verdicts.isCounted();
+        double missed = isRecorded
+                ? verdicts.sum(Kind.ESCALATED, meant.size()) + verdicts.sum(Kind.REJECTED, meant.size())
+                : level.missed(meant);
+        double counted = isRecorded ? missed + verdicts.sum(Kind.ACCEPTED, meant.size()) : level.counted(meant);
         String sentence = (isBroken ? "An error budget is used up: " : "An error budget is used fast: ")
-                + number(level.missed(meant)) + " of " + number(level.counted(meant)) + " " + level.misses()
-                + " in the last " + span(meant) + ", " + percent(level.share(meant)) + "; " + percent(level.permitted())
+                + number(missed) + " of " + number(counted) + " " + level.misses() + " in the last " + span(meant)
+                + (isRecorded ? " until " + Pages.time(verdicts.until()) : "") + ", " + percent(missed / counted)
+                + "; " + percent(level.permitted())
                 + " is permitted."
                 + (isFast ? " The budget of the last hour is used " + times(level.burn(lastHour)) + "." : "");
         found.add(new Problem(
@@ -245,17 +301,34 @@ public final class Problems {
         }
     }
 
-    private static void addWaiting(List<Problem> found, Samples samples) {
-        double waiting = samples.sum("flk_review_waiting");
+    /** Adds the certificates that wait for a review, with a link for each of the shards that have most of them. */
+    private static void addReviews(List<Problem> found, Samples samples, RecordState record) {
+        Map<String, Integer> shards = record.waiting().counts();
+        double waiting = shards.isEmpty()
+                ? samples.sum("flk_review_waiting")
+                : record.waiting().total();
         double overdue = samples.sum("flk_review_overdue");
         if (waiting > 0) {
+            List<Link> links = new ArrayList<>();
+            shards.entrySet().stream()
+                    .limit(MOST_NAMED)
+                    .forEach(each -> links.add(new Link(
+                            each.getKey() + " " + number(each.getValue()),
+                            NowView.REVIEWS + "?shard=" + OutcomeQuery.encoded(each.getKey()))));
+            if (shards.isEmpty() || shards.size() > MOST_NAMED) {
+                links.add(new Link(shards.isEmpty() ? "what waits" : "all that wait", NowView.REVIEWS));
+            }
             found.add(new Problem(
                     "reviews",
                     (waiting == 1 ? "A certificate waits" : number(waiting) + " certificates wait") + " for a review"
-                            + (overdue > 0 ? ", " + number(overdue) + " of them for longer than REVIEW_AFTER." : "."),
+                            + (overdue > 0 ? ", " + number(overdue) + " of them for longer than REVIEW_AFTER" : "")
+                            + (shards.isEmpty() ? "." : ":"),
                     "Decide for each whether it shows a fault of its sensor.",
-                    List.of(new Link("what waits", NowView.REVIEWS))));
+                    links));
         }
+    }
+
+    private static void addSilent(List<Problem> found, Samples samples) {
         double silent = samples.sum("flk_sessions_silent");
         if (silent > 0) {
             found.add(new Problem(

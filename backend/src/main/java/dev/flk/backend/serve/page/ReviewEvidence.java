@@ -57,7 +57,7 @@ public record ReviewEvidence(
                 measuredFrom(outcome.claims()),
                 outcome.measuredAt(),
                 dHat(outcome.dHat(), recorded.outcome().verdict().policyHash(), policy),
-                plot(around(source.record(), outcome), outcome, policy));
+                plot(around(source.record(), outcome), outcome));
     }
 
     private static @Nullable Instant measuredFrom(@Nullable Claims claims) {
@@ -100,7 +100,7 @@ public record ReviewEvidence(
         return Outcome.read(record, wanted, most).outcomes();
     }
 
-    private static String plot(List<Outcome> around, Outcome outcome, Policy policy) {
+    private static String plot(List<Outcome> around, Outcome outcome) {
         boolean isMeasured = around.stream().allMatch(each -> each.measuredAt() != null);
         Function<Outcome, Instant> time =
                 each -> isMeasured ? Objects.requireNonNull(each.measuredAt()) : each.receivedAt();
@@ -112,25 +112,25 @@ public record ReviewEvidence(
         List<Point> claimed = points(sorted, time, each -> each.dHat().claimed());
         List<Point> known =
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
-        List<Point> low = ShardPlots.moved(known, -policy.tolD());
-        List<Point> high = ShardPlots.moved(known, policy.tolD());
         if (Stream.concat(claimed.stream(), known.stream()).noneMatch(point -> Double.isFinite(point.y()))) {
             return "";
         }
         Point marked =
                 points(List.of(outcome), time, each -> each.dHat().claimed()).get(0);
+        Axis axis = Axis.ofTime(
+                isMeasured ? "time of the last measurement" : "time of arrival",
+                time.apply(sorted.get(0)),
+                time.apply(sorted.get(sorted.size() - 1)).plusMillis(1));
         Plot plot = new Plot(
-                        "D̂ of this shard (no unit)",
-                        Axis.ofTime(
-                                isMeasured ? "time of the last measurement" : "time of arrival",
-                                time.apply(sorted.get(0)),
-                                time.apply(sorted.get(sorted.size() - 1)).plusMillis(1)),
-                        ShardPlots.axisOf("D̂", Stream.of(claimed, low, high)),
-                        WIDTH,
-                        HEIGHT,
-                        RIGHT)
-                .between(Area.FIRST, low, high)
-                .axes()
+                "D̂ of this shard (no unit)",
+                axis,
+                ShardPlots.axisOf("D̂", Stream.of(claimed, recomputed)),
+                WIDTH,
+                HEIGHT,
+                RIGHT);
+        ShardPlots.usual(sorted)
+                .ifPresent(range -> plot.area(Area.FIRST, axis.least(), axis.most(), range[0], range[1]));
+        plot.axes()
                 .line(Line.FIRST, recomputed)
                 .dots(Line.FIRST, 3, recomputed)
                 .dots(
@@ -146,8 +146,8 @@ public record ReviewEvidence(
         if (Double.isFinite(marked.y())) {
             plot.text(marked, "this certificate");
         }
-        return plot.embedded("Recomputed values with their tolerance, and the claims that were not accepted; this"
-                + " certificate claims " + outcome.dHat().claimedText() + ".");
+        return plot.embedded("Recomputed values, and the claims that were not accepted; this" + " certificate claims "
+                + outcome.dHat().claimedText() + ".");
     }
 
     private static List<Point> points(

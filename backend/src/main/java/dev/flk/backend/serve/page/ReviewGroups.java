@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
+import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.page.ReviewQueue.Group;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.program.plot.Plot;
@@ -11,6 +12,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -45,6 +49,48 @@ public record ReviewGroups(
     private static final int BINS = 24;
     private static final int WIDTH = 120;
     private static final int HEIGHT = 24;
+
+    /**
+     * The shards whose certificates wait for a review.
+     *
+     * @param counts the numbers of certificates of the largest groups, by shard, the largest first
+     * @param total the number of all certificates that wait
+     */
+    public record WaitingShards(Map<String, Integer> counts, int total) {
+        /** The value if no certificate waits. */
+        public static final WaitingShards NONE = new WaitingShards(Map.of(), 0);
+
+        private static final int MOST_READ = 200;
+
+        /** Reads the groups, and a certificate of each of the largest ones, for the name of its shard. */
+        public static WaitingShards read(Reviews reviews) {
+            ReviewQueue queue = new ReviewQueue(reviews);
+            List<Group> largest = queue.groups().stream()
+                    .sorted(Comparator.comparing(
+                            (Group group) -> -group.places().size()))
+                    .limit(MOST_READ)
+                    .toList();
+            Map<Long, Version> newest = queue.at(largest.stream().map(Group::newest));
+            Map<String, Integer> counts = new HashMap<>();
+            for (Group group : largest) {
+                Version version = newest.get(group.newest().number());
+                if (version != null) {
+                    counts.merge(version.key().shard(), group.places().size(), Integer::sum);
+                }
+            }
+            Map<String, Integer> sorted = new LinkedHashMap<>();
+            counts.entrySet().stream()
+                    .sorted(Map.Entry.<String, Integer>comparingByValue()
+                            .reversed()
+                            .thenComparing(Map.Entry.comparingByKey()))
+                    .forEach(each -> sorted.put(each.getKey(), each.getValue()));
+            return new WaitingShards(
+                    sorted,
+                    queue.groups().stream()
+                            .mapToInt(group -> group.places().size())
+                            .sum());
+        }
+    }
 
     /**
      * A group.

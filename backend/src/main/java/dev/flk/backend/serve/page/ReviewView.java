@@ -236,9 +236,7 @@ public record ReviewView(
                 path(recorded),
                 queue.path(queue.previous(place)),
                 queue.path(queue.next(place)),
-                certificate.outcome().isAccepted()
-                        ? null
-                        : Form.of("id", recorded.key().pcsId(), "version", Long.toString(certificate.version())),
+                certificate.outcome().isAccepted() ? null : certificate.form(),
                 lastReviews(source.reviews(), recorded));
     }
 

@@ -13,7 +13,7 @@ import java.util.List;
  * @param permitted the share of misses that is permitted
  * @param missed what counts as a miss
  * @param counted everything that is counted, including misses
- * @param leastMisses the number of misses in an hour below which no burn is called fast
+ * @param leastMisses the number of misses below which no budget is called used up, and in an hour no burn fast
  * @param runbook the name of the runbook for a fast burn
  */
 record ServiceLevel(
@@ -98,6 +98,17 @@ record ServiceLevel(
     /** Returns how many times as fast as permitted the error budget was used; NaN if nothing was counted. */
     double burn(List<Minute> minutes) {
         return share(minutes) / permitted;
+    }
+
+    /**
+     * Returns whether the budget is used up and misses go on: the permitted share was exceeded since the beginning, for
+     * an hour at least, and in the last six hours, as for the warning of the alert, and by more than a few misses.
+     */
+    boolean isUsedUp(List<Minute> minutes) {
+        return minutes.size() >= MINUTES_OF_HOUR
+                && missed(minutes) >= leastMisses
+                && left(minutes) == 0
+                && burn(Rates.newest(minutes, LONG_WINDOW)) > 1;
     }
 
     /** Returns whether the critical alert for a fast burn would fire, if all its windows were in memory. */

@@ -13,13 +13,13 @@ import dev.flk.program.plot.Plot.Area;
 import dev.flk.program.plot.Plot.Line;
 import dev.flk.program.plot.Plot.Mark;
 import dev.flk.program.plot.Plot.Point;
-import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
@@ -43,14 +43,17 @@ public record ShardPlots(
         Instant from,
         Instant to,
         String zoom,
-        boolean isCut,
-        Policy policy) {
+        boolean isCut) {
     private static final int WIDTH = 620;
     private static final int HEIGHT = 230;
     private static final int PLANE_HEIGHT = 520;
     private static final int RIGHT = 46;
     private static final double LEAST_PLANE_D_HAT = 3;
     private static final int MOST_DRAWN = 400;
+    /** The number of the newest outcomes that the plane joins with a line. */
+    private static final int MOST_JOINED = 30;
+
+    private static final int LEAST_USUAL = 10;
 
     /**
      * A plot.
@@ -62,7 +65,7 @@ public record ShardPlots(
     public record Drawn(String svg, String caption, boolean isOverTime) {}
 
     /** Reads the outcomes of the shard that a filter selects, whatever else it selects; null if there are none. */
-    static @Nullable ShardPlots read(RecordedOutcomes record, OutcomeFilter filter, Policy policy) {
+    static @Nullable ShardPlots read(RecordedOutcomes record, OutcomeFilter filter) {
         OutcomeQuery wanted = OutcomeQuery.ALL
                 .withShard(filter.value("shard"))
                 .withReceived(filter.query().received())
@@ -86,8 +89,7 @@ public record ShardPlots(
                 from != null && !part.isCut() ? from : time(found.get(0), isMeasured),
                 to != null ? to : time(found.get(found.size() - 1), isMeasured).plusMillis(1),
                 filter.zoom(isMeasured),
-                part.isCut(),
-                policy);
+                part.isCut());
     }
 
     private static Instant time(Outcome outcome, boolean isMeasured) {
@@ -139,11 +141,21 @@ public record ShardPlots(
                 .toList();
     }
 
-    /** Returns points with another height. */
-    static List<Point> moved(List<Point> points, double by) {
-        return points.stream()
-                .map(point -> new Point(point.x(), point.y() + by))
-                .toList();
+    /**
+     * Returns the lowest and the highest value of the range that has nine of ten accepted outcomes; empty if there are
+     * fewer than ten.
+     */
+    static Optional<double[]> usual(List<Outcome> outcomes) {
+        double[] values = outcomes.stream()
+                .filter(Outcome::isAccepted)
+                .mapToDouble(each -> each.dHat().recomputed())
+                .filter(Double::isFinite)
+                .sorted()
+                .toArray();
+        int outside = values.length / 20;
+        return values.length < LEAST_USUAL
+                ? Optional.empty()
+                : Optional.of(new double[] {values[outside], values[values.length - 1 - outside]});
     }
 
     private static DoubleStream finite(List<Point> points) {
@@ -159,13 +171,11 @@ public record ShardPlots(
     private Drawn dHat() {
         List<Point> claimed = overTime(each -> each.dHat().claimed());
         List<Point> recomputed = overTime(each -> each.dHat().recomputed());
-        List<Point> known =
-                recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
-        List<Point> low = moved(known, -policy.tolD());
-        List<Point> high = moved(known, policy.tolD());
-        Plot plot = new Plot("D̂ (no unit)", time(), axisOf("D̂", Stream.of(claimed, low, high)), WIDTH, HEIGHT, RIGHT)
-                .between(Area.FIRST, low, high)
-                .axes()
+        Axis time = time();
+        Plot plot = new Plot("D̂ (no unit)", time, axisOf("D̂", Stream.of(claimed, recomputed)), WIDTH, HEIGHT, RIGHT);
+        Optional<double[]> usual = usual(outcomes);
+        usual.ifPresent(range -> plot.area(Area.FIRST, time.least(), time.most(), range[0], range[1]));
+        plot.axes()
                 .line(Line.FIRST, recomputed)
                 .line(Line.SECOND, claimed)
                 .dots(
@@ -179,8 +189,8 @@ public record ShardPlots(
         return new Drawn(
                 plot.marks(marksOf(Outcome::dHat))
                         .embedded("Claimed and recomputed values over time; the table below has the newest."),
-                "Recomputed as a solid line, with the tolerance of " + policy.tolD()
-                        + " as a band; claimed as a dashed line, with a dot where the certificate was not accepted.",
+                "Recomputed as a solid line, claimed as a dashed line, with a dot where the certificate was not accepted."
+                        + (usual.isEmpty() ? "" : " The band contains nine of ten of the accepted ones."),
                 true);
     }
 
@@ -216,7 +226,8 @@ public record ShardPlots(
                 .area(Area.THIRD, 0, 1, Regime.NON_STICKY_MIN_D_HAT, dHat.most())
                 .area(Area.FIRST, Regime.STICKY_MIN_COH_STAR, 1, 0, Regime.STICKY_MAX_D_HAT)
                 .axes()
-                .fadingLine(Line.FIRST, path)
+                .dots(Line.FIRST, 1, path)
+                .fadingLine(Line.FIRST, path.subList(Math.max(0, path.size() - MOST_JOINED), path.size()))
                 .dots(Line.SECOND, 6, List.of(newest))
                 .text(newest, "newest");
         plot.legend(0, Area.FIRST, Regime.STICKY.wireName())
@@ -226,7 +237,9 @@ public record ShardPlots(
         return new Drawn(
                 plot.embedded("The path of the outcomes through the regimes; the newest has coh★ "
                         + Outcome.decimals(newest.x()) + " and D̂ " + Outcome.decimals(newest.y()) + "."),
-                "The path of the outcomes in the order of time, older ones fainter; the dot is the newest.",
+                "The path of the newest " + MOST_JOINED
+                        + " outcomes in the order of time, older ones fainter; earlier ones are"
+                        + " dots, and the large dot is the newest.",
                 false);
     }
 }

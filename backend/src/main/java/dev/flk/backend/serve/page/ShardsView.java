@@ -4,7 +4,9 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.program.plot.Plot;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -13,6 +15,7 @@ import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param wanted the condition that the shards meet
  * @param examined the number of names that were read for this page
  * @param next the query of the next page; null on the last page
+ * @param isByNeed whether the shards with most that waits come first, and then those that are silent for longest, instead
+ *     of all by name; then, {@code next} is the query for all by name
  * @param missing sentences that say what the record lacks
  */
 public record ShardsView(
@@ -29,6 +34,7 @@ public record ShardsView(
         List<Shard> shards,
         int examined,
         @Nullable String next,
+        boolean isByNeed,
         List<String> missing) {
     static final int MOST_ROWS = 50;
 
@@ -60,9 +66,14 @@ public record ShardsView(
             return !verdict.isEmpty() || !regime.isEmpty();
         }
 
+        /** Returns whether there is no condition but the beginning of the name. */
+        public boolean isOfPrefix() {
+            return text.isEmpty() && !isOfNewest();
+        }
+
         /** Returns whether every shard is shown. */
         public boolean isAll() {
-            return prefix.isEmpty() && text.isEmpty() && !isOfNewest();
+            return prefix.isEmpty() && isOfPrefix();
         }
 
         private boolean passes(Outcome newest) {
@@ -76,19 +87,25 @@ public record ShardsView(
         }
 
         private String query(String cursor) {
+            return "order=name&" + conditions() + "&cursor=" + OutcomeQuery.encoded(cursor);
+        }
+
+        private String conditions() {
             return "prefix=" + OutcomeQuery.encoded(prefix) + "&text=" + OutcomeQuery.encoded(text) + "&verdict="
-                    + OutcomeQuery.encoded(verdict) + "&regime=" + OutcomeQuery.encoded(regime) + "&cursor="
-                    + OutcomeQuery.encoded(cursor);
+                    + OutcomeQuery.encoded(verdict) + "&regime=" + OutcomeQuery.encoded(regime);
         }
     }
 
     /**
      * A shard with its newest outcome.
      *
+     * @param doubted the newest outcome that was not accepted; null if there is none
+     * @param waiting the number of certificates that wait for a review
      * @param rate how often outcomes arrived lately, or for how long none has arrived
      * @param line the D̂ of its newest outcomes, as SVG
      */
-    public record Shard(String name, Outcome newest, String age, String rate, String line) {
+    public record Shard(
+            String name, Outcome newest, @Nullable Outcome doubted, int waiting, String age, String rate, String line) {
         private static final String SILENT = "silent for ";
 
         /** Returns whether no outcome has arrived for much longer than usual. */
@@ -96,15 +113,32 @@ public record ShardsView(
             return rate.startsWith(SILENT);
         }
 
-        private static Shard of(List<Outcome> outcomes, Instant now) {
+        private static Shard of(RecordedOutcomes record, List<Outcome> outcomes, WaitingShards waiting, Instant now) {
             Outcome newest = outcomes.get(outcomes.size() - 1);
+            String name = newest.key().shard();
             double age = seconds(newest.receivedAt(), now);
+            Outcome doubted = Stream.of(Kind.ESCALATED, Kind.REJECTED)
+                    .flatMap(kind -> Outcome.read(
+                            record,
+                            OutcomeQuery.ALL.withShard(name).withVerdict(kind).withOrder(Order.NEWEST),
+                            1)
+                            .outcomes()
+                            .stream())
+                    .max(Comparator.comparing(Outcome::receivedAt))
+                    .orElse(null);
             return new Shard(
-                    newest.key().shard(),
+                    name,
                     newest,
+                    doubted,
+                    waiting.counts().getOrDefault(name, 0),
                     NowView.duration(age),
                     rate(outcomes, age),
                     line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
+        }
+
+        /** Returns the time of the newest outcome if the shard is silent; otherwise, a later one. */
+        private Instant silentSince() {
+            return isSilent() ? newest.receivedAt() : Instant.MAX;
         }
 
         private static double seconds(Instant from, Instant to) {
@@ -155,8 +189,38 @@ public record ShardsView(
         return sentences;
     }
 
-    /** Reads a page of the shards. */
-    public static ShardsView read(RecordedOutcomes record, Wish wanted, @Nullable String cursor, Instant now) {
+    /**
+     * Reads the shards that need a person most: of those with certificates that wait, and of the first names.
+     *
+     * @param wanted the beginning of the name; nothing else
+     */
+    public static ShardsView byNeed(RecordedOutcomes record, WaitingShards waiting, Wish wanted, Instant now) {
+        RecordedOutcomes.Shards page = record.shards(wanted.prefix(), null, MOST_NEWEST);
+        List<Shard> shards = Stream.concat(waiting.counts().keySet().stream(), page.names().stream())
+                .filter(name -> name.startsWith(wanted.prefix()))
+                .distinct()
+                .limit(MOST_NEWEST)
+                .map(name -> newest(record, name, LINE_OUTCOMES))
+                .filter(outcomes -> !outcomes.isEmpty())
+                .map(outcomes -> Shard.of(record, outcomes, waiting, now))
+                .sorted(Comparator.comparing((Shard shard) -> -shard.waiting())
+                        .thenComparing(Shard::silentSince)
+                        .thenComparing(Shard::name))
+                .toList();
+        boolean isAll = page.cursor() == null && shards.size() <= MOST_ROWS;
+        return new ShardsView(
+                now,
+                wanted,
+                shards.subList(0, Math.min(MOST_ROWS, shards.size())),
+                page.names().size(),
+                isAll ? null : "order=name&" + wanted.conditions(),
+                true,
+                missing(record));
+    }
+
+    /** Reads a page of the shards in the order of their names. */
+    public static ShardsView read(
+            RecordedOutcomes record, WaitingShards waiting, Wish wanted, @Nullable String cursor, Instant now) {
         List<Shard> shards = new ArrayList<>();
         int names = 0;
         int newest = 0;
@@ -179,16 +243,16 @@ public record ShardsView(
                     List<Outcome> outcomes = newest(record, name, LINE_OUTCOMES);
                     // if there are no outcomes, retention has just removed the shard's last one
                     if (!outcomes.isEmpty()) {
-                        shards.add(Shard.of(outcomes, now));
+                        shards.add(Shard.of(record, outcomes, waiting, now));
                     }
                 }
                 boolean isLast = i == found.size() - 1 && at == null;
                 if (!isLast && (shards.size() >= MOST_ROWS || newest >= MOST_NEWEST)) {
-                    return new ShardsView(now, wanted, shards, names, wanted.query(name), missing(record));
+                    return new ShardsView(now, wanted, shards, names, wanted.query(name), false, missing(record));
                 }
             }
         } while (at != null && names < MOST_NAMES);
-        return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at), missing(record));
+        return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at), false, missing(record));
     }
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */

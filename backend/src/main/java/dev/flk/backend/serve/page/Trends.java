@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 
 /** The plots of the view <i>Now</i>, over the last hour or the last day. Time before the start of the process is grey. */
@@ -30,6 +31,9 @@ public final class Trends {
 
     /** A line of at most this number of points also shows its points, as a line of one point is invisible. */
     private static final int FEW_POINTS = 10;
+
+    /** The least number of points of a plot. */
+    private static final int LEAST_POINTS = 3;
 
     private static final List<Line> LINES = List.of(Line.FIRST, Line.SECOND, Line.THIRD);
     private static final double MILLIS = 1e3;
@@ -64,12 +68,10 @@ public final class Trends {
         this.bins = bins(from);
     }
 
-    static List<Drawn> lastHour(Instant at, Rates rates, VerdictMinutes verdicts) {
-        return new Trends(at, rates, verdicts, false).all();
-    }
-
-    static List<Drawn> lastDay(Instant at, Rates rates, VerdictMinutes verdicts) {
-        return new Trends(at, rates, verdicts, true).all();
+    /** Draws what has at least three points, over the last day or the last hour. */
+    static List<Drawn> of(Instant at, Rates rates, VerdictMinutes verdicts, boolean isDay) {
+        return new Trends(at, rates, verdicts, isDay)
+                .all().stream().flatMap(Optional::stream).toList();
     }
 
     private List<Bin> bins(Instant from) {
@@ -101,16 +103,16 @@ public final class Trends {
         return Duration.between(end, next).compareTo(LONG_MINUTE) > 0;
     }
 
-    private List<Drawn> all() {
+    private List<Optional<Drawn>> all() {
         return List.of(accepted(), doubted(), unanswered(), latency(), waiting(), burn());
     }
 
-    private Drawn accepted() {
+    private Optional<Drawn> accepted() {
         List<Point> accepted = outcomes(Kind.ACCEPTED, Counted.ACCEPTED);
         return drawn(plot("Accepted (per minute)", countedSince(), 0, List.of(accepted)), accepted, source());
     }
 
-    private Drawn doubted() {
+    private Optional<Drawn> doubted() {
         List<Point> escalated = outcomes(Kind.ESCALATED, Counted.ESCALATED);
         List<Point> rejected = outcomes(Kind.REJECTED, Counted.REJECTED);
         return drawn(
@@ -140,7 +142,7 @@ public final class Trends {
         return points;
     }
 
-    private Drawn unanswered() {
+    private Optional<Drawn> unanswered() {
         List<Point> refused = perMinute(Counted.REFUSED);
         List<Point> throttled = perMinute(Counted.THROTTLED);
         List<Point> failed = perMinute(Counted.FAILED);
@@ -154,7 +156,7 @@ public final class Trends {
                 "Refused solid, throttled dashed, failed dotted.");
     }
 
-    private Drawn latency() {
+    private Optional<Drawn> latency() {
         List<Point> p99 = points(bin -> highest(bin, Minute::p99Seconds) * MILLIS);
         return drawn(
                 plot("Answered within, p99 (ms)", rememberedSince(), 0, List.of(p99)),
@@ -162,7 +164,7 @@ public final class Trends {
                 "99 % of submissions were answered within this time; 250 ms is promised.");
     }
 
-    private Drawn waiting() {
+    private Optional<Drawn> waiting() {
         List<Point> oldest = points(bin -> highest(bin, Minute::oldestSeconds));
         return drawn(
                 plot("Oldest certificate without a decision (s)", rememberedSince(), 0, List.of(oldest)),
@@ -170,7 +172,7 @@ public final class Trends {
                 "Its age at the end of each minute; 60 s are promised.");
     }
 
-    private Drawn burn() {
+    private Optional<Drawn> burn() {
         int window = isDay ? ServiceLevel.MINUTES_OF_HOUR : MINUTES_OF_BIN;
         List<Point> escalations = burn(ServiceLevel.ESCALATIONS, window);
         Plot plot = plot(
@@ -257,13 +259,16 @@ public final class Trends {
         return plot;
     }
 
-    private Drawn drawn(Plot plot, List<Point> line, String caption) {
+    private Optional<Drawn> drawn(Plot plot, List<Point> line, String caption) {
+        if (line.stream().filter(point -> Double.isFinite(point.y())).count() < LEAST_POINTS) {
+            return Optional.empty();
+        }
         double newest = Double.NaN;
         for (Point point : line) {
             newest = Double.isFinite(point.y()) ? point.y() : newest;
         }
         String description = (isDay ? "The last 24 hours" : "The last hour") + " until " + Pages.time(at) + "; newest: "
                 + (Double.isNaN(newest) ? "unknown" : String.format(Locale.ROOT, "%,.1f", newest)) + ".";
-        return new Drawn(plot.embedded(description), caption);
+        return Optional.of(new Drawn(plot.embedded(description), caption));
     }
 }

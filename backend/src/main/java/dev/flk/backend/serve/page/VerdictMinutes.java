@@ -164,6 +164,11 @@ public final class VerdictMinutes {
         return current.getOrDefault(verdict, 0L);
     }
 
+    /** Returns the number of outcomes with a verdict that arrived in the newest minutes and after them. */
+    synchronized double sum(Kind verdict, int minutes) {
+        return Arrays.stream(newest(verdict, Math.min(minutes, size()))).sum() + current(verdict);
+    }
+
     /** Returns whether outcomes of this record were counted. */
     synchronized boolean isCounted() {
         return end > 0;

@@ -20,8 +20,28 @@
       if (!isNaN(at) && at.getTimezoneOffset() !== 0) {
         const date = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
         const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
-        time.textContent = `${date} ${clock} (${at.toISOString().slice(11, 19)} UTC)`;
+        // tables and lists have no room for both
+        const utc = `${at.toISOString().slice(11, 19)} UTC`;
+        time.textContent = time.closest("table, .entries") ? `${date} ${clock}` : `${date} ${clock} (${utc})`;
+        time.title = utc;
       }
+    }
+  }
+
+  // The ticks of a plot keep their form: a date, a time of day, or both.
+  function showLocalTicks(root) {
+    if (new Date().getTimezoneOffset() === 0) {
+      return;
+    }
+    for (const tick of root.querySelectorAll("text[data-at]:not([data-local])")) {
+      const at = new Date(tick.dataset.at * 1000);
+      tick.dataset.local = "";
+      const local = new Date(at - at.getTimezoneOffset() * 60000).toISOString().replace("T", " ");
+      const [from, to] = { 10: [0, 10], 11: [5, 16], 5: [11, 16], 8: [11, 19], 12: [11, 23] }[tick.textContent.length] ?? [0, 19];
+      tick.textContent = local.slice(from, to);
+    }
+    for (const label of root.querySelectorAll("svg.plot text:not([data-at])")) {
+      label.textContent = label.textContent.replace(" (UTC)", "");
     }
   }
 
@@ -116,7 +136,8 @@
     const name = button.dataset.name ?? (button.dataset.name = button.textContent);
     let result = "Copied";
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      const text = button.dataset.copy;
+      await navigator.clipboard.writeText(text.startsWith("/") ? new URL(text, location).href : text);
     } catch {
       const isShown = selectShown(button);
       if (!isShown || !document.execCommand("copy")) {
@@ -148,6 +169,7 @@
   document.addEventListener("htmx:afterSwap", () => {
     stale.hidden = true;
     showLocalTimes(document);
+    showLocalTicks(document);
   });
   // An update sets the title too; the icon is red while the title counts problems, as in the page's markup.
   document.addEventListener("htmx:afterSettle", () => {
@@ -159,5 +181,6 @@
   });
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : follow()));
   showLocalTimes(document);
+  showLocalTicks(document);
   follow();
 })();

@@ -10,6 +10,7 @@
   const VERDICTS = { f: "fault", i: "ignore", u: "unclear", e: "expected" };
   const keys = document.getElementById("keys");
   const help = document.getElementById("help");
+  const reviewers = [];
   let isLeaving = false;
 
   // A browser may forbid storage; then the page remembers nothing.
@@ -35,7 +36,8 @@
 
   function follow(css) {
     const target = document.querySelector(css);
-    if (target && !isLeaving) {
+    // a form without a name is not sent; the browser leads to the field
+    if (target && !isLeaving && (!target.form || target.form.reportValidity())) {
       isLeaving = true;
       target.click();
     }
@@ -66,6 +68,7 @@
     const name = form.querySelector("[name=author]");
     note.value = note.value || stored(NOTE + form.dataset.note);
     name.value = name.value || stored(NAME);
+    reviewers.push({ form, name });
     note.addEventListener("input", () => store(NOTE + form.dataset.note, note.value));
     form.addEventListener("submit", () => {
       store(NOTE + form.dataset.note, note.value);
@@ -74,13 +77,36 @@
     });
   }
 
+  // The name is asked once; then, it is shown as text, and can be changed.
+  function showReviewers(isKnown) {
+    for (const { form, name } of reviewers) {
+      const shown = form.querySelector(".reviewer");
+      const isText = isKnown && name.value.trim() !== "";
+      name.closest("label").hidden = isText;
+      if (shown) {
+        shown.hidden = !isText;
+        shown.querySelector("strong").textContent = name.value;
+      }
+    }
+  }
+  showReviewers(stored(NAME) !== "");
+  document.addEventListener("click", (event) => {
+    if (event.target.closest(".reviewer button")) {
+      const { name } = reviewers.find((each) => each.form === event.target.form);
+      showReviewers(false);
+      name.select();
+    }
+  });
+
   const undo = document.querySelector(".undo");
   if (undo) {
     setTimeout(() => undo.remove(), undo.closest(".done").dataset.seconds * 1000);
   }
 
-  help.hidden = false;
-  help.addEventListener("click", () => keys.showModal());
+  if (help) {
+    help.hidden = false;
+    help.addEventListener("click", () => keys.showModal());
+  }
 
   // After a return with the browser's button, the page is shown as it was left.
   addEventListener("pageshow", () => {
@@ -95,13 +121,14 @@
     if (field || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) {
       return;
     }
-    if (keys.open) {
+    if (keys?.open) {
       if (event.key === "?") {
         keys.close();
       }
       return;
     }
     if (event.key in VERDICTS) {
+      event.preventDefault(); // or the key would be typed into the field that is missing
       follow(`.decide button[value=${VERDICTS[event.key]}]`);
     } else if (event.key === "j") {
       follow(".steps a[rel=next]");
@@ -116,7 +143,7 @@
       event.preventDefault();
       focus(".search [name=q]");
     } else if (event.key === "?") {
-      keys.showModal();
+      keys?.showModal();
     }
   });
 })();

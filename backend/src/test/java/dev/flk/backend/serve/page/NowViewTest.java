@@ -4,11 +4,16 @@ package dev.flk.backend.serve.page;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.NowView.Promise;
+import dev.flk.backend.serve.page.NowView.RecordState;
 import dev.flk.backend.serve.page.NowView.Row;
+import dev.flk.backend.serve.page.NowView.Source;
 import dev.flk.backend.serve.page.Problem.Link;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.program.metrics.Metrics;
 import java.time.Duration;
 import java.time.Instant;
@@ -53,6 +58,8 @@ final class NowViewTest {
     private final VerdictMinutes verdicts = new VerdictMinutes();
     private final Problems problems = new Problems();
     private Instant now = BEGAN;
+    private RecordState record = RecordState.NONE;
+    private List<RecentRefusals.Group> refusals = List.of();
 
     private void minute(int accepted, int escalated, int failed) {
         for (int i = 0; i < accepted; i++) {
@@ -76,7 +83,14 @@ final class NowViewTest {
     }
 
     private NowView view(Part... parts) {
-        return NowView.of(now, List.of(parts), Optional.empty(), metrics.read(), rates, verdicts, problems);
+        return view(false, parts);
+    }
+
+    private NowView view(boolean isDay, Part... parts) {
+        return NowView.of(
+                new Source(now, List.of(parts), Optional.empty(), metrics.read(), rates, verdicts, record, refusals),
+                problems,
+                isDay);
     }
 
     private List<String> sentences() {
@@ -127,15 +141,22 @@ final class NowViewTest {
         minute(0, 0, 0);
 
         assertThat(view().promises())
-                .allSatisfy(promise -> assertThat(promise.leftText()).isEqualTo("100 %"));
+                .extracting(Promise::leftText)
+                .as("nothing was counted but the minute")
+                .containsExactly("–", "–", "–", "100 %");
         assertThat(view().problems()).isEmpty();
         assertThat(view().count()).isEmpty();
     }
 
     @Test
     void usedUpBudget_isAProblemWithItsNumbersAndLists() {
-        minute(9, 1, 0);
-        minute(10, 0, 0);
+        for (int i = 0; i < 10; i++) {
+            assertThat(view().problems()).as("less than an hour, few misses").isEmpty();
+            minute(9, 1, 0);
+        }
+        for (int i = 0; i < 50; i++) {
+            minute(7, 0, 0);
+        }
 
         NowView view = view();
 
@@ -143,9 +164,10 @@ final class NowViewTest {
         assertThat(view.count()).isEqualTo("(1) ");
         Problem problem = view.problems().get(0).problem();
         assertThat(problem.sentence())
-                .isEqualTo("An error budget is used up: 1 of 20 certificates were escalated or rejected in the last 2"
-                        + " minutes, 5.00 %; 2.00 % is permitted.");
-        assertThat(problem.remedy()).contains("runbook EscalationBudgetBurn");
+                .isEqualTo(
+                        "An error budget is used up: 10 of 450 certificates were escalated or rejected in the last 60"
+                                + " minutes, 2.22 %; 2.00 % is permitted.");
+        assertThat(problem.runbook()).startsWith("Meaning.");
         assertThat(problem.links()).as("no record, no list").isEmpty();
         try (MemoryRecord record = new MemoryRecord()) {
             record.add("a", 1, "escalated", "D_hat out of tolerance: 1", BEGAN.minusSeconds(1));
@@ -153,14 +175,16 @@ final class NowViewTest {
             record.add("a", 3, "escalated", "D_hat out of tolerance: 1", now.plusSeconds(14));
             record.add("b", 1, "accepted", "", BEGAN.plusSeconds(2));
             now = now.plusSeconds(15);
-            count(record, 3);
+            count(record, 10);
 
             assertThat(view().problems().get(0).problem().links())
                     .as("the numbers of the record, also of other backends and of the current minute")
                     .containsExactly(new Link(
                             "2 escalated",
                             "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z"
-                                    + "&to=2026-11-25T12%3A02%3A15Z"));
+                                    + "&to=2026-11-25T13%3A00%3A15Z"));
+            assertThat(sentences().get(0))
+                    .contains("2 of 3 certificates were escalated", " until 2026-11-25 13:00:15 UTC, 66.67 %");
         }
     }
 
@@ -203,15 +227,19 @@ final class NowViewTest {
     @Test
     void certificateThatWaits_usesTheBudgetOfItsMinutes() {
         counters.oldestPending = 61;
-        endMinute();
+        for (int i = 0; i < 5; i++) {
+            endMinute();
+        }
         counters.oldestPending = 0;
-        endMinute();
+        for (int i = 0; i < 55; i++) {
+            endMinute();
+        }
 
-        assertThat(view().promises().get(3).all()).isEqualTo("50.00 %");
+        assertThat(view().promises().get(3).all()).isEqualTo("8.33 %");
         assertThat(sentences())
                 .containsExactly(
-                        "An error budget is used up: 1 of 2 minutes ended while a certificate had waited longer"
-                                + " than 60 s for its decision in the last 2 minutes, 50.00 %; 1.00 % is permitted.");
+                        "An error budget is used up: 5 of 60 minutes ended while a certificate had waited longer"
+                                + " than 60 s for its decision in the last 60 minutes, 8.33 %; 1.00 % is permitted.");
     }
 
     @Test
@@ -261,15 +289,66 @@ final class NowViewTest {
         assertThat(view(new Part("dedup", false, "down")).problems())
                 .extracting(seen -> seen.problem().sentence())
                 .containsExactly(
+                        "A certificate waits for a review.",
                         "The deduplication store is not ready: down.",
                         "0 records of the log are only on the disk of this backend, the oldest for 90 s: the log is not"
                                 + " copied.",
-                        "A certificate waits for a review.",
                         "2 sessions are silent.");
         assertThat(view(new Part("copy", false, "no broker answers")).problems())
                 .extracting(seen -> seen.problem().id())
                 .as("the copy is reported once")
-                .containsExactly("component copy", "reviews", "silent");
+                .containsExactly("reviews", "component copy", "silent");
+    }
+
+    @Test
+    void sensorsThatWait_areNamed_andLinkToTheirGroups() {
+        try (MemoryRecord record = new MemoryRecord();
+                Reviews reviews = record.reviews(new Metrics("reviews"), now)) {
+            for (int i = 0; i < 5; i++) {
+                record.add("pump 1", i, "escalated", i == 4 ? "D_hat out of tolerance: 1" : "degraded: x", now);
+                record.add("valve-" + i % 2, i, "escalated", "degraded: x", now);
+            }
+            this.record = new RecordState(now, "", WaitingShards.read(reviews), null);
+        }
+
+        Problem waiting = view().problems().get(0).problem();
+
+        assertThat(waiting.sentence()).isEqualTo("10 certificates wait for a review:");
+        assertThat(waiting.links())
+                .containsExactly(
+                        new Link("pump 1 5", "/ui/review?shard=pump%201"),
+                        new Link("valve-0 3", "/ui/review?shard=valve-0"),
+                        new Link("valve-1 2", "/ui/review?shard=valve-1"));
+    }
+
+    @Test
+    void recordThatCanNotBeRead_isAProblemUntilTheStoreIsReported() {
+        record = new RecordState(now, "", WaitingShards.NONE, null);
+        assertThat(view().problems()).isEmpty();
+        now = now.plusSeconds(16);
+        assertThat(sentences())
+                .containsExactly("What arrived and what waits is not known since 2026-11-25 12:00:00 UTC: the record of"
+                        + " outcomes can't be read.");
+        assertThat(view(new Part("dedup", false, "unavailable: it refused")).problems())
+                .extracting(seen -> seen.problem().id())
+                .containsExactly("component dedup");
+    }
+
+    @Test
+    void refusals_areAProblem_ifTheyAreManyOrOfAKnownKey() {
+        refusals = List.of(new RecentRefusals.Group("malformed", "", "10.0.0.1", "no shard", 9, now, now));
+        assertThat(view().problems()).isEmpty();
+        refusals = List.of(
+                refusals.get(0), new RecentRefusals.Group("signature: revoked", "k1", "10.0.0.2", "", 15, now, now));
+
+        assertThat(view().problems())
+                .extracting(
+                        seen -> seen.problem().sentence(),
+                        seen -> seen.problem().remedy())
+                .containsExactly(tuple(
+                        "24 submissions were refused before verification: 15 for “signature: revoked”, key k1, from"
+                                + " 10.0.0.2.",
+                        "Their agents keep them. Follow the runbook KeyMisused."));
     }
 
     @Test
@@ -386,8 +465,8 @@ final class NowViewTest {
         counters.submit.observeNanos(4_000_000);
         minute(7, 0, 0);
         List<String> plots = new ArrayList<>();
-        view().lastHour().forEach(drawn -> plots.add(drawn.svg()));
-        view().lastDay().forEach(drawn -> plots.add(drawn.svg()));
+        view(false).trends().forEach(drawn -> plots.add(drawn.svg()));
+        view(true).trends().forEach(drawn -> plots.add(drawn.svg()));
 
         assertThat(plots).hasSize(12).allSatisfy(svg -> assertThat(svg.length()).isLessThan(16_000));
         assertThat(plots.get(3)).as("latency of the last hour").contains("p99", "; newest: 5.0");

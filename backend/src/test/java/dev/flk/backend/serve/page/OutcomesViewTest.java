@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
-import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
@@ -27,7 +26,7 @@ final class OutcomesViewTest {
     }
 
     private OutcomesView view(Map<String, String> query) {
-        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), null, NOW);
     }
 
     @Test

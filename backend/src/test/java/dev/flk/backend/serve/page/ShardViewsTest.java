@@ -4,9 +4,9 @@ package dev.flk.backend.serve.page;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView.Shard;
 import dev.flk.backend.serve.page.ShardsView.Wish;
-import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -29,14 +29,14 @@ final class ShardViewsTest {
     }
 
     private OutcomesView explore(Map<String, String> query) {
-        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), Policy.defaults(), NOW);
+        return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), null, NOW);
     }
 
     private List<String> shards(Wish wanted) {
         List<String> names = new ArrayList<>();
         String cursor = null;
         do {
-            ShardsView page = ShardsView.read(record.outcomes(), wanted, cursor, NOW);
+            ShardsView page = ShardsView.read(record.outcomes(), WaitingShards.NONE, wanted, cursor, NOW);
             page.shards().forEach(shard -> names.add(shard.name()));
             String next = page.next();
             cursor = next == null ? null : next.substring(next.indexOf("cursor=") + "cursor=".length());
@@ -132,7 +132,7 @@ final class ShardViewsTest {
         assertThat(shards(new Wish("", "", "escalated", ""))).hasSize(12).contains("pump-110");
         assertThat(shards(new Wish("", "", "escalated", "sticky"))).isEmpty();
         assertThat(shards(new Wish("", "", "", "mixed"))).hasSize(120);
-        assertThat(ShardsView.read(record.outcomes(), new Wish("pump-000", "", "", ""), null, NOW)
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("pump-000", "", "", ""), null, NOW)
                         .shards())
                 .singleElement()
                 .satisfies(shard -> {
@@ -159,17 +159,37 @@ final class ShardViewsTest {
         }
         record.add("one", 0, "accepted", "", NOW.minusSeconds(seconds));
 
-        assertThat(ShardsView.read(record.outcomes(), new Wish("", "", "", ""), null, NOW)
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("", "", "", ""), null, NOW)
                         .shards())
                 .extracting(Shard::rate)
                 .containsExactly("–", rate);
     }
 
     @Test
+    void shards_byNeed_areThoseThatWait_thenSilentOnes() {
+        record.add("a", 1, "accepted", "", NOW);
+        record.add("pump", 1, "escalated", "degraded: x", NOW.minusSeconds(50));
+        record.add("pump", 2, "accepted", "", NOW.minusSeconds(10));
+        for (int i = 0; i < 3; i++) {
+            record.add("silent", i, "accepted", "", NOW.minusSeconds(4_000 + i));
+        }
+
+        ShardsView view = ShardsView.byNeed(
+                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Wish("", "", "", ""), NOW);
+
+        assertThat(view.shards()).extracting(Shard::name).containsExactly("pump", "silent", "a");
+        assertThat(view.next()).isNull();
+        Shard pump = view.shards().get(0);
+        assertThat(pump.waiting()).isEqualTo(1);
+        assertThat(pump.newest().isAccepted()).isTrue();
+        assertThat(pump.doubted().reason()).isEqualTo("degraded: x");
+    }
+
+    @Test
     void shards_recordWithAGap_nameIt() {
         record.lack("log records 4 to 6");
 
-        assertThat(ShardsView.read(record.outcomes(), new Wish("", "", "", ""), null, NOW)
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("", "", "", ""), null, NOW)
                         .missing())
                 .containsExactly("The record lacks log records 4 to 6.");
     }
