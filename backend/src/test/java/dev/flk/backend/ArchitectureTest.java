@@ -16,6 +16,7 @@ import com.tngtech.archunit.library.GeneralCodingRules;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
+import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.program.cli.InertWriter;
@@ -187,6 +188,8 @@ class ArchitectureTest {
                                 Ingest.class,
                                 Outcome.class,
                                 Submission.class,
+                                RecentRefusals.class,
+                                RecentRefusals.Group.class,
                                 RefusedSubmissions.class,
                                 RejectReason.class)))
                 .check(BACKEND);

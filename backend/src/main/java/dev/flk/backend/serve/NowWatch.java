@@ -4,6 +4,8 @@ package dev.flk.backend.serve;
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.logs.Logs;
+import dev.flk.backend.outcomes.record.ChangedShards;
+import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
@@ -38,6 +40,8 @@ import org.slf4j.LoggerFactory;
  * looks once a minute, whether or not a page is open. Safe for any thread.
  */
 final class NowWatch {
+    private static final int MOST_CHANGED = 1_000;
+
     private static final Logger LOG = LoggerFactory.getLogger(NowWatch.class);
     private static final long COUNT_EVERY_SECONDS = 2;
     private static final double MOST_BEHIND_SECONDS = 1e9;
@@ -159,7 +163,16 @@ final class NowWatch {
     }
 
     private Source source(Instant at, Samples samples) {
-        return new Source(at, parts(), logs(at), samples, rates(), verdicts.snapshot(), recordState, refusals(at));
+        return new Source(
+                at, parts(), logs(at), samples, rates(), verdicts.snapshot(), recordState, refusals(at), changed(at));
+    }
+
+    /** Returns the shards whose shape changed in the hour before a time. */
+    private List<Changed> changed(Instant at) {
+        long from = at.minus(ChangedShards.LISTED).toEpochMilli();
+        return record.get().map(found -> found.changes().list(MOST_CHANGED)).orElse(List.of()).stream()
+                .filter(each -> each.change().atMillis() >= from)
+                .toList();
     }
 
     /** Returns the view with plots of the last day or of the last hour. */

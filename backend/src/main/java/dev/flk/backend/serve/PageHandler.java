@@ -350,7 +350,7 @@ final class PageHandler implements AutoCloseable {
 
     private Answer shards(Request request) {
         Map<String, String> query =
-                BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor", "order"));
+                BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor", "order", "change"));
         Wish wanted = new Wish(
                 query.getOrDefault("prefix", ""),
                 query.getOrDefault("text", ""),
@@ -363,7 +363,12 @@ final class PageHandler implements AutoCloseable {
                     200,
                     pages.html(
                             isByNeed
-                                    ? ShardsView.byNeed(found, waiting, wanted, clock.instant())
+                                    ? ShardsView.byNeed(
+                                            found,
+                                            waiting,
+                                            wanted,
+                                            "changed".equals(query.get("change")),
+                                            clock.instant())
                                     : ShardsView.read(found, waiting, wanted, query.get("cursor"), clock.instant())));
         });
     }

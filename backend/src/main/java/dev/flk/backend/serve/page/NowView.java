@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
@@ -85,6 +86,7 @@ public record NowView(
      *
      * @param logs the logs of the backend's store; empty if they are not shown
      * @param refusals the newest refused submissions
+     * @param changed the shards whose shape changed in the last hour, the largest distance first
      */
     public record Source(
             Instant at,
@@ -94,7 +96,8 @@ public record NowView(
             Rates rates,
             VerdictMinutes verdicts,
             RecordState record,
-            List<RecentRefusals.Group> refusals) {}
+            List<RecentRefusals.Group> refusals,
+            List<Changed> changed) {}
 
     /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {

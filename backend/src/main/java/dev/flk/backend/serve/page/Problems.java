@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.NowView.RecordState;
@@ -81,6 +82,7 @@ public final class Problems {
         Instant now = source.at();
         List<Problem> problems = new ArrayList<>();
         addReviews(problems, source.samples(), source.record());
+        addChanged(problems, source.changed());
         problems.addAll(counted(now, source.samples()));
         problems.addAll(of(source));
         since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
@@ -326,6 +328,26 @@ public final class Problems {
                     "Decide for each whether it shows a fault of its sensor.",
                     links));
         }
+    }
+
+    private static void addChanged(List<Problem> found, List<Changed> changed) {
+        if (changed.isEmpty()) {
+            return;
+        }
+        List<Link> links = new ArrayList<>();
+        changed.stream()
+                .limit(MOST_NAMED)
+                .forEach(each -> links.add(new Link(
+                        each.shard() + " " + ShardsView.changed(each.change()), OutcomesView.ofShard(each.shard()))));
+        if (changed.size() > MOST_NAMED) {
+            links.add(new Link("all that changed", ShardsView.CHANGED));
+        }
+        found.add(new Problem(
+                "changed",
+                (changed.size() == 1 ? "A shard" : number(changed.size()) + " shards") + " changed "
+                        + (changed.size() == 1 ? "its" : "their") + " shape in the last hour:",
+                "Compare with what the sensors measure. Follow the runbook ShardsChanged.",
+                links));
     }
 
     private static void addSilent(List<Problem> found, Samples samples) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.program.plot.Plot;
 import dev.flk.verification.Verdict.Kind;
@@ -14,6 +17,7 @@ import java.util.Comparator;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +40,9 @@ public record ShardsView(
         @Nullable String next,
         boolean isByNeed,
         List<String> missing) {
+    /** The address of the shards whose shape changed. */
+    static final String CHANGED = "/ui/shards?change=changed";
+
     static final int MOST_ROWS = 50;
 
     private static final int NAMES_AT_ONCE = 1_000;
@@ -101,11 +108,19 @@ public record ShardsView(
      *
      * @param doubted the newest outcome that was not accepted; null if there is none
      * @param waiting the number of certificates that wait for a review
+     * @param change how its shape compares with its past
      * @param rate how often outcomes arrived lately, or for how long none has arrived
      * @param line the D̂ of its newest outcomes, as SVG
      */
     public record Shard(
-            String name, Outcome newest, @Nullable Outcome doubted, int waiting, String age, String rate, String line) {
+            String name,
+            Outcome newest,
+            @Nullable Outcome doubted,
+            int waiting,
+            ShardChange change,
+            String age,
+            String rate,
+            String line) {
         private static final String SILENT = "silent for ";
 
         /** Returns whether no outcome has arrived for much longer than usual. */
@@ -131,9 +146,20 @@ public record ShardsView(
                     newest,
                     doubted,
                     waiting.counts().getOrDefault(name, 0),
+                    record.changes().of(name),
                     NowView.duration(age),
                     rate(outcomes, age),
                     line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
+        }
+
+        /** Returns whether the shape of the newest outcome differs from that of the earlier ones. */
+        public boolean isChanged() {
+            return change.state() == State.CHANGED;
+        }
+
+        /** Returns what changed; if nothing did, the state of the comparison. */
+        public String changeText() {
+            return isChanged() ? changed(change) : change.state().label().replace('_', ' ');
         }
 
         /** Returns the time of the newest outcome if the shard is silent; otherwise, a later one. */
@@ -181,6 +207,16 @@ public record ShardsView(
         }
     }
 
+    /** Returns what changed, from what to what. */
+    static String changed(ShardChange change) {
+        return switch (Objects.requireNonNull(change.measure())) {
+                    case D_HAT -> "D̂ ";
+                    case COH_STAR -> "coh★ ";
+                    case R -> "r ";
+                }
+                + Outcome.decimals(change.from()) + " → " + Outcome.decimals(change.to());
+    }
+
     private static List<String> missing(RecordedOutcomes record) {
         List<String> sentences = new ArrayList<>();
         record.incompleteBefore()
@@ -190,13 +226,23 @@ public record ShardsView(
     }
 
     /**
-     * Reads the shards that need a person most: of those with certificates that wait, and of the first names.
+     * Reads the shards that need a person most: of those with certificates that wait, of those that changed, and of the
+     * first names.
      *
      * @param wanted the beginning of the name; nothing else
+     * @param isChanged whether only shards that changed are shown
      */
-    public static ShardsView byNeed(RecordedOutcomes record, WaitingShards waiting, Wish wanted, Instant now) {
-        RecordedOutcomes.Shards page = record.shards(wanted.prefix(), null, MOST_NEWEST);
-        List<Shard> shards = Stream.concat(waiting.counts().keySet().stream(), page.names().stream())
+    public static ShardsView byNeed(
+            RecordedOutcomes record, WaitingShards waiting, Wish wanted, boolean isChanged, Instant now) {
+        RecordedOutcomes.Shards page = isChanged
+                ? record.changedShards(wanted.prefix(), null, MOST_NEWEST)
+                : record.shards(wanted.prefix(), null, MOST_NEWEST);
+        Stream<String> first = isChanged
+                ? Stream.empty()
+                : Stream.concat(
+                        waiting.counts().keySet().stream(),
+                        record.changes().list(MOST_ROWS).stream().map(Changed::shard));
+        List<Shard> shards = Stream.concat(first, page.names().stream())
                 .filter(name -> name.startsWith(wanted.prefix()))
                 .distinct()
                 .limit(MOST_NEWEST)
@@ -204,6 +250,7 @@ public record ShardsView(
                 .filter(outcomes -> !outcomes.isEmpty())
                 .map(outcomes -> Shard.of(record, outcomes, waiting, now))
                 .sorted(Comparator.comparing((Shard shard) -> -shard.waiting())
+                        .thenComparing(shard -> !shard.isChanged())
                         .thenComparing(Shard::silentSince)
                         .thenComparing(Shard::name))
                 .toList();

@@ -5,8 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.Measure;
+import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.NowView.Promise;
 import dev.flk.backend.serve.page.NowView.RecordState;
@@ -60,6 +64,7 @@ final class NowViewTest {
     private Instant now = BEGAN;
     private RecordState record = RecordState.NONE;
     private List<RecentRefusals.Group> refusals = List.of();
+    private List<Changed> changed = List.of();
 
     private void minute(int accepted, int escalated, int failed) {
         for (int i = 0; i < accepted; i++) {
@@ -88,13 +93,36 @@ final class NowViewTest {
 
     private NowView view(boolean isDay, Part... parts) {
         return NowView.of(
-                new Source(now, List.of(parts), Optional.empty(), metrics.read(), rates, verdicts, record, refusals),
+                new Source(
+                        now,
+                        List.of(parts),
+                        Optional.empty(),
+                        metrics.read(),
+                        rates,
+                        verdicts,
+                        record,
+                        refusals,
+                        changed),
                 problems,
                 isDay);
     }
 
     private List<String> sentences() {
         return view().problems().stream().map(seen -> seen.problem().sentence()).toList();
+    }
+
+    @Test
+    void shardsThatChanged_areNamed_withWhatChanged() {
+        changed = List.of(
+                new Changed("pump", new ShardChange(State.CHANGED, Measure.D_HAT, 9, 1.11f, 0.67f, 1)),
+                new Changed("turbine", new ShardChange(State.CHANGED, Measure.R, 7, 0.37f, 0.11f, 1)));
+
+        Problem problem = view().problems().get(0).problem();
+
+        assertThat(problem.sentence()).isEqualTo("2 shards changed their shape in the last hour:");
+        assertThat(problem.links())
+                .extracting(Link::text)
+                .containsExactly("pump D̂ 1.1100 → 0.6700", "turbine r 0.3700 → 0.1100");
     }
 
     @Test

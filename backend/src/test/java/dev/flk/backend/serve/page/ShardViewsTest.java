@@ -175,7 +175,7 @@ final class ShardViewsTest {
         }
 
         ShardsView view = ShardsView.byNeed(
-                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Wish("", "", "", ""), NOW);
+                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Wish("", "", "", ""), false, NOW);
 
         assertThat(view.shards()).extracting(Shard::name).containsExactly("pump", "silent", "a");
         assertThat(view.next()).isNull();
