@@ -310,10 +310,11 @@ final class PageIT {
         open(withData, "");
         // certificates that wait for a review are counted once a minute, as budgets are; the page updates itself
         await().atMost(Duration.ofMinutes(3))
-                .untilAsserted(() -> assertThat(browser.driver().getTitle()).startsWith("(1) Now – "));
+                .untilAsserted(() -> assertThat(browser.driver().getTitle()).startsWith("(2) Now – "));
 
         assertThat(browser.text())
-                .contains("12 certificates wait for a review: " + SHARD + " 12", "This log began at ");
+                .contains("12 certificates wait for a review: " + SHARD + " 12", "This log began at ")
+                .contains("An error budget is used fast: 12 of 60 certificates were escalated or rejected");
         Client.awaitUntil(
                 () -> browser.find("link[rel=icon]").getAttribute("href").contains("%23b3261e"));
         assertThat(browser.errors()).isEmpty();
