@@ -42,14 +42,14 @@ final class RestoredBackendTest {
     }
 
     private void serve(String dedup, String wal, Map<String, String> others, Work work) throws Exception {
-        Map<String, String> settings = new HashMap<>(others);
-        settings.putAll(Map.of(
+        Map<String, String> settings = new HashMap<>(Map.of(
                 "PORT", "0",
                 "BIND_ADDR", "127.0.0.1",
                 "PCS_SIGN_ALG", "none",
-                "STATE_ENABLED", "false",
+                "STATE_PORT", "off",
                 "DEDUP_DIR", directory.resolve(dedup).toString(),
                 "WAL_DIR", directory.resolve(wal).toString()));
+        settings.putAll(others);
         try (Backend backend =
                 Backend.start(BackendConfig.load(settings, null), "test", () -> BackendConfig.load(settings, null))) {
             backend.serve();
@@ -87,7 +87,7 @@ final class RestoredBackendTest {
     @Test
     void machineAndDiskAreLost_archiveBringsTheReviews_withoutAState() throws Exception {
         Path archive = Files.createDirectory(directory.resolve("archive"));
-        Map<String, String> settings = Map.of("WAL_ARCHIVE_COMMAND", "cp %p '" + archive + "/%f'", "STATE_PORT", "off");
+        Map<String, String> settings = Map.of("WAL_ARCHIVE_COMMAND", "cp %p '" + archive + "/%f'");
         Pcs escalated = Pcs.number(1).with("regime", "\"sticky\"");
         List<String> before = new ArrayList<>();
         String unused =
