@@ -86,6 +86,10 @@ final class AlertRulesIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         var environment = home.sendingNowhere();
         environment.put("METRICS_PORT", "0");
+        environment.put(
+                "SOURCES_FILE",
+                Files.writeString(directory.resolve("sources.yaml"), "sources: []\n")
+                        .toString());
         try (ServedBackend backend = BackendInJvm.start(directory);
                 Agent agent = AgentHome.open(environment)) {
             Client client = new Client(backend.url());
