@@ -167,7 +167,7 @@ final class SessionsIT {
             try (Agent running = AgentHome.open(environment)) {
                 backend.awaitLine(line -> line.contains(" WARN ")
                         && line.contains(backend.url()
-                                + " does not accept this agent's heartbeats: its key may not use the session"));
+                                + " does not accept this agent's heartbeats: the backend does not know its key"));
 
                 assertThat(running.lockLost()).isEmpty();
                 assertThat(new Client(backend.url()).metric("flk_heartbeats_total"))
