@@ -94,11 +94,11 @@ public final class SourcesIntake implements Sink, Closeable {
                 if (next != null) {
                     next.ifPresent(sources::use);
                 }
-                boolean hadMore = hasMore;
+                List<SourceState> before = states;
                 hasMore = round(sources);
                 publish(sources);
-                // a file that is complete is left in the second of two looks
-                isIdle = !hadMore && !hasMore && !sources.isWaiting() && changes.isEmpty();
+                // the next file of a rotation is read only after a second look, so a single round proves nothing
+                isIdle = !hasMore && states.equals(before) && !sources.isWaiting() && changes.isEmpty();
             }
         } catch (InterruptedException | CancellationException e) {
             LOG.debug("the sources are no longer read", e);
