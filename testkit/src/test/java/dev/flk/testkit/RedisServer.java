@@ -11,6 +11,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import redis.embedded.core.ExecutableProvider;
 
 /**
@@ -24,6 +25,7 @@ public final class RedisServer extends ServerProcess {
     private final Path program;
     private final List<String> mode;
     private final List<String> arguments;
+    private BooleanSupplier isReady = () -> true;
     private final Thread lastResort = new Thread(this::kill, "redis-server-end");
 
     /** @param mode the arguments that precede all options */
@@ -101,7 +103,12 @@ public final class RedisServer extends ServerProcess {
     /** Restarts the server like {@link #restart}, with additional arguments. */
     public void restartWith(String... moreArguments) {
         begin(moreArguments);
-        awaitReady(() -> answer().filter(text -> !isLoading(text)).isPresent());
+        awaitReady(() -> answer().filter(text -> !isLoading(text)).isPresent() && isReady.getAsBoolean());
+    }
+
+    /** Makes the next restarts wait for a further condition. */
+    void awaitAlso(BooleanSupplier condition) {
+        isReady = condition;
     }
 
     /** Restarts the server like {@link #restart}, but waits only until the server reports that it is loading. */

@@ -38,6 +38,12 @@ public abstract class ServerProcess implements AutoCloseable {
         return port;
     }
 
+    /** Returns whether the process was started and has not ended. */
+    public final boolean isRunning() {
+        Process last = process;
+        return last != null && last.isAlive();
+    }
+
     /** Returns the settings of a backend that keeps its outcomes in this server. */
     public abstract Map<String, String> configuration();
 

@@ -39,7 +39,9 @@ public sealed interface StoreConfig {
             RedisConfig.DEDUP_TIMEOUT,
             MEMORY_MAX_ENTRIES,
             RedisConfig.REDIS_URI,
-            RedisConfig.REDIS_ADDR);
+            RedisConfig.REDIS_ADDR,
+            RedisConfig.REDIS_CLUSTER,
+            RedisConfig.REDIS_TAG);
 
     /** The values of DEDUP_BACKEND. */
     enum Kind {
@@ -73,7 +75,7 @@ public sealed interface StoreConfig {
 
     /**
      * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the
-     * store is not Redis, {@code REDIS_URI} and {@code REDIS_ADDR} are read by {@link #checkUse} instead.
+     * store is not Redis, the settings of the server are read by {@link #checkUse} instead.
      */
     static StoreConfig read(Settings settings) {
         Path dir = settings.get(DEDUP_DIR);
@@ -109,11 +111,10 @@ public sealed interface StoreConfig {
         settings.require(
                 !usesDirectory || !absolute(settings.get(DEDUP_DIR)).startsWith(absolute(walDir)),
                 "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
-        settings.find(RedisConfig.REDIS_URI);
-        settings.find(RedisConfig.REDIS_ADDR);
+        RedisConfig.KEYS.forEach(settings::find);
         boolean usesRedis = store instanceof Redis || hasSessionsInRedis;
         String because = "neither DEDUP_BACKEND nor SESSION_STORE is redis";
-        settings.unused(because, usesRedis ? List.of() : List.of(RedisConfig.REDIS_URI, RedisConfig.REDIS_ADDR));
+        settings.unused(because, usesRedis ? List.of() : RedisConfig.KEYS);
         settings.unused(
                 "DEDUP_BACKEND is neither redis nor postgres, and SESSION_STORE is not redis",
                 usesRedis || store instanceof Postgres ? List.of() : List.of(RedisConfig.DEDUP_TIMEOUT));

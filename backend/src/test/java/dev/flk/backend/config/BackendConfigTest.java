@@ -50,6 +50,9 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:70000 | REDIS_ADDR: 'h:70000' is not between 0 and 65535
             PCS_SIGN_ALG=none;LOG_COPY=kafka;KAFKA_BROKERS=h:1 | LOG_NAME: not set; LOG_COPY=kafka needs it, because the topic is named after it
             PCS_SIGN_ALG=none;LOG_COPY=kafka;KAFKA_BROKERS=h:1;LOG_NAME=a b | LOG_NAME: 'a b' is not 1 to 100 letters
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=a:1,b:2 | REDIS_ADDR: has several hosts; set REDIS_CLUSTER=on if they are nodes
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=rediss://:do-not-print-me@a:1,b:2/1 | a cluster has only database 0
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=redis-sentinel://a,b#c | REDIS_URI: is not the form for REDIS_CLUSTER=on
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
             PCS_SIGN_ALG=none;STATE_ENGINE=postgres | POSTGRES_CONN: not set; STATE_ENGINE=postgres needs it
@@ -119,6 +122,7 @@ class BackendConfigTest {
                 "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
                 "STATE_PORT=off;SESSION_TTL=2h | SESSION_TTL: has no effect, because STATE_PORT is off",
                 "SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_STORE is state",
+                "DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_TAG=eu | REDIS_TAG: has no effect, because REDIS_CLUSTER is off",
                 "SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_DATABASE_URL is not set",
                 "RECORD=off;RECORD_STORE=postgres | RECORD_STORE: has no effect, because RECORD is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",

@@ -86,7 +86,9 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             DEDUP_TIMEOUT | store.server.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
             MEMORY_MAX_ENTRIES | store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
             REDIS_URI | store.server.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;http://:{secret}@h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
-            REDIS_ADDR | store.server.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
+            REDIS_ADDR | store.server.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache;a:1,b
+            REDIS_CLUSTER | store.server | - | {redis};REDIS_ADDR=a:1;REDIS_CLUSTER=on | RedisConfig[uri=(secret), timeout=PT1S, tag=flk] | yes
+            REDIS_TAG | store.server.tag | - | {redis};REDIS_ADDR=a:1,b:2;REDIS_CLUSTER=on;REDIS_TAG=eu-1 | eu-1 | {x};ä
             POSTGRES_CONN | store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
             mysql://h/d;postgres://h;postgres://u:{secret}@/d;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
             POSTGRES_CONN | store.server.user | - | {postgres} | ann |
@@ -117,7 +119,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             RECORD_HISTORY | record.history | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
             REVIEW_AFTER | record.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
             CHANGE_ALERT | record.changeAlert | true | CHANGE_ALERT=off | false | yes;1
-            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S] | on;postgres
+            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S, tag=] | on;postgres
             SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
             SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h
             SESSION_DATABASE_URL | sessions.database | - | SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_DATABASE_URL=postgresql://u:{secret}@h/d | Postgres[h/d, pool=1..1, timeout=PT10S] | h/d;redis://h

@@ -108,7 +108,7 @@ final class RedisStoreOutageTest extends OutageContract {
 
         await().until(() -> failureOf(store.connect()).contains("CROSSSLOT"));
 
-        assertThat(failureOf(store.connect())).contains("is a Redis Cluster, which can't be used");
+        assertThat(failureOf(store.connect())).contains("is a Redis Cluster; set REDIS_CLUSTER=on");
         assertThat(server.send("DBSIZE")).containsExactly(":0");
     }
 

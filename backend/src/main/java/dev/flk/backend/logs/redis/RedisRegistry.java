@@ -20,13 +20,11 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The registry in Redis: one key, {@code flk:logs}, whose value has a line for each log, the JSON of its entry after
+ * The registry in Redis: one key, {@code flk:logs} or, in a cluster, <code>{flk}:logs</code>, whose value has a line for each log, the JSON of its entry after
  * the id of the log. One script reads and changes it, with the commands that the store of outcomes uses, too, so that an
  * ACL that permits the store permits the registry.
  */
 public final class RedisRegistry implements LogRegistry {
-    private static final String KEY = "flk:logs";
-
     /** A script whose arguments are, for each change: its kind, the id of the log, and the entry. */
     private static final byte[] SCRIPT = """
             local held = redis.call('GET', KEYS[1]) or ''
@@ -78,7 +76,11 @@ public final class RedisRegistry implements LogRegistry {
         }
         StatefulRedisConnection<String, byte[]> used = connection();
         byte[] held = answer(used.async()
-                .<byte[]>eval(SCRIPT, ScriptOutputType.VALUE, new String[] {KEY}, arguments.toArray(byte[][]::new)));
+                .<byte[]>eval(
+                        SCRIPT,
+                        ScriptOutputType.VALUE,
+                        new String[] {connector.prefix() + "logs"},
+                        arguments.toArray(byte[][]::new)));
         Map<String, LogEntry> entries = new LinkedHashMap<>();
         for (String line : new String(held, StandardCharsets.UTF_8).lines().toList()) {
             LogEntry.parse(line.substring(line.indexOf(' ') + 1)).ifPresent(entry -> entries.put(entry.logId(), entry));

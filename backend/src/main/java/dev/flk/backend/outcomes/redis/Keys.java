@@ -10,7 +10,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Keys and values in Redis.
+ * Keys and values in Redis. In a Redis Cluster, a hash tag takes the place of {@code flk} in the names, such as
+ * <code>{flk}:health</code>, so that all keys lie in one slot.
  *
  * <pre>
  * key                               value                                                       expires
@@ -21,18 +22,23 @@ import java.util.regex.Pattern;
  * </pre>
  */
 final class Keys {
-    private Keys() {}
+    private final String prefix;
+
+    /** @param prefix the beginning of the names, {@link dev.flk.backend.stores.redis.RedisConnector#prefix} */
+    Keys(String prefix) {
+        this.prefix = prefix;
+    }
 
     /**
      * Returns {@code key} and two other keys, which are never written. Reading the three keys in one call detects a
-     * Redis Cluster, which refuses the call because the keys belong to different slots.
+     * Redis Cluster that is not configured as one, which refuses the call because the keys belong to different slots.
      */
-    static String[] withProbes(String key) {
-        return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
+    String[] withProbes(String key) {
+        return new String[] {key, prefix + "outcome:a", prefix + "outcome:b"};
     }
 
-    static String outcome(PcsId id) {
-        return "flk:outcome:" + id;
+    String outcome(PcsId id) {
+        return prefix + "outcome:" + id;
     }
 
     /**
@@ -40,7 +46,7 @@ final class Keys {
      *
      * @throws IllegalArgumentException if these bytes are not an outcome of this id; the message names the key
      */
-    static StoredOutcome outcome(PcsId id, byte[] value) {
+    StoredOutcome outcome(PcsId id, byte[] value) {
         try {
             StoredOutcome outcome = StoredOutcome.decode(value);
             if (outcome.id().equals(id)) {
@@ -52,17 +58,22 @@ final class Keys {
         throw new IllegalArgumentException(noOutcome(id));
     }
 
-    private static String noOutcome(PcsId id) {
+    private String noOutcome(PcsId id) {
         return "the value of " + outcome(id)
                 + " is not an outcome of that id; find out which client writes it, then DEL it";
     }
 
-    static String evidence(PcsId id, ContentDigest digest) {
-        return "flk:evidence:" + id + ":" + digest.hex();
+    String evidence(PcsId id, ContentDigest digest) {
+        return prefix + "evidence:" + id + ":" + digest.hex();
     }
 
-    static String position(String logId) {
-        return "flk:position:" + logId;
+    String position(String logId) {
+        return prefix + "position:" + logId;
+    }
+
+    /** Returns the key with which the command {@code health} probes; any user of the store may write it. */
+    String health() {
+        return prefix + "health";
     }
 
     /**

@@ -101,7 +101,7 @@ final class PutCall {
      * {@code next}.
      */
     RedisFuture<List<Object>> send(
-            RedisAsyncCommands<String, byte[]> redis, String positionKey, String expected, String next) {
+            RedisAsyncCommands<String, byte[]> redis, Keys names, String positionKey, String expected, String next) {
         String[] keys = new String[1 + outcomes.size()];
         byte[][] arguments = new byte[3 + 2 * outcomes.size()][];
         keys[0] = positionKey;
@@ -109,7 +109,7 @@ final class PutCall {
         arguments[1] = ascii(next);
         arguments[2] = ascii(Long.toString(nowMillis));
         for (int i = 0; i < outcomes.size(); i++) {
-            keys[1 + i] = Keys.outcome(outcomes.get(i).id());
+            keys[1 + i] = names.outcome(outcomes.get(i).id());
             arguments[3 + 2 * i] = values.get(i);
             arguments[4 + 2 * i] =
                     ascii(Long.toString(Math.max(1, outcomes.get(i).expiresAtMillis() - nowMillis)));
@@ -133,11 +133,11 @@ final class PutCall {
      *
      * @throws IllegalArgumentException if a stored value is not an outcome; the message names its key
      */
-    List<StoredOutcome> existing(List<Object> reply) {
+    List<StoredOutcome> existing(Keys names, List<Object> reply) {
         List<StoredOutcome> existing = new ArrayList<>(outcomes);
         for (int i = 1; i < reply.size(); i += 2) {
             int index = ((Long) reply.get(i)).intValue();
-            existing.set(index, Keys.outcome(outcomes.get(index).id(), (byte[]) reply.get(i + 1)));
+            existing.set(index, names.outcome(outcomes.get(index).id(), (byte[]) reply.get(i + 1)));
         }
         return existing;
     }

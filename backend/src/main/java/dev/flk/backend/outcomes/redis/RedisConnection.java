@@ -6,6 +6,7 @@ import dev.flk.backend.outcomes.redis.Keys.Position;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.backend.stores.redis.RedisFailures;
+import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.RedisChannelHandler;
@@ -49,6 +50,7 @@ final class RedisConnection {
 
     private final RedisConnector connector;
     private final String logId;
+    private final Keys keys;
     private final String positionKey;
     private final InstantSource clock;
     private final ScheduledExecutorService answers;
@@ -64,7 +66,8 @@ final class RedisConnection {
     RedisConnection(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
         this.connector = connector;
         this.logId = logId;
-        this.positionKey = Keys.position(logId);
+        this.keys = new Keys(connector.prefix());
+        this.positionKey = keys.position(logId);
         this.clock = clock;
         this.answers = answers;
     }
@@ -86,7 +89,7 @@ final class RedisConnection {
         // reads several keys, as later calls do, so that a Redis Cluster refuses here and not at the first certificate
         ask(connector::connect, this::use)
                 .thenCompose(redis -> ask(
-                                () -> redis.mget(Keys.withProbes(positionKey)),
+                                () -> redis.mget(keys.withProbes(positionKey)),
                                 reply -> text(reply.get(0).getValueOrElse(new byte[0])))
                         .thenCompose(held -> claim(redis, held, incarnation))
                         .thenApply(completeUpTo -> {
@@ -230,7 +233,7 @@ final class RedisConnection {
     private synchronized CompletionStage<List<StoredOutcome>> put(
             RedisAsyncCommands<String, byte[]> redis, PutCall batch, String expected, Position next) {
         sent = next;
-        return ask(() -> batch.send(redis, positionKey, expected, next.text()), reply -> {
+        return ask(() -> batch.send(redis, keys, positionKey, expected, next.text()), reply -> {
             Optional<String> held = PutCall.refusedFor(reply);
             if (held.isPresent()) {
                 throw lost(held.get(), expected);
@@ -239,7 +242,7 @@ final class RedisConnection {
                 acknowledged = next;
             }
             try {
-                return batch.existing(reply);
+                return batch.existing(keys, reply);
             } catch (IllegalArgumentException e) {
                 throw connector.unavailable(e);
             }
@@ -249,31 +252,31 @@ final class RedisConnection {
     /** Implements {@link RedisStore#get}. */
     CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         long now = clock.millis();
-        return read(ids.stream().map(Keys::outcome).toList(), values -> {
+        return read(ids.stream().map(keys::outcome).toList(), values -> {
             List<Optional<StoredOutcome>> found = new ArrayList<>(ids.size());
             for (int i = 0; i < ids.size(); i++) {
                 byte[] value = values.get(i);
                 found.add(
                         value == null
                                 ? Optional.empty()
-                                : Optional.of(Keys.outcome(ids.get(i), value))
+                                : Optional.of(this.keys.outcome(ids.get(i), value))
                                         .filter(recorded -> !recorded.isExpired(now)));
             }
             return found;
         });
     }
 
-    /** Returns whether a note of evidence exists under a key and has not expired. */
-    CompletionStage<Boolean> isNoted(String key) {
+    /** Implements {@link RedisStore#knowsEvidence}. */
+    CompletionStage<Boolean> isNoted(PcsId id, ContentDigest digest) {
         long now = clock.millis();
-        return read(List.of(key), values -> {
+        return read(List.of(keys.evidence(id, digest)), values -> {
             String expiry = text(values.get(0));
             return !expiry.isEmpty() && Long.parseLong(expiry) > now;
         });
     }
 
-    /** Writes a note of evidence under a key, unless the note would already have expired. */
-    synchronized CompletionStage<Boolean> note(String key, long expiresAtMillis) {
+    /** Writes a note of evidence, unless the note would already have expired. */
+    synchronized CompletionStage<Boolean> note(PcsId id, ContentDigest digest, long expiresAtMillis) {
         if (connection == null || sent == null) {
             return refused();
         }
@@ -282,7 +285,9 @@ final class RedisConnection {
         byte[] value = Long.toString(expiresAtMillis).getBytes(StandardCharsets.US_ASCII);
         return millisToLive <= 0
                 ? CompletableFuture.completedFuture(true)
-                : ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
+                : ask(
+                        () -> redis.set(keys.evidence(id, digest), value, SetArgs.Builder.px(millisToLive)),
+                        done -> true);
     }
 
     /** Implements {@link RedisStore#adopt}. */
@@ -295,7 +300,7 @@ final class RedisConnection {
                 () -> redis.<Long>eval(
                         ADOPT,
                         ScriptOutputType.INTEGER,
-                        new String[] {Keys.outcome(existing.id())},
+                        new String[] {this.keys.outcome(existing.id())},
                         existing.encode(existing.logId()),
                         existing.encode(logId)),
                 done -> done == 1);

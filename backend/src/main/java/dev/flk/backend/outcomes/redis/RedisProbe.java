@@ -24,12 +24,6 @@ import java.util.concurrent.TimeUnit;
  */
 public final class RedisProbe implements AutoCloseable {
     /**
-     * A key that expires after a second. An ACL that permits the store's keys also permits this key, because it has the
-     * same prefix.
-     */
-    private static final String KEY = "flk:health";
-
-    /**
      * A script that probes whether a put would succeed, because every put is a script call. A server that is a replica, or whose disk
      * or memory is full, rejects this script as it rejects a put.
      */
@@ -61,8 +55,9 @@ public final class RedisProbe implements AutoCloseable {
 
     /** Reads several keys, as look-ups do, and writes a key that expires after a second. */
     public void readAndWrite() throws IOException, InterruptedException {
-        answer(connector, redis.mget(Keys.withProbes(KEY)));
-        answer(connector, redis.eval(WRITE, ScriptOutputType.STATUS, new String[] {KEY}));
+        Keys keys = new Keys(connector.prefix());
+        answer(connector, redis.mget(keys.withProbes(keys.health())));
+        answer(connector, redis.eval(WRITE, ScriptOutputType.STATUS, new String[] {keys.health()}));
     }
 
     /**

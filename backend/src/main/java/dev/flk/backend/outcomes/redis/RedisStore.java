@@ -107,12 +107,12 @@ public final class RedisStore implements DedupStore {
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
-        return session.isNoted(Keys.evidence(id, digest));
+        return session.isNoted(id, digest);
     }
 
     @Override
     public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
-        return session.note(Keys.evidence(id, digest), expiresAtMillis);
+        return session.note(id, digest, expiresAtMillis);
     }
 
     @Override

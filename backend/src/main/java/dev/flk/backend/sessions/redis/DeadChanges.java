@@ -30,6 +30,7 @@ public final class DeadChanges implements AutoCloseable {
     private static final int AT_ONCE = 100;
 
     private final RedisConnector connector;
+    private final SessionKeys keys;
     private final RedisAsyncCommands<String, String> redis;
 
     /**
@@ -58,6 +59,7 @@ public final class DeadChanges implements AutoCloseable {
 
     private DeadChanges(RedisConnector connector) throws IOException {
         this.connector = connector;
+        this.keys = new SessionKeys(connector.tag());
         this.redis = answer(connector, connector.connect(StringCodec.UTF8)).async();
     }
 
@@ -82,8 +84,7 @@ public final class DeadChanges implements AutoCloseable {
         Boundary<String> after = Boundary.unbounded();
         while (true) {
             List<StreamMessage<String, String>> page = answer(
-                    connector,
-                    redis.xrange(SessionScript.DEAD, Range.from(after, Boundary.unbounded()), Limit.from(AT_ONCE)));
+                    connector, redis.xrange(keys.dead(), Range.from(after, Boundary.unbounded()), Limit.from(AT_ONCE)));
             if (page.isEmpty()) {
                 return;
             }
@@ -113,7 +114,8 @@ public final class DeadChanges implements AutoCloseable {
                     .toArray(String[]::new);
             List<Object> reply = answer(
                     connector,
-                    redis.<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments));
+                    redis.<List<Object>>eval(
+                            SessionScript.BYTES, ScriptOutputType.MULTI, keys.of("requeue"), arguments));
             requeued += Long.parseLong((String) reply.get(1));
             empty += Long.parseLong((String) reply.get(2));
         }

@@ -56,6 +56,7 @@ final class RedisLink implements AutoCloseable {
     private static final String CALL_FAILED = "FLK ";
 
     private final RedisConnector connector;
+    private final SessionKeys keys;
     private final String keepMillis;
     private final LocalCopy copy;
     private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
@@ -87,6 +88,7 @@ final class RedisLink implements AutoCloseable {
 
     private RedisLink(RedisConnector connector, Duration keep, long maxChars) {
         this.connector = connector;
+        this.keys = new SessionKeys(connector.tag());
         this.keepMillis = Long.toString(keep.toMillis());
         this.copy = new LocalCopy(maxChars);
         StatefulRedisConnection<String, String> calls = opened(connector.connect(StringCodec.UTF8));
@@ -162,7 +164,7 @@ final class RedisLink implements AutoCloseable {
                 }
             }
         });
-        joined(channel.async().subscribe(SessionScript.CHANNEL));
+        joined(channel.async().subscribe(keys.channel()));
         epoch = runId; // the operations until "finish" expect the run id as their epoch
         Restore restore = new Restore(this::call, durable, random);
         restore.begin();
@@ -212,7 +214,7 @@ final class RedisLink implements AutoCloseable {
         ScanCursor cursor = ScanCursor.INITIAL;
         do {
             ScoredValueScanCursor<String> page =
-                    joined(redis.zscan(SessionScript.EXPIRIES, cursor, ScanArgs.Builder.limit(LOADED_AT_ONCE)));
+                    joined(redis.zscan(keys.expiries(), cursor, ScanArgs.Builder.limit(LOADED_AT_ONCE)));
             List<String> ids =
                     page.getValues().stream().map(value -> value.getValue()).toList();
             if (!ids.isEmpty()) {
@@ -264,21 +266,22 @@ final class RedisLink implements AutoCloseable {
      *     link
      */
     CompletionStage<List<Object>> call(String operation, String... arguments) {
-        return run(Stream.concat(Stream.of(operation, epoch, keepMillis), Stream.of(arguments))
-                .toArray(String[]::new));
+        return run(
+                keys.of(operation, arguments),
+                Stream.concat(Stream.of(operation, epoch, keepMillis), Stream.of(arguments))
+                        .toArray(String[]::new));
     }
 
-    private CompletionStage<List<Object>> run(String[] arguments) {
+    private CompletionStage<List<Object>> run(String[] used, String[] arguments) {
         Throwable before = ended.getNow(null);
         if (before != null) {
             return CompletableFuture.failedStage(before);
         }
         CompletionStage<List<Object>> reply;
         try {
-            reply = redis.<List<Object>>evalsha(SessionScript.SHA1, ScriptOutputType.MULTI, new String[0], arguments)
+            reply = redis.<List<Object>>evalsha(SessionScript.SHA1, ScriptOutputType.MULTI, used, arguments)
                     .handle((found, failure) -> failure instanceof RedisNoScriptException
-                            ? redis.<List<Object>>eval(
-                                    SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments)
+                            ? redis.<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, used, arguments)
                             : failure == null
                                     ? CompletableFuture.completedStage(found)
                                     : CompletableFuture.<List<Object>>failedStage(failure))
@@ -345,8 +348,10 @@ final class RedisLink implements AutoCloseable {
      */
     private void expire() {
         for (int part = 0; part < MOST_EXPIRY_PARTS; part++) {
-            List<Object> reply = joined(call("expire", Integer.toString(EXPIRED_AT_ONCE)));
-            if (Integer.parseInt((String) reply.get(1)) < EXPIRED_AT_ONCE) {
+            List<?> over = (List<?>)
+                    joined(call("over", Integer.toString(EXPIRED_AT_ONCE))).get(1);
+            joined(call("expire", over.toArray(String[]::new)));
+            if (over.size() < EXPIRED_AT_ONCE) {
                 return;
             }
         }
@@ -354,7 +359,7 @@ final class RedisLink implements AutoCloseable {
 
     /** Returns the number of bytes that the stream of changes takes in the memory of Redis. */
     long streamBytes() {
-        Long bytes = joined(redis.memoryUsage(SessionScript.STREAM));
+        Long bytes = joined(redis.memoryUsage(keys.stream()));
         return bytes == null ? 0 : bytes;
     }
 

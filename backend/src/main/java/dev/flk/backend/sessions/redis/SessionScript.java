@@ -42,15 +42,10 @@ import java.util.HexFormat;
  *
  * <p>The arguments are an operation, the epoch (empty: any for which the sessions are complete), the time in milliseconds for which a version outlives its session, and
  * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},
- * {@code REPLAYED} or {@code EPOCH}. The
- * channel {@code session-updates} gets each change as a line of JSON, followed by a line with the state.
+ * {@code REPLAYED} or {@code EPOCH}. All keys of a call are declared ({@link SessionKeys}); in a cluster, their names
+ * contain a hash tag. The channel {@code session-updates} gets each change as a line of JSON, followed by a line with the state.
  */
 final class SessionScript {
-    static final String CHANNEL = "session-updates";
-    static final String STREAM = "session-changes";
-    static final String DEAD = "session-changes-dead";
-    static final String EPOCH = "session-epoch";
-    static final String EXPIRIES = "session-expiries";
     /** The field of an entry of the stream that was put back from the dead stream; followers skip such an entry. */
     static final String REQUEUED = "requeued";
     /** The consumer group of the backends that write to Postgres. */
@@ -62,7 +57,8 @@ final class SessionScript {
      * <pre>
      * put      id, condition (-1: none, 0: must not exist), nonce or "", ttl, state -> version, now, expiry
      * delete   id, condition, nonce or "" -> version, now (0: there was no session)
-     * expire   the maximum number of sessions to remove because their lifetime is over -> their number
+     * over     the maximum number of ids -> the ids of sessions whose lifetime is over
+     * expire   ids -> nothing; removes the sessions whose lifetime is over
      * sweep    the time for which the stream keeps entries that are not needed -> the number of changes that wait for
      *          Postgres, the number of changes that are being written, the age of the oldest of both, the length of
      *          the dead stream
@@ -85,45 +81,54 @@ final class SessionScript {
      */
     private static final String TEXT = """
             local op, epoch, keep = ARGV[1], ARGV[2], tonumber(ARGV[3])
+            local epochKey, generationKey, restoreKey, expiries, stream, countKey, trimmedKey, dead = unpack(KEYS, 1, 8)
+            -- empty, or the tag of a cluster as in session:{flk}:ID and session-epoch:{flk}
+            local tag = string.sub(epochKey, #'session-epoch' + 1)
             local time = redis.call('TIME')
             local now = time[1] * 1000 + math.floor(time[2] / 1000)
-            local stream = 'session-changes'
             local replication = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
             if not replication then error('FLK the server does not report its master_replid (INFO replication)') end
             local completeFor, generation =
-                string.match(redis.call('GET', 'session-generation') or '- 0', '^(%S+) (%d+)$')
+                string.match(redis.call('GET', generationKey) or '- 0', '^(%S+) (%d+)$')
             generation = tonumber(generation or 0)
-            local held = redis.call('GET', 'session-epoch') or ''
+            local held = redis.call('GET', epochKey) or ''
+
+            local channel = 'session-updates' .. (tag == ':{flk}' and '' or tag)
 
             local function text(number) return string.format('%.0f', number) end
 
+            local function named(name, id) return name .. tag .. ':' .. id end
+
             local function last(id)
-              local known = redis.call('GET', 'session-version:' .. id)
+              local known = redis.call('GET', named('session-version', id))
               if not known then return 0, 'unknown', 0 end
               local version, kind, at = string.match(known, '^(%d+) (%a+) (%d+)$')
-              if not version then error('FLK session-version:' .. id .. ' has an invalid value; delete the key') end
+              if not version then
+                error('FLK ' .. named('session-version', id) .. ' has an invalid value; delete the key')
+              end
               return tonumber(version), kind, tonumber(at)
             end
 
             local function store(id, version, kind, at, expires, state)
               if kind == 'live' then
-                local key = 'session:' .. id
+                local key = named('session', id)
                 -- a server without memory only refuses a script whose first write needs some
-                redis.call('SET', 'session-version:' .. id, text(version) .. ' live ' .. text(expires),
+                redis.call('SET', named('session-version', id), text(version) .. ' live ' .. text(expires),
                            'PX', text(expires - now + keep))
                 redis.call('DEL', key)
                 redis.call('HSET', key, 'version', text(version), 'updated_at', text(at), 'state', state)
                 redis.call('PEXPIREAT', key, text(expires))
-                redis.call('ZADD', 'session-expiries', text(expires), id)
+                redis.call('ZADD', expiries, text(expires), id)
               else
-                redis.call('DEL', 'session:' .. id)
-                redis.call('SET', 'session-version:' .. id, text(version) .. ' ' .. kind .. ' ' .. text(at), 'PX', keep)
-                redis.call('ZREM', 'session-expiries', id)
+                redis.call('DEL', named('session', id))
+                redis.call('SET', named('session-version', id), text(version) .. ' ' .. kind .. ' ' .. text(at),
+                           'PX', keep)
+                redis.call('ZREM', expiries, id)
               end
             end
 
             local function publish(id, version, kind, at, expires, state)
-              redis.call('PUBLISH', 'session-updates', '{"id":' .. cjson.encode(id) .. ',"version":' .. text(version)
+              redis.call('PUBLISH', channel, '{"id":' .. cjson.encode(id) .. ',"version":' .. text(version)
                   .. ',"kind":"' .. kind .. '","changed_at":' .. text(at) .. ',"expires_at":' .. text(expires)
                   .. '}\\n' .. state)
             end
@@ -133,7 +138,7 @@ final class SessionScript {
 
             local function change(id, version, kind, expires, state)
               store(id, version, kind, now, expires, state)
-              local n = redis.call('INCR', 'session-changes-count')
+              local n = redis.call('INCR', countKey)
               redis.call('XADD', stream, '*', 'n', text(n), 'id', id, 'version', text(version), 'kind', kind,
                          'changed_at', text(now), 'expires_at', text(expires), 'state', state)
               publish(id, version, kind, now, expires, state)
@@ -155,7 +160,7 @@ final class SessionScript {
 
             local function head()
               local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
-              return newest[1] and newest[1][1] or redis.call('GET', 'session-changes-trimmed') or '0-0'
+              return newest[1] and newest[1][1] or redis.call('GET', trimmedKey) or '0-0'
             end
 
             local function count(entry)
@@ -169,15 +174,15 @@ final class SessionScript {
 
             -- whether the restore with this mark is not void
             local function isRestoring(mark)
-              return mark == redis.call('GET', 'session-restore') and string.match(mark, '^%x+') == replication
+              return mark == redis.call('GET', restoreKey) and string.match(mark, '^%x+') == replication
             end
 
             if op == 'begin' then
               if isComplete() then return {'OK', '', text(generation)} end
-              local mark = redis.call('GET', 'session-restore') or ''
+              local mark = redis.call('GET', restoreKey) or ''
               if not isRestoring(mark) then
                 mark = replication .. ' ' .. ARGV[4]
-                redis.call('SET', 'session-restore', mark)
+                redis.call('SET', restoreKey, mark)
               end
               return {'OK', mark, text(generation)}
             end
@@ -205,23 +210,23 @@ final class SessionScript {
               if not isComplete() then
                 if not isRestoring(ARGV[6]) then return {'EPOCH'} end
                 held = epoch .. ':' .. ARGV[4]
-                redis.call('SET', 'session-generation', replication .. ' ' .. ARGV[7])
-                redis.call('SET', 'session-epoch', held)
-                redis.call('DEL', 'session-restore')
+                redis.call('SET', generationKey, replication .. ' ' .. ARGV[7])
+                redis.call('SET', epochKey, held)
+                redis.call('DEL', restoreKey)
               end
               return {'OK', held}
             end
 
             if op == 'stale' then
               if completeFor ~= replication or generation ~= tonumber(ARGV[4]) then return {'OK', '0'} end
-              redis.call('SET', 'session-generation', '- ' .. text(generation))
+              redis.call('SET', generationKey, '- ' .. text(generation))
               return {'OK', '1'}
             end
 
             if op == 'requeue' then
               local moved, empty = 0, 0
               for i = 4, #ARGV do
-                local found = redis.call('XRANGE', 'session-changes-dead', ARGV[i], ARGV[i])
+                local found = redis.call('XRANGE', dead, ARGV[i], ARGV[i])
                 local fields, hasId = {'n', ''}, false
                 for j = 1, found[1] and #found[1][2] or 0, 2 do
                   local name = found[1][2][j]
@@ -231,10 +236,10 @@ final class SessionScript {
                   end
                 end
                 if hasId then
-                  fields[2] = text(redis.call('INCR', 'session-changes-count'))
+                  fields[2] = text(redis.call('INCR', countKey))
                   fields[#fields + 1], fields[#fields + 2] = 'requeued', ARGV[i]
                   redis.call('XADD', stream, '*', unpack(fields))
-                  redis.call('XDEL', 'session-changes-dead', ARGV[i])
+                  redis.call('XDEL', dead, ARGV[i])
                   moved = moved + 1
                 elseif found[1] then
                   empty = empty + 1
@@ -251,7 +256,7 @@ final class SessionScript {
               fields[#fields + 1] = ARGV[4]
               fields[#fields + 1] = 'error'
               fields[#fields + 1] = ARGV[5]
-              redis.call('XADD', 'session-changes-dead', 'MAXLEN', '10000', '*', unpack(fields))
+              redis.call('XADD', dead, 'MAXLEN', '10000', '*', unpack(fields))
               return {'OK', '1'}
             end
 
@@ -260,7 +265,7 @@ final class SessionScript {
             if op == 'put' or op == 'delete' then
               local id, condition, nonce = ARGV[4], tonumber(ARGV[5]), ARGV[6]
               -- a signature is fresh from five minutes before its time until five minutes after it
-              if nonce ~= '' and not redis.call('SET', 'session-nonce:' .. nonce, '', 'NX', 'PX', 601000) then
+              if nonce ~= '' and not redis.call('SET', named('session-nonce', nonce), '', 'NX', 'PX', 601000) then
                 return {'REPLAYED'}
               end
               expire(id)
@@ -299,7 +304,7 @@ final class SessionScript {
               local reply = {'OK', text(generation)}
               for i = 4, #ARGV do
                 local version, kind, at = last(ARGV[i])
-                local held = redis.call('HMGET', 'session:' .. ARGV[i], 'updated_at', 'state')
+                local held = redis.call('HMGET', named('session', ARGV[i]), 'updated_at', 'state')
                 reply[#reply + 1] = {ARGV[i], text(version), kind, text(at), held[1] or '', held[2] or ''}
               end
               return reply
@@ -308,23 +313,27 @@ final class SessionScript {
             if op == 'head' then return {'OK', head()} end
 
             if op == 'read' then
-              local trimmed = redis.call('GET', 'session-changes-trimmed')
+              local trimmed = redis.call('GET', trimmedKey)
               return {'OK', trimmed and isBelow(ARGV[4], trimmed) and '1' or '0',
                       redis.call('XRANGE', stream, '(' .. ARGV[4], '+', 'COUNT', ARGV[5])}
             end
 
+            if op == 'over' then
+              return {'OK', redis.call('ZRANGEBYSCORE', expiries, '-inf', text(now), 'LIMIT', 0, ARGV[4])}
+            end
+
             if op == 'expire' then
-              local over = redis.call('ZRANGEBYSCORE', 'session-expiries', '-inf', text(now), 'LIMIT', 0, ARGV[4])
-              for _, id in ipairs(over) do
-                expire(id)
-                redis.call('ZREM', 'session-expiries', id) -- also an id whose version was removed
+              for i = 4, #ARGV do
+                expire(ARGV[i])
+                local _, kind = last(ARGV[i])
+                if kind ~= 'live' then redis.call('ZREM', expiries, ARGV[i]) end -- also an id whose version was removed
               end
-              return {'OK', text(#over)}
+              return {'OK'}
             end
 
             if op == 'sweep' then
-              local dead = text(redis.call('XLEN', 'session-changes-dead'))
-              if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0', dead} end
+              local refused = text(redis.call('XLEN', dead))
+              if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0', refused} end
               local newest = head()
               local bound = text(math.max(0, now - tonumber(ARGV[4]))) .. '-0'
               -- without a time to keep, all changes may go, also those with ids from before the clock was set back
@@ -356,10 +365,10 @@ final class SessionScript {
                 end
               end
               if redis.call('XTRIM', stream, 'MINID', bound) > 0 then
-                redis.call('SET', 'session-changes-trimmed', bound)
+                redis.call('SET', trimmedKey, bound)
               end
               local age = oldest and math.max(0, now - tonumber(string.match(oldest, '^%d+'))) or 0
-              return {'OK', text(now), text(waiting), text(active), text(age), dead}
+              return {'OK', text(now), text(waiting), text(active), text(age), refused}
             end
 
             return redis.error_reply('FLK unknown operation ' .. op)

@@ -75,6 +75,7 @@ final class WriteBehind implements AutoCloseable {
     private static final long CLOSE_SECONDS = 5;
 
     private final RedisConnector connector;
+    private final SessionKeys keys;
     private final SyncTables tables;
     private final Duration eventsKept;
     private final Duration sessionsKept;
@@ -117,6 +118,7 @@ final class WriteBehind implements AutoCloseable {
             SessionMetrics metrics,
             SecureRandom random) {
         this.connector = connector;
+        this.keys = new SessionKeys(connector.tag());
         this.tables = tables;
         this.eventsKept = eventsKept;
         this.sessionsKept = eventsKept.compareTo(RedisSessions.KEEP) > 0 ? eventsKept : RedisSessions.KEEP;
@@ -207,7 +209,7 @@ final class WriteBehind implements AutoCloseable {
             try {
                 joined(redis.async()
                         .xgroupCreate(
-                                StreamOffset.from(SessionScript.STREAM, "0"),
+                                StreamOffset.from(keys.stream(), "0"),
                                 SessionScript.GROUP,
                                 XGroupCreateArgs.Builder.mkstream()));
             } catch (CompletionException e) {
@@ -334,7 +336,8 @@ final class WriteBehind implements AutoCloseable {
     private List<Object> eval(String operation, String... arguments) {
         String[] all = Stream.concat(Stream.of(operation, "", "0"), Stream.of(arguments))
                 .toArray(String[]::new);
-        return joined(redis().<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], all));
+        return joined(redis().<List<Object>>eval(
+                        SessionScript.BYTES, ScriptOutputType.MULTI, keys.of(operation, arguments), all));
     }
 
     /** Writes changes to Postgres and acknowledges them. */
@@ -418,7 +421,7 @@ final class WriteBehind implements AutoCloseable {
             }
         }
         long acknowledged = joined(redis().xack(
-                        SessionScript.STREAM,
+                        keys.stream(),
                         SessionScript.GROUP,
                         entries.stream().map(StreamEntry::entry).toArray(String[]::new)));
         metrics.written.add(Written.COMPLETED, Math.max(0, acknowledged - unwritten.superseded()));
@@ -445,7 +448,7 @@ final class WriteBehind implements AutoCloseable {
         ScanCursor cursor = ScanCursor.INITIAL;
         do {
             ScoredValueScanCursor<String> page =
-                    joined(calls.zscan(SessionScript.EXPIRIES, cursor, ScanArgs.Builder.limit(AT_ONCE)));
+                    joined(calls.zscan(keys.expiries(), cursor, ScanArgs.Builder.limit(AT_ONCE)));
             written += synchronize(
                     page.getValues().stream().map(value -> value.getValue()).toList());
             cursor = page;
@@ -507,7 +510,7 @@ final class WriteBehind implements AutoCloseable {
             LOG.error(
                     "the change {} of a session can't be written to Postgres and was moved to the stream {}: {}",
                     entry,
-                    SessionScript.DEAD,
+                    keys.dead(),
                     error);
         }
     }

@@ -16,6 +16,7 @@ import io.lettuce.core.StaticCredentialsProvider;
 import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.RedisAsyncCommands;
+import io.lettuce.core.cluster.SlotHash;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.codec.RedisCodec;
 import io.lettuce.core.codec.StringCodec;
@@ -38,7 +39,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Supplier;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -46,7 +48,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The configured server, and Lettuce's client for it. A connection never reconnects by itself and never sends a call
- * twice, because the effect of a failed call is unknown.
+ * twice, because the effect of a failed call is unknown. Lettuce's client for a Redis Cluster would do both, so each
+ * connection to a cluster is a plain one, to the master of the slot in which all keys lie; a node of the cluster names
+ * this master before each connect.
  */
 public final class RedisConnector implements AutoCloseable {
     private static final Pattern HOST_AND_PORT = Pattern.compile("([^:\\[\\]]+):([0-9]{1,5})");
@@ -63,7 +67,10 @@ public final class RedisConnector implements AutoCloseable {
     private static final int PROBES = 3;
     private static final long FINISH_SECONDS = 2;
 
-    private final RedisURI uri;
+    /** The configured server; for a cluster, the configured nodes. */
+    private final List<RedisURI> nodes;
+
+    private final String tag;
     private final Duration timeout;
     private final RedisFailures failures;
     private final ClientResources resources;
@@ -75,19 +82,16 @@ public final class RedisConnector implements AutoCloseable {
 
     private final RedisClient client;
     private final AtomicBoolean warned = new AtomicBoolean();
+    /** The number of connects, each of which asks another node first, so that no node misleads all of them. */
+    private final AtomicInteger connects = new AtomicInteger();
 
     /** Creates the client; opens no connection. */
     public RedisConnector(RedisConfig config) {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
-        this.uri = uri(config);
-        // Lettuce sends immediately available credentials from the thread of the connection, others from another thread
-        uri.setCredentialsProvider(new StaticCredentialsProvider(
-                uri.getCredentialsProvider().resolveCredentials().toFuture().join()));
-        uri.setTimeout(timeout);
-        uri.setClientName("flk-backend");
-        uri.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
-        this.failures = new RedisFailures(uri, config.uri().text(), timeout);
+        this.tag = config.tag();
+        this.nodes = config.nodes().stream().map(node -> uri(node, timeout)).toList();
+        this.failures = new RedisFailures(nodes, config);
         this.resources = ClientResources.builder()
                 .eventLoopGroupProvider(new DefaultEventLoopGroupProvider(1))
                 .computationThreadPoolSize(COMPUTATION_THREADS)
@@ -139,15 +143,21 @@ public final class RedisConnector implements AutoCloseable {
         return name.isEmpty() ? Optional.empty() : Optional.of(new File(name));
     }
 
-    private static RedisURI uri(RedisConfig config) {
+    private static RedisURI uri(String text, Duration timeout) {
         try {
-            RedisURI uri = RedisURI.create(config.uri().text());
+            RedisURI uri = RedisURI.create(text);
             // java.net.URI, which Lettuce uses, takes the port for a part of a host name with an underscore
             Matcher withPort = HOST_AND_PORT.matcher(String.valueOf(uri.getHost()));
             if (withPort.matches()) {
                 uri.setHost(withPort.group(1));
                 uri.setPort(Integer.parseInt(withPort.group(2)));
             }
+            // Lettuce sends immediately available credentials from the thread of the connection, others from another
+            uri.setCredentialsProvider(new StaticCredentialsProvider(
+                    uri.getCredentialsProvider().resolveCredentials().toFuture().join()));
+            uri.setTimeout(timeout);
+            uri.setClientName("flk-backend");
+            uri.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
             return uri;
         } catch (IllegalArgumentException | IllegalStateException e) {
             // the cause would reveal the password
@@ -164,31 +174,86 @@ public final class RedisConnector implements AutoCloseable {
 
     /** Opens a connection like {@link #connect()}, for keys and values of other types. */
     public <K, V> CompletableFuture<StatefulRedisConnection<K, V>> connect(RedisCodec<K, V> codec) {
-        return opened(() -> client.connectAsync(codec, uri));
+        return opened(uri -> client.connectAsync(codec, uri));
     }
 
     /** Opens a connection like {@link #connect()}, for channels. */
     public <K, V> CompletableFuture<StatefulRedisPubSubConnection<K, V>> connectPubSub(RedisCodec<K, V> codec) {
-        return opened(() -> client.connectPubSubAsync(codec, uri));
+        return opened(uri -> client.connectPubSubAsync(codec, uri));
     }
 
-    private <T> CompletableFuture<T> opened(Supplier<ConnectionFuture<T>> open) {
+    private <T> CompletableFuture<T> opened(Function<RedisURI, ConnectionFuture<T>> open) {
+        return tag.isEmpty()
+                ? opened(nodes.get(0), open)
+                : master(Math.floorMod(connects.getAndIncrement(), nodes.size()), nodes.size())
+                        .thenCompose(master -> opened(master, open));
+    }
+
+    private <T> CompletableFuture<T> opened(RedisURI uri, Function<RedisURI, ConnectionFuture<T>> open) {
         try {
-            return CompletableFuture.supplyAsync(open, network).thenCompose(opening -> opening);
+            return CompletableFuture.supplyAsync(() -> open.apply(uri), network).thenCompose(opening -> opening);
         } catch (RejectedExecutionException e) { // this connector is closed
             return CompletableFuture.failedFuture(e);
         }
     }
 
     /**
+     * Asks a node of the cluster for the master of the slot of the tag. If the node does not answer, asks the next one,
+     * until {@code left} nodes were asked.
+     */
+    private CompletableFuture<RedisURI> master(int index, int left) {
+        RedisURI node = nodes.get(index);
+        return opened(node, uri -> client.connectAsync(StringCodec.UTF8, uri))
+                .thenCompose(connection -> connection
+                        .async()
+                        .clusterSlots()
+                        .toCompletableFuture()
+                        .whenComplete((slots, failure) -> connection.closeAsync()))
+                .thenApply(slots -> masterOf(slots, node))
+                .exceptionallyCompose(failure -> left == 1
+                        ? CompletableFuture.failedFuture(failure)
+                        : master((index + 1) % nodes.size(), left - 1));
+    }
+
+    /** Returns the master of the slot in the reply of {@code CLUSTER SLOTS}: ranges, each with its master first. */
+    private RedisURI masterOf(List<Object> slots, RedisURI asked) {
+        int slot = SlotHash.getSlot("{" + tag + "}");
+        for (Object each : slots) {
+            List<?> range = (List<?>) each;
+            if ((Long) range.get(0) <= slot && slot <= (Long) range.get(1)) {
+                List<?> master = (List<?>) range.get(2);
+                Object host = master.get(0);
+                RedisURI found = RedisURI.builder(asked).build();
+                if (host != null && !host.equals("") && !host.equals("?")) { // otherwise that of the asked node
+                    found.setHost((String) host);
+                }
+                found.setPort(((Long) master.get(1)).intValue());
+                return found;
+            }
+        }
+        throw failures.of("has no node that serves slot " + slot + ", in which {" + tag
+                + "} lies; bring its master back, or assign the slot to a node");
+    }
+
+    /** Returns the prefix of the names of all keys but those of sessions. */
+    public String prefix() {
+        return tag.isEmpty() ? "flk:" : "{" + tag + "}:";
+    }
+
+    /** Returns the hash tag of all keys, without braces; empty without a cluster. */
+    public String tag() {
+        return tag;
+    }
+
+    /**
      * Returns the longest time that a connect may take. A connect has four steps that a call time-out bounds: it opens
      * the network connection, sends the greeting and the password, reads the position, and writes the position. Each
-     * Sentinel adds two call time-outs. {@link #LOOK_UP_AND_START} is added for the look-up of the host name and
+     * Sentinel adds two call time-outs, each node of a cluster four. {@link #LOOK_UP_AND_START} is added for the look-up of the host name and
      * Lettuce's startup, which no call time-out bounds.
      */
     public Duration connectWithin() {
-        return LOOK_UP_AND_START.plus(
-                timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
+        return LOOK_UP_AND_START.plus(timeout.multipliedBy(
+                4 + 2L * nodes.get(0).getSentinels().size() + (tag.isEmpty() ? 0 : 4L * nodes.size())));
     }
 
     /** Returns the description by which all messages name the server. */

@@ -32,7 +32,10 @@ public final class RedisFailures {
     /** The description of a connection that was lost for an unknown reason. */
     public static final String DISCONNECTED = "closed the connection or stopped; if it is down, start it";
 
-    private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
+    private static final String IS_CLUSTER = "is a Redis Cluster; set REDIS_CLUSTER=on (docs/redis.md)";
+    private static final String IS_MOVING = "is moving the slot to another master; wait until that is finished";
+    private static final String HAS_MOVED =
+            "has another master for the slot; the backend asks for it and connects again";
 
     /** The error codes of a server, with their descriptions. A code may be nested in the error of a script. */
     private static final Map<String, String> CODES = Map.ofEntries(
@@ -61,10 +64,28 @@ public final class RedisFailures {
             entry("MOVED", IS_CLUSTER),
             entry("CLUSTERDOWN", IS_CLUSTER));
 
-    private static final Pattern CODE =
-            Pattern.compile("(?<![A-Za-z])(" + String.join("|", CODES.keySet()) + ")(?![A-Za-z])");
+    /** The descriptions for a cluster that is configured as one, which take precedence. */
+    private static final Map<String, String> CLUSTER_CODES = Map.of(
+            "MOVED",
+            HAS_MOVED,
+            "READONLY",
+            HAS_MOVED,
+            "ASK",
+            IS_MOVING,
+            "TRYAGAIN",
+            IS_MOVING,
+            "CLUSTERDOWN",
+            "is down: a slot has no master, or most masters can't be reached; bring the nodes back",
+            "cluster support disabled",
+            "is not a Redis Cluster; set REDIS_CLUSTER=off");
+
+    private static final Pattern CODE = Pattern.compile("(?<![A-Za-z])("
+            + Stream.concat(CODES.keySet().stream(), CLUSTER_CODES.keySet().stream())
+                    .distinct()
+                    .collect(Collectors.joining("|"))
+            + ")(?![A-Za-z])");
     private static final Pattern USER_INFO = Pattern.compile("//([^@/]*)@");
-    private static final Pattern REFUSED_AT = Pattern.compile("refused: [^/\\s]*/(\\S+)");
+    private static final Pattern FAILED_AT = Pattern.compile("(?:refused|timed out after \\d+ ms): [^/\\s]*/(\\S+)");
     private static final Pattern NO_CONNECTION =
             Pattern.compile("(?i)connection (is )?(closed|disconnected)|not connected");
 
@@ -78,15 +99,18 @@ public final class RedisFailures {
     private final String where;
     private final Duration timeout;
     private final boolean isTls;
-    private final boolean hasSentinels;
+    private final boolean isCluster;
+    private final boolean hasSeveralHosts;
     private final List<String> secrets = new ArrayList<>();
 
-    RedisFailures(RedisURI uri, String uriText, Duration timeout) {
-        this.where = where(uri);
-        this.timeout = timeout;
+    RedisFailures(List<RedisURI> nodes, RedisConfig config) {
+        RedisURI uri = nodes.get(0);
+        this.isCluster = config.isCluster();
+        this.where = isCluster ? "the Redis Cluster " + addresses(nodes) : where(uri);
+        this.timeout = config.timeout();
         this.isTls = uri.isSsl();
-        this.hasSentinels = !uri.getSentinels().isEmpty();
-        Matcher userInfo = USER_INFO.matcher(uriText);
+        this.hasSeveralHosts = isCluster || !uri.getSentinels().isEmpty();
+        Matcher userInfo = USER_INFO.matcher(config.uri().text());
         while (userInfo.find()) {
             String raw = userInfo.group(1);
             String password = raw.substring(raw.indexOf(':') + 1);
@@ -98,10 +122,13 @@ public final class RedisFailures {
 
     private static String where(RedisURI uri) {
         if (!uri.getSentinels().isEmpty()) {
-            return "the primary " + uri.getSentinelMasterId() + " of the Sentinels "
-                    + uri.getSentinels().stream().map(RedisFailures::address).collect(Collectors.joining(", "));
+            return "the primary " + uri.getSentinelMasterId() + " of the Sentinels " + addresses(uri.getSentinels());
         }
         return uri.getSocket() != null ? uri.getSocket() : address(uri);
+    }
+
+    private static String addresses(List<RedisURI> uris) {
+        return uris.stream().map(RedisFailures::address).collect(Collectors.joining(", "));
     }
 
     private static String address(RedisURI uri) {
@@ -139,7 +166,9 @@ public final class RedisFailures {
             }
             Matcher code = CODE.matcher(message);
             if (code.find()) {
-                return CODES.get(code.group()) + " (" + quoted(message.substring(code.start())) + ")";
+                String described = isCluster ? CLUSTER_CODES.get(code.group()) : null;
+                return Objects.requireNonNullElseGet(described, () -> CODES.getOrDefault(code.group(), "failed")) + " ("
+                        + quoted(message.substring(code.start())) + ")";
             }
             if (cause instanceof RedisCommandTimeoutException) {
                 return "did not answer within " + timeout.toMillis() + "ms (DEDUP_TIMEOUT); it hangs, is overloaded"
@@ -153,7 +182,7 @@ public final class RedisFailures {
                         + "); is the port a TLS port, and is the certificate trusted and valid for that host name?";
             }
             if (cause instanceof ConnectException && message.contains("timed out")) {
-                return "did not accept the connection within " + timeout.toMillis()
+                return "did not accept the connection" + at(message) + " within " + timeout.toMillis()
                         + "ms (DEDUP_TIMEOUT); is the address right, and does a firewall let it through?";
             }
             if (cause instanceof ConnectException && message.contains("refused")) {
@@ -171,12 +200,12 @@ public final class RedisFailures {
     }
 
     /**
-     * Returns the address that refused the connection, as a part of a sentence. Returns an empty string if no Sentinels
-     * are configured, because the description of the server then already contains the only address.
+     * Returns the address that did not accept the connection, as a part of a sentence. Returns an empty string if
+     * the description of the server already contains the only address.
      */
     private String at(String message) {
-        Matcher address = REFUSED_AT.matcher(message);
-        return hasSentinels && address.find() ? " at " + address.group(1) : "";
+        Matcher address = FAILED_AT.matcher(message);
+        return hasSeveralHosts && address.find() ? " at " + address.group(1) : "";
     }
 
     /** Returns the first line of the text of a server or library, without secrets and bounded in length. */

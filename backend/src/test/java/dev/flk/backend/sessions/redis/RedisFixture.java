@@ -31,7 +31,10 @@ final class RedisFixture implements AutoCloseable {
     }
 
     private RedisFixture(String redis, Duration ttl, String postgres, long streamBytes, long maxChars) {
-        RedisConfig server = new RedisConfig(new Secret(redis), Duration.ofSeconds(10));
+        this(new RedisConfig(new Secret(redis), Duration.ofSeconds(10)), ttl, postgres, streamBytes, maxChars);
+    }
+
+    private RedisFixture(RedisConfig server, Duration ttl, String postgres, long streamBytes, long maxChars) {
         storage = RedisSessions.start(
                 server,
                 new SessionConfig(
@@ -56,6 +59,12 @@ final class RedisFixture implements AutoCloseable {
 
     static RedisFixture open(String redis, Duration ttl) {
         return new RedisFixture(redis, ttl, null, STREAM_BYTES).serving();
+    }
+
+    static RedisFixture open(RedisConfig server, Duration ttl) {
+        return new RedisFixture(
+                        server, ttl, null, STREAM_BYTES, Runtime.getRuntime().maxMemory())
+                .serving();
     }
 
     static RedisFixture open(String redis, String postgres) {

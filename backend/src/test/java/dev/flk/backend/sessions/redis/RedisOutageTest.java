@@ -259,14 +259,15 @@ final class RedisOutageTest {
                     CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON sync_events
                     FOR EACH ROW WHEN (NEW.session_id = 'bad') EXECUTE FUNCTION refuse()""".formatted(state));
             long dead = Long.parseLong(
-                    server.send("XLEN", SessionScript.DEAD).get(0).substring(1));
+                    server.send("XLEN", "session-changes-dead").get(0).substring(1));
             now(backend.storage.put("bad", "{}", ANY));
             long version = now(backend.storage.put("good", "{\"n\":1}", ANY)).version();
 
             await().atMost(RedisFixture.PATIENCE)
                     .until(() -> number("SELECT version FROM sync_sessions WHERE id = 'good'") == version);
             await().atMost(RedisFixture.PATIENCE)
-                    .until(() -> server.send("XLEN", SessionScript.DEAD).get(0).equals(":" + (dead + 1)));
+                    .until(() ->
+                            server.send("XLEN", "session-changes-dead").get(0).equals(":" + (dead + 1)));
         }
         assertThat(number("SELECT count(*) FROM sync_events WHERE session_id = 'bad'"))
                 .isZero();
@@ -281,7 +282,7 @@ final class RedisOutageTest {
         postgres.execute(database, "ALTER TABLE sync_events ADD CONSTRAINT no_bad CHECK (session_id <> 'bad')");
         now(backend.storage.put("bad", "{}", 0));
         await().atMost(RedisFixture.PATIENCE).until(() -> backend.metrics.dead == 1);
-        server.send("XADD", SessionScript.DEAD, "*", "entry", "1-1", "error", "only the error is left");
+        server.send("XADD", "session-changes-dead", "*", "entry", "1-1", "error", "only the error is left");
         postgres.execute(database, "ALTER TABLE sync_events DROP CONSTRAINT no_bad");
         Changes changes = backend.storage.changes("", null);
 
@@ -311,10 +312,10 @@ final class RedisOutageTest {
         now(first.storage.put("a", "{}", 0));
         awaitWritten(1);
         first.close();
-        String entry = server.send("XADD", SessionScript.STREAM, "*", "n", "2", "id", "a")
-                .get(0);
-        server.send("XREADGROUP", "GROUP", SessionScript.GROUP, "vanished", "STREAMS", SessionScript.STREAM, ">");
-        server.send("XDEL", SessionScript.STREAM, entry);
+        String entry =
+                server.send("XADD", "session-changes", "*", "n", "2", "id", "a").get(0);
+        server.send("XREADGROUP", "GROUP", SessionScript.GROUP, "vanished", "STREAMS", "session-changes", ">");
+        server.send("XDEL", "session-changes", entry);
 
         try (LogCapture log = new LogCapture("dev.flk.backend.sessions", Level.WARN)) {
             RedisFixture second = backend(server.uri());
@@ -341,7 +342,7 @@ final class RedisOutageTest {
         postgres.execute(database, "DROP TRIGGER refuse ON sync_sessions");
 
         awaitWritten(21);
-        assertThat(server.send("XLEN", SessionScript.DEAD)).containsExactly(":0");
+        assertThat(server.send("XLEN", "session-changes-dead")).containsExactly(":0");
     }
 
     @Test
@@ -422,7 +423,7 @@ final class RedisOutageTest {
         await().atMost(RedisFixture.PATIENCE)
                 .until(() -> own.number(named, "SELECT count(*) FROM sync_events") == 39L * sessions);
         await().atMost(RedisFixture.PATIENCE)
-                .until(() -> server.send("XLEN", SessionScript.DEAD).get(0).equals(":1"));
+                .until(() -> server.send("XLEN", "session-changes-dead").get(0).equals(":1"));
         newest.remove("bads0");
         newest.forEach((id, version) -> assertThat(
                         own.number(named, "SELECT version FROM sync_sessions WHERE id = '" + id + "'"))

@@ -191,10 +191,13 @@ final class RestoreSimulationTest {
         private static final long serialVersionUID = 1;
     }
 
+    private static final SessionKeys KEYS = new SessionKeys("");
+
     private List<Object> call(String operation, String epoch, String... arguments) {
         String[] all = Stream.concat(Stream.of(operation, epoch, KEEP_MILLIS), Stream.of(arguments))
                 .toArray(String[]::new);
-        List<Object> reply = redis.sync().eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], all);
+        List<Object> reply =
+                redis.sync().eval(SessionScript.BYTES, ScriptOutputType.MULTI, KEYS.of(operation, arguments), all);
         if (reply.get(0).equals("EPOCH")) {
             throw new VoidException();
         }
@@ -252,7 +255,7 @@ final class RestoreSimulationTest {
         backends.get(1).update();
         settle();
         assertEqual();
-        assertThat(server.send("XLEN", SessionScript.DEAD)).containsExactly(":0");
+        assertThat(server.send("XLEN", "session-changes-dead")).containsExactly(":0");
     }
 
     private void assertEqual() {
