@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A real Redis Cluster on loopback ports. Its nodes keep their data over a restart, and answer while slots of other
@@ -18,6 +19,7 @@ import java.util.stream.IntStream;
  */
 public final class RedisCluster implements AutoCloseable {
     private static final int SLOTS = 16_384;
+    private static final int MIGRATED_AT_ONCE = 500;
     private static final Duration POLL = Duration.ofMillis(20);
 
     private final List<RedisServer> nodes = new ArrayList<>();
@@ -71,9 +73,10 @@ public final class RedisCluster implements AutoCloseable {
         }
         nodes.forEach(each -> awaitServing(each, nodes.size()));
         for (int i = 0; i < replicas; i++) {
-            RedisServer replica = nodes.get(masters + i);
-            replica.send("CLUSTER", "REPLICATE", id(nodes.get(i)));
-            await().atMost(ServerProcess.PATIENCE).pollInterval(POLL).until(() -> isReplicaInSync(replica));
+            nodes.get(masters + i).send("CLUSTER", "REPLICATE", id(nodes.get(i)));
+        }
+        if (replicas > 0) {
+            awaitReplicas();
         }
         nodes.forEach(each -> each.awaitAlso(() -> isServing(each, nodes.size())));
     }
@@ -85,10 +88,6 @@ public final class RedisCluster implements AutoCloseable {
     private static boolean isServing(RedisServer node, int known) {
         String info = node.send("CLUSTER", "INFO").get(0);
         return info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:" + known);
-    }
-
-    private static boolean isReplicaInSync(RedisServer node) {
-        return node.send("INFO", "replication").get(0).contains("master_link_status:up");
     }
 
     private static String id(RedisServer node) {
@@ -110,13 +109,18 @@ public final class RedisCluster implements AutoCloseable {
         return Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", addresses(), "REDIS_CLUSTER", "on", "REDIS_TAG", tag);
     }
 
-    /** Returns the running node that serves the keys with a tag as their master. */
+    /** Returns the running node that serves the keys with a tag as their master; none may be paused. */
     public RedisServer master(String tag) {
+        return masterExcept(null, tag);
+    }
+
+    /** Waits until another node than a killed or paused one serves the keys with a tag, and returns it. */
+    public RedisServer masterExcept(@Nullable RedisServer gone, String tag) {
         return await().atMost(ServerProcess.PATIENCE)
                 .pollInterval(POLL)
                 .until(
                         () -> nodes.stream()
-                                .filter(each -> each.isRunning() && serves(each, tag))
+                                .filter(each -> each != gone && each.isRunning() && serves(each, tag))
                                 .findFirst(),
                         Optional::isPresent)
                 .orElseThrow();
@@ -147,8 +151,37 @@ public final class RedisCluster implements AutoCloseable {
     }
 
     private static void migrate(RedisServer from, List<String> keys, RedisServer to) {
-        for (String key : keys) {
-            from.send("MIGRATE", "127.0.0.1", Integer.toString(to.port()), key, "0", "10000");
+        for (int i = 0; i < keys.size(); i += MIGRATED_AT_ONCE) {
+            List<String> command = new ArrayList<>(
+                    List.of("MIGRATE", "127.0.0.1", Integer.toString(to.port()), "", "0", "60000", "KEYS"));
+            command.addAll(keys.subList(i, Math.min(keys.size(), i + MIGRATED_AT_ONCE)));
+            List<String> reply = from.send(command.toArray(String[]::new));
+            if (!reply.equals(List.of("+OK"))) {
+                throw new IllegalStateException("MIGRATE: " + reply);
+            }
+        }
+    }
+
+    /** Returns a master that serves other slots than those of a tag. */
+    public RedisServer otherMaster(String tag) {
+        RedisServer master = master(tag);
+        return nodes.stream()
+                .filter(each -> each != master
+                        && each.send("INFO", "replication").get(0).contains("role:master"))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** Waits until each master has a replica that is in sync, and each node knows of all. */
+    public void awaitReplicas() {
+        for (RedisServer each : nodes) {
+            awaitServing(each, nodes.size());
+            await().atMost(ServerProcess.PATIENCE).pollInterval(POLL).until(() -> {
+                String replication = each.send("INFO", "replication").get(0);
+                return replication.contains("role:master")
+                        ? replication.contains("state=online")
+                        : replication.contains("master_link_status:up");
+            });
         }
     }
 

@@ -116,11 +116,7 @@ final class RedisClusterStoreTest extends SharedStoreContract {
     @Test
     void slotMoves_callsFailUntilItIsMoved_andTheStoreIsComplete() {
         put(41, recorded(1, "first"), recorded(2, "two"));
-        RedisServer from = cluster.master(tag);
-        RedisServer to = cluster.nodes().stream()
-                .filter(each -> each != from)
-                .findFirst()
-                .orElseThrow();
+        RedisServer to = cluster.otherMaster(tag);
         cluster.move(tag, to, () -> {
             assertThatThrownBy(() -> put(42, recorded(3, "three")))
                     .hasCauseInstanceOf(StoreUnavailableException.class)

@@ -160,11 +160,7 @@ final class RedisClusterSessionsTest extends SessionStorageContract {
                 .put("agent/1", "{\"a\":1}", SessionStorage.ANY_VERSION, "")
                 .toCompletableFuture()
                 .join();
-        RedisServer from = cluster.master(tag);
-        RedisServer to = cluster.nodes().stream()
-                .filter(each -> each != from)
-                .findFirst()
-                .orElseThrow();
+        RedisServer to = cluster.otherMaster(tag);
         cluster.move(
                 tag,
                 to,
