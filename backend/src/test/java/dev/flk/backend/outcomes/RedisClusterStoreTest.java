@@ -137,6 +137,21 @@ final class RedisClusterStoreTest extends SharedStoreContract {
     }
 
     @Test
+    void connect_userWithTheDocumentedPermissions_works() {
+        for (RedisServer each : cluster.nodes()) {
+            each.send(("ACL SETUSER flk on >secret ~{" + tag + "}:* resetchannels -@all +get +set +mget +eval"
+                            + " +cluster|slots +config|get +time +hello +auth +ping +select +client|setname")
+                    .split(" "));
+        }
+        try (DedupStore limited = RedisStore.open(
+                new RedisConfig(new Secret("redis://flk:secret@" + cluster.addresses()), Duration.ofSeconds(10), tag),
+                OTHER_LOG_ID,
+                this::now)) {
+            assertThat(limited.connect().toCompletableFuture().join()).isEmpty();
+        }
+    }
+
+    @Test
     void connect_serverIsNoCluster_saysSo(@TempDir Path single) {
         try (RedisServer server = RedisServer.start(single);
                 DedupStore refused = RedisStore.open(
