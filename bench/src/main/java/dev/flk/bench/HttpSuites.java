@@ -142,18 +142,31 @@ final class HttpSuites {
 
     static Results stores(Workbench bench) throws IOException, InterruptedException {
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
+        Server cluster = bench.keep(Server.redisCluster(bench.directory("redis-cluster-server")));
         Server embedded = bench.backend("embedded");
         Server memory = bench.backend("memory", Map.of("DEDUP_BACKEND", "memory"));
         Server shared = bench.backend(
                 "redis", Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
+        Server inASlot = bench.backend(
+                "redis-cluster",
+                Map.of(
+                        "DEDUP_BACKEND",
+                        "redis",
+                        "REDIS_URI",
+                        "redis://127.0.0.1:" + cluster.port(),
+                        "REDIS_CLUSTER",
+                        "on"));
         Results results = bench.measure(
                 CERTIFICATES,
                 "embedded",
                 List.of(
                         bench.singles("embedded", embedded, CONNECTIONS, 30_000),
                         bench.singles("memory", memory, CONNECTIONS, 30_000),
-                        bench.singles("redis", shared, CONNECTIONS, 30_000)));
-        return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
+                        bench.singles("redis", shared, CONNECTIONS, 30_000),
+                        bench.singles("redis cluster", inASlot, CONNECTIONS, 30_000)));
+        return results.with(
+                Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6),
+                Target.atLeast("a Redis Cluster, of one Redis", results.ratio("redis cluster", "redis"), 0.9));
     }
 
     /** Measures ten minutes of load on a backend with little memory. Neither memory nor throughput may drift. */

@@ -38,6 +38,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -50,11 +51,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import redis.embedded.core.ExecutableProvider;
 
 /** A server on a free port that is ready for requests. */
 record Server(Program program, int port) implements Closeable {
+    /** The highest port of a node of a Redis Cluster, whose second port is 10,000 higher. */
+    private static final int HIGHEST_OF_A_CLUSTER = 55_535;
+
+    /** The number of slots of a Redis Cluster. */
+    private static final int SLOTS = 16_384;
+
+    private static final int SLOTS_AT_ONCE = 4_096;
+
     /** The HMAC secret of all measured backends. */
     static final String SECRET = "bench-key";
 
@@ -110,13 +121,34 @@ record Server(Program program, int port) implements Closeable {
         return redis(directory, "everysec");
     }
 
+    /** Starts a Redis Cluster of one node, which syncs its file every second. */
+    static Server redisCluster(Path directory) throws IOException, InterruptedException {
+        Server node = redis(directory, "everysec --cluster-enabled yes");
+        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), node.port())) {
+            for (int first = 0; first < SLOTS; first += SLOTS_AT_ONCE) {
+                String command = IntStream.range(first, first + SLOTS_AT_ONCE)
+                        .mapToObj(Integer::toString)
+                        .collect(Collectors.joining(" ", "CLUSTER ADDSLOTS ", "\r\n"));
+                socket.getOutputStream().write(command.getBytes(StandardCharsets.US_ASCII));
+                byte[] reply = socket.getInputStream().readNBytes("+OK\r\n".length());
+                if (!new String(reply, StandardCharsets.US_ASCII).startsWith("+OK")) {
+                    throw new IOException("Redis did not take the slots");
+                }
+            }
+        }
+        return node;
+    }
+
     /** @param fsync {@code everysec}, or {@code always} to sync before the answer to a write */
     static Server redis(Path directory, String fsync) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
                 .get()
                 .toString());
-        int port = freePort();
+        int port;
+        do {
+            port = freePort();
+        } while (port > HIGHEST_OF_A_CLUSTER);
         String options = "--bind 127.0.0.1 --appendonly yes --appendfsync " + fsync + " --port " + port;
         command.addAll(List.of(options.split(" ", -1)));
         Program program = Program.start("redis", directory, Map.of(), command);

@@ -33,7 +33,7 @@ final class Suites {
                     HttpSuites::signatures),
             new Suite(
                     "stores",
-                    "singles over 64 connections with the embedded, the memory and the Redis store",
+                    "singles over 64 connections with the embedded store, the memory store, Redis and a Redis Cluster",
                     HttpSuites::stores),
             new Suite(
                     "polite",
