@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -131,6 +132,20 @@ public final class RedisCluster implements AutoCloseable {
         return !node.send("EXISTS", "{" + tag + "}:none").get(0).startsWith("-");
     }
 
+    /** Returns a tag for each master, whose keys that master serves. */
+    public List<String> tagOfEachMaster() {
+        Map<RedisServer, String> tags = new LinkedHashMap<>();
+        long masters = nodes.stream().filter(RedisCluster::isMaster).count();
+        for (int i = 0; tags.size() < masters; i++) {
+            tags.putIfAbsent(master("tag-" + i), "tag-" + i);
+        }
+        return List.copyOf(tags.values());
+    }
+
+    private static boolean isMaster(RedisServer node) {
+        return node.send("INFO", "replication").get(0).contains("role:master");
+    }
+
     /**
      * Moves the slot of a tag with all its keys to another master.
      *
@@ -166,8 +181,7 @@ public final class RedisCluster implements AutoCloseable {
     public RedisServer otherMaster(String tag) {
         RedisServer master = master(tag);
         return nodes.stream()
-                .filter(each -> each != master
-                        && each.send("INFO", "replication").get(0).contains("role:master"))
+                .filter(each -> each != master && isMaster(each))
                 .findFirst()
                 .orElseThrow();
     }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.logs.LogRegistry;
+import dev.flk.backend.logs.redis.RedisRegistry;
 import dev.flk.backend.outcomes.redis.RedisProbe;
 import dev.flk.backend.outcomes.redis.RedisStore;
 import dev.flk.backend.stores.StoreUnavailableException;
@@ -78,14 +80,12 @@ final class RedisClusterStoreTest extends SharedStoreContract {
 
     @Test
     void everyCall_worksOnEachMaster() throws Exception {
-        for (RedisServer master : cluster.nodes()) {
-            String ofMaster = await().until(
-                            () -> Optional.of("master-" + TESTS.incrementAndGet()),
-                            chosen -> cluster.master(chosen.orElseThrow()) == master)
-                    .orElseThrow();
+        for (String ofMaster : cluster.tagOfEachMaster()) {
             try (RedisProbe probe = RedisProbe.connect(config(ofMaster));
+                    LogRegistry registry = new RedisRegistry(config(ofMaster));
                     DedupStore one = RedisStore.open(config(ofMaster), LOG_ID, this::now)) {
                 probe.readAndWrite();
+                assertThat(registry.update(List.of())).isEmpty();
                 one.connect().toCompletableFuture().join();
                 one.putIfAbsent(List.of(recorded(1, "first"), recorded(2, "two")), 7)
                         .toCompletableFuture()
@@ -99,7 +99,7 @@ final class RedisClusterStoreTest extends SharedStoreContract {
                         .containsExactly(
                                 Optional.of(recorded(1, "first")), Optional.of(recorded(2, "two")), Optional.empty());
             }
-            assertThat(master.send("KEYS", "{" + ofMaster + "}:*"))
+            assertThat(cluster.master(ofMaster).send("KEYS", "{" + ofMaster + "}:*"))
                     .contains("{" + ofMaster + "}:outcome:" + id(1), "{" + ofMaster + "}:position:" + LOG_ID);
         }
     }

@@ -83,7 +83,11 @@ final class RedisClusterSessionsTest extends SessionStorageContract {
 
     /** A cluster sees only that a declared key is missing while a slot moves, so each operation must declare all. */
     @Test
-    void everyOperation_declaresItsKeys() {
+    void everyOperation_onEachMaster_declaresItsKeys() {
+        cluster.tagOfEachMaster().forEach(this::assertEveryOperationDeclaresItsKeys);
+    }
+
+    private void assertEveryOperationDeclaresItsKeys(String ofMaster) {
         String guarded = """
                 local declared, server = {['session-updates' .. string.sub(KEYS[1], #'session-epoch' + 1)] = true}, redis
                 for _, key in ipairs(KEYS) do declared[key] = true end
@@ -97,7 +101,7 @@ final class RedisClusterSessionsTest extends SessionStorageContract {
                   pcall = function(...) checked(...) return server.pcall(...) end
                 }, {__index = server})
                 """ + new String(SessionScript.BYTES, StandardCharsets.US_ASCII);
-        RedisServer master = cluster.master(tag);
+        RedisServer master = cluster.master(ofMaster);
         String runId = master.send("INFO", "server")
                 .get(0)
                 .lines()
@@ -105,7 +109,7 @@ final class RedisClusterSessionsTest extends SessionStorageContract {
                 .findFirst()
                 .orElseThrow()
                 .substring("run_id:".length());
-        SessionKeys keys = new SessionKeys(tag);
+        SessionKeys keys = new SessionKeys(ofMaster);
         BiFunction<String, String[], List<String>> call = (operation, arguments) -> {
             boolean isOfRestore = List.of("begin", "restore", "finish").contains(operation);
             String[] used = keys.of(operation, arguments);
