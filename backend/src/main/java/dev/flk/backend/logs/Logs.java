@@ -474,7 +474,7 @@ public final class Logs implements AutoCloseable {
 
     private boolean hasOtherKeys(LogEntry mine, long now) {
         String others = view.logs().stream()
-                .filter(log -> log.status() == Status.UP && !log.entry().keys().equals(mine.keys()))
+                .filter(log -> log.isInUse() && !log.entry().keys().equals(mine.keys()))
                 .map(log -> log.entry().keys())
                 .sorted()
                 .distinct()

@@ -167,7 +167,7 @@ final class PageHandler implements AutoCloseable {
             return "";
         }
         if (found.get().coversAllBackends()) {
-            return "The certificates of all " + backends + " backends of this store.";
+            return "The certificates of " + (backends == 2 ? "both" : "all " + backends) + " backends of this store.";
         }
         return "Only the certificates of this backend, " + name + "; "
                 + (backends == 2 ? "another one has its own." : backends - 1 + " others have their own.");

@@ -26,6 +26,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -234,7 +235,7 @@ final class BackendTest {
     void twoBackends_shareTheRates_andEachPageListsBoth() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             Map<String, String> settings = settings(redis.configuration());
-            settings.put("RATE_SHARED", "on");
+            settings.putAll(Map.of("RATE_SHARED", "on", "TOKEN_RATE", "0.001", "TOKEN_BURST", "4"));
             Map<String, String> others = new HashMap<>(settings);
             others.putAll(Map.of(
                     "LOG_NAME", "b",
@@ -261,6 +262,11 @@ final class BackendTest {
                     for (Backend each : List.of(backend, other)) {
                         await().atMost(PATIENCE)
                                 .until(() -> get(each, "/metrics").body().contains("\nflk_rate_share 0.5\n"));
+                        List<Integer> statuses = new ArrayList<>();
+                        for (int sent = 0; sent < 6; sent++) {
+                            statuses.add(post(each, "/v1/pcs/submit").statusCode());
+                        }
+                        assertThat(statuses).containsExactly(400, 400, 429, 429, 429, 429);
                     }
                 }
                 await().atMost(PATIENCE)

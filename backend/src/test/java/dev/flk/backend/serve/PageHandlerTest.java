@@ -194,7 +194,7 @@ final class PageHandlerTest {
             for (String view : List.of("/outcomes", "/outcomes?shard=x")) {
                 assertThat(get("/ui" + view).body())
                         .as(view)
-                        .contains("The certificates of all 2 backends of this store. <a href=\"/ui#backends\">");
+                        .contains("The certificates of both backends of this store. <a href=\"/ui#backends\">");
             }
             logs.fail();
             assertThat(get("/ui").body()).contains("before the registry could no longer be read");

@@ -99,8 +99,8 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
                     known(figures.waiting()),
                     known(figures.reviews()),
                     figures.lagSeconds() == null ? "–" : NowView.duration(figures.lagSeconds()),
-                    Compared.of(entry.version(), own.version()),
-                    Compared.of(entry.policy(), own.policy()));
+                    new Compared(entry.version(), !entry.version().equals(own.version())),
+                    new Compared(Log.start(entry.policy()), !entry.policy().equals(own.policy())));
         }
 
         private static String known(@Nullable Long number) {
@@ -114,11 +114,7 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
     }
 
     /** A value of a backend, and whether it is another one than that of this backend. */
-    public record Compared(String text, boolean isOther) {
-        private static Compared of(String value, String own) {
-            return new Compared(Log.start(value), !value.equals(own));
-        }
-    }
+    public record Compared(String text, boolean isOther) {}
 
     private static List<Backend> backends(Logs registry, List<RegisteredLog> logs) {
         List<LogEntry> live = logs.stream()
@@ -128,7 +124,10 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
         LogEntry own = registry.own();
         return live.size() < 2
                 ? List.of()
-                : live.stream().map(entry -> Backend.of(entry, own)).toList();
+                : live.stream()
+                        .map(entry -> entry.logId().equals(own.logId()) ? own : entry)
+                        .map(entry -> Backend.of(entry, own))
+                        .toList();
     }
 
     /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */
