@@ -279,8 +279,10 @@ final class PageIT {
         try (PostgresServer server = PostgresServer.startWithScram()) {
             Map<String, String> settings = new HashMap<>(server.configuration());
             settings.putAll(Map.of("STATE_ENGINE", "postgres", "TOL_D", "0.2"));
-            try (ServedBackend other = BackendInJvm.start(
-                            Files.createDirectory(directory.resolve("other")), server.configuration());
+            Map<String, String> others = new HashMap<>(server.configuration());
+            String name = "flk-backend-1.flk-backend-headless.measurements.svc.cluster.local";
+            others.putAll(Map.of("LOG_NAME", name, "UI_URL", "https://other.example/ui"));
+            try (ServedBackend other = BackendInJvm.start(Files.createDirectory(directory.resolve("other")), others);
                     ServedBackend backend = start(directory, settings)) {
                 submit(new Client(backend.url()), "pump-1", 1, 5);
                 new Client(other.url()).awaitReady();
@@ -288,7 +290,9 @@ final class PageIT {
                     open(backend, "");
                     return browser.text().contains("Backends of this store decide by different policies.");
                 });
-                look("logs", backend, "", List.of(""));
+                assertThat(browser.find("[aria-labelledby=backends]").getText())
+                        .contains(name, "(this one)", "(differs)");
+                look("logs", backend, "", List.of("", "/outcomes", "/review"));
                 server.kill();
                 List<String> views = List.of("/agents", "/outcomes", "/outcomes?shard=pump-1", "/review", "/state");
                 for (String view : views) {

@@ -55,6 +55,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ops the separate port for operators; empty if the port in {@code http} also serves operators
  * @param tls the files for TLS; empty for plain HTTP
+ * @param isRateShared whether the backends of the store share the rate limits
  * @param record the settings of the record of outcomes
  * @param state the settings of the state; empty if the state is off
  * @param sessions the settings of sessions; empty if sessions are off
@@ -72,6 +73,7 @@ public record BackendConfig(
         Optional<OpsConfig> ops,
         Optional<TlsFiles> tls,
         Limits.Sizes limit,
+        boolean isRateShared,
         InboxConfig inbox,
         String logName,
         Optional<CopyConfig> copy,
@@ -147,6 +149,11 @@ public record BackendConfig(
         Optional<CopyConfig> copy = CopyConfig.read(settings, logName, settings.isGiven(LogName.LOG_NAME));
         Optional<FeedConfig> feed = FeedConfig.read(settings, copy.isPresent());
         StoreConfig store = StoreConfig.read(settings);
+        boolean isRateShared = settings.get(Limits.Sizes.RATE_SHARED);
+        settings.require(
+                !isRateShared || store.isShared(),
+                "RATE_SHARED: on, but no other backend can use the store in DEDUP_BACKEND; set DEDUP_BACKEND to redis or"
+                        + " postgres, or RATE_SHARED=off");
         RecordConfig record = RecordConfig.read(settings, store, StateConfig.isInPostgres(settings));
         Optional<StateConfig> state = StateConfig.read(
                 settings,
@@ -185,6 +192,7 @@ public record BackendConfig(
                 ops,
                 tls,
                 limit,
+                isRateShared,
                 inbox,
                 logName,
                 copy,
@@ -354,6 +362,7 @@ public record BackendConfig(
                 ops,
                 tls,
                 limit,
+                isRateShared,
                 inbox,
                 logName,
                 copy,

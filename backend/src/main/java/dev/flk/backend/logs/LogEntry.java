@@ -7,6 +7,8 @@ import dev.flk.program.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the registry knows of a log and of the backend that writes it. A log has one entry, whichever backend writes it.
@@ -25,6 +27,7 @@ import java.util.Optional;
  * @param archivedUpTo the sequence up to which the log was archived at that time; 0 without an archive
  * @param ended whether the backend ended cleanly
  * @param forgotten whether an operator gave up the log
+ * @param figures the numbers that the backend reported with it; null in an entry of an earlier version
  */
 public record LogEntry(
         String logId,
@@ -39,7 +42,53 @@ public record LogEntry(
         long last,
         long archivedUpTo,
         boolean ended,
-        boolean forgotten) {
+        boolean forgotten,
+        @Nullable Figures figures) {
+
+    /**
+     * A few numbers of a backend, each null if it is not known, as without a page.
+     *
+     * @param url the address of the backend's page, {@code UI_URL}; null if it is not set
+     * @param problems the problems that the backend sees
+     * @param waiting the certificates that wait for a decision
+     * @param reviews the certificates that wait for a review
+     * @param lagSeconds the time for which certificates may wait until they are in the record
+     */
+    public record Figures(
+            @Nullable String url,
+            @Nullable Long problems,
+            @Nullable Long waiting,
+            @Nullable Long reviews,
+            @Nullable Long lagSeconds) {
+        /** The longest address. */
+        public static final int MOST_URL_CHARS = 200;
+
+        /** The figures of a backend that has no page. */
+        public static final Figures NONE = new Figures(null, null, null, null, null);
+
+        private static final Pattern URL = Pattern.compile("https?://[!-~]{1," + (MOST_URL_CHARS - 8) + "}");
+
+        /** Returns whether a text may be the address of a page, and so the target of a link. */
+        public static boolean isUrl(String text) {
+            return URL.matcher(text).matches();
+        }
+
+        private static @Nullable Figures parse(JsonNode figures) {
+            String url = figures.path("url").asText();
+            return figures.isObject()
+                    ? new Figures(
+                            isUrl(url) ? url : null,
+                            number(figures.path("problems")),
+                            number(figures.path("waiting")),
+                            number(figures.path("reviews")),
+                            number(figures.path("lag_seconds")))
+                    : null;
+        }
+
+        private static @Nullable Long number(JsonNode value) {
+            return value.canConvertToLong() ? value.asLong() : null;
+        }
+    }
 
     /** Returns a copy for a log that was given up. */
     LogEntry forget() {
@@ -69,7 +118,8 @@ public record LogEntry(
                 last,
                 archivedUpTo,
                 hasEnded,
-                isForgotten);
+                isForgotten,
+                figures);
     }
 
     /** Describes the backend that reported the log last, and since when it has had it. */
@@ -109,7 +159,8 @@ public record LogEntry(
                         entry.path("last").asLong(),
                         entry.path("archived_up_to").asLong(),
                         entry.path("ended").asBoolean(),
-                        entry.path("forgotten").asBoolean()))
+                        entry.path("forgotten").asBoolean(),
+                        Figures.parse(entry.path("figures"))))
                 : Optional.empty();
     }
 }

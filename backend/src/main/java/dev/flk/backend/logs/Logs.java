@@ -38,8 +38,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The backends of one store, as this backend sees them. It reports its log to the registry each minute, and at once when
- * its policy or keys change; it reads the registry every few seconds. Nothing else waits for it. A registry that was
+ * The backends of one store, as this backend sees them. It reports its log to the registry every ten seconds, and at once
+ * when its policy or keys change; it reads the registry every few seconds. Nothing else waits for it. A registry that was
  * emptied is filled again by all backends that have read it before.
  *
  * <p>The clocks of backends may differ, so whether a log is still reported is judged by changes of its entry that this
@@ -53,7 +53,13 @@ public final class Logs implements AutoCloseable {
     static final Duration SURELY_QUIET = Duration.ofSeconds(90);
 
     static final Duration LOOK_EVERY = Duration.ofSeconds(5);
-    private static final Duration REPORT_EVERY = Duration.ofMinutes(1);
+    private static final Duration REPORT_EVERY = Duration.ofSeconds(10);
+
+    /** The time without a report after which a backend does not count as running. */
+    private static final Duration QUIET_AFTER = REPORT_EVERY.multipliedBy(3);
+
+    /** The same of a backend of an earlier version, which reports each minute, and of an entry's age by the wall clock. */
+    private static final Duration SLOW_QUIET_AFTER = Duration.ofMinutes(3);
 
     /** The longest time for which a refusal is left open because other backends have other keys. */
     private static final Duration KEYS_ROLL_OUT_IN = Duration.ofMinutes(10);
@@ -96,6 +102,7 @@ public final class Logs implements AutoCloseable {
 
     private volatile View view = new View(List.of(), Optional.empty(), Optional.of("it was not read yet"));
     private volatile Set<String> forgotten = Set.of();
+    private volatile int backends = 1;
 
     /** Whether the registry has had the log of this backend. */
     private volatile boolean isRegistered;
@@ -111,9 +118,9 @@ public final class Logs implements AutoCloseable {
 
     /** What a log's backend is doing. */
     public enum Status {
-        /** The backend has reported the log within the last minutes. */
+        /** The backend has reported the log within the last 30 seconds. */
         UP,
-        /** The backend has not reported the log for some minutes. */
+        /** The backend has not reported the log for 30 seconds. */
         QUIET,
         /** No backend has reported the log for ten minutes, and none has ended cleanly. */
         MISSING,
@@ -199,6 +206,19 @@ public final class Logs implements AutoCloseable {
     /** Returns the registry as it was read last. */
     public View view() {
         return view;
+    }
+
+    /**
+     * Returns the number of backends that reported their logs when the registry was read last, with this one; 1 before the
+     * first time. Does not block.
+     */
+    public int backends() {
+        return backends;
+    }
+
+    /** Returns the entry of this backend as it is now. */
+    public LogEntry own() {
+        return own.get();
     }
 
     /** Returns whether an operator gave up the log with this id. */
@@ -339,26 +359,34 @@ public final class Logs implements AutoCloseable {
             LOG.info("the registry of logs can be read again");
         }
         Map<String, Seen> before = new HashMap<>(seen);
+        boolean wasUnreadable = view.problem().isPresent();
+        Set<String> up = ids(view.logs(), Status.UP);
         seen.clear();
         List<RegisteredLog> logs = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             Seen known = before.get(entry.logId());
-            // others could not report while the registry could not be read
-            Seen next =
-                    known == null || view.problem().isPresent() ? new Seen(entry, now, false) : known.next(entry, now);
+            // others could not report while the registry could not be read, so those that ran before still count
+            Seen next = known == null || wasUnreadable
+                    ? new Seen(entry, now, up.contains(entry.logId()))
+                    : known.next(entry, now);
             seen.put(entry.logId(), next);
             logs.add(new RegisteredLog(entry, status(next, now)));
         }
         logs.sort(Comparator.comparing((RegisteredLog log) -> log.entry().name())
                 .thenComparing(log -> log.entry().logId()));
-        forgotten = logs.stream()
-                .filter(log -> log.status() == Status.FORGOTTEN)
-                .map(log -> log.entry().logId())
-                .collect(Collectors.toUnmodifiableSet());
+        forgotten = ids(logs, Status.FORGOTTEN);
+        backends = Math.max(1, ids(logs, Status.UP).size());
         view = new View(List.copyOf(logs), Optional.of(clock.instant()), Optional.empty());
         isFirst = false;
         tellOfMissing(logs);
         tellOfPolicies(logs);
+    }
+
+    private static Set<String> ids(List<RegisteredLog> logs, Status status) {
+        return logs.stream()
+                .filter(log -> log.status() == status)
+                .map(log -> log.entry().logId())
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     private Status status(Seen known, long now) {
@@ -375,8 +403,8 @@ public final class Logs implements AutoCloseable {
         if (quietNanos >= MISSING_AFTER.toNanos() || (isOld && quietNanos >= SURELY_QUIET.toNanos())) {
             return Status.MISSING;
         }
-        long quietAfterNanos = REPORT_EVERY.multipliedBy(3).toNanos();
-        return quietNanos >= quietAfterNanos || (!known.hasChanged() && oldMillis >= quietAfterNanos / 1_000_000)
+        Duration quietAfter = entry.figures() == null ? SLOW_QUIET_AFTER : QUIET_AFTER;
+        return quietNanos >= quietAfter.toNanos() || (!known.hasChanged() && oldMillis >= SLOW_QUIET_AFTER.toMillis())
                 ? Status.QUIET
                 : Status.UP;
     }
@@ -446,7 +474,7 @@ public final class Logs implements AutoCloseable {
 
     private boolean hasOtherKeys(LogEntry mine, long now) {
         String others = view.logs().stream()
-                .filter(log -> log.status() == Status.UP && !log.entry().keys().equals(mine.keys()))
+                .filter(log -> log.isInUse() && !log.entry().keys().equals(mine.keys()))
                 .map(log -> log.entry().keys())
                 .sorted()
                 .distinct()

@@ -145,7 +145,11 @@ public final class Backend implements AutoCloseable {
                 registry,
                 inbox,
                 () -> inbox.isClosed() && !lockLost.toCompletableFuture().isDone(),
-                version);
+                version,
+                servers::figures);
+        if (config.isRateShared()) {
+            limits.share(others.logs()::backends);
+        }
         CertificateParts certificates =
                 CertificateParts.open(common, inbox, copied, rules, store, forced, limits, others.logs());
         this.state = config.state().isEmpty()

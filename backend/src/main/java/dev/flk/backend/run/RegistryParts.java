@@ -5,6 +5,7 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.StoreConfig;
@@ -14,6 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +23,7 @@ import org.slf4j.LoggerFactory;
 /** What this backend and the others of its store know of each other. */
 final class RegistryParts {
     private final Logs logs;
+    private final Supplier<Figures> figures;
 
     /** What the entry of this backend needs besides the log; null while it is being opened. */
     private volatile @Nullable CertificateParts certificates;
@@ -29,7 +32,14 @@ final class RegistryParts {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.logs");
 
     /** Opens the view of the others; {@link #start} must follow. */
-    RegistryParts(Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
+    RegistryParts(
+            Common common,
+            LogRegistry registry,
+            Inbox inbox,
+            BooleanSupplier ownsLog,
+            String version,
+            Supplier<Figures> figures) {
+        this.figures = figures;
         BackendConfig config = common.config();
         long startedMillis = common.clock().millis();
         String address = CopyParts.host() + ":" + config.http().port();
@@ -64,7 +74,8 @@ final class RegistryParts {
                         ? 0
                         : opened.archive().map(ArchiveCare::archivedUpTo).orElse(0L),
                 false,
-                false);
+                false,
+                figures.get());
     }
 
     /** Starts to report this backend's log, and to watch the others. */

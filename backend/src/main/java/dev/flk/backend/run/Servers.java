@@ -8,6 +8,7 @@ import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.serve.BackendServer;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
@@ -144,6 +145,11 @@ final class Servers {
         } catch (InvalidFileException e) {
             throw new IOException("can't use TLS: " + e.getMessage(), e);
         }
+    }
+
+    /** Returns the numbers that other backends show of this one. Does not block. */
+    Figures figures() {
+        return ops.orElse(http).figures().orElse(Figures.NONE);
     }
 
     /** Returns the TLS of the public port; null if it speaks plain HTTP. */

@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.OperatorRefusals;
@@ -29,6 +30,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
@@ -288,6 +290,11 @@ public final class BackendServer implements AutoCloseable {
     /** Returns whether this server serves the page for operators. */
     public boolean hasPage() {
         return page != null;
+    }
+
+    /** Returns the numbers that other backends show of this one; empty without the page. Does not block. */
+    public Optional<Figures> figures() {
+        return Optional.ofNullable(page).map(PageHandler::figures);
     }
 
     private static HttpServer server(

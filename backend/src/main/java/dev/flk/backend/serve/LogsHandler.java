@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.Logs.NotForgettableException;
 import dev.flk.backend.logs.Logs.RegisteredLog;
@@ -65,7 +66,8 @@ final class LogsHandler implements AutoCloseable {
             Instant started,
             Instant seen,
             long last,
-            long archivedUpTo) {
+            long archivedUpTo,
+            @Nullable Figures figures) {
         static Line of(RegisteredLog log) {
             LogEntry entry = log.entry();
             return new Line(
@@ -79,7 +81,8 @@ final class LogsHandler implements AutoCloseable {
                     Instant.ofEpochMilli(entry.startedMillis()),
                     Instant.ofEpochMilli(entry.seenMillis()),
                     entry.last(),
-                    entry.archivedUpTo());
+                    entry.archivedUpTo(),
+                    entry.figures());
         }
     }
 

@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
@@ -37,13 +38,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The view <i>Now</i> and the memory that it needs: the numbers of each minute, and since when each problem exists. It
- * looks once a minute, whether or not a page is open. Safe for any thread.
+ * looks every few seconds, whether or not a page is open. Safe for any thread.
  */
 final class NowWatch {
     private static final int MOST_CHANGED = 1_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(NowWatch.class);
     private static final long COUNT_EVERY_SECONDS = 2;
+    private static final long FIGURES_EVERY_SECONDS = 5;
     private static final double MOST_BEHIND_SECONDS = 1e9;
     private static final Duration READ_EVERY = Duration.ofSeconds(10);
     /** The time for which the page says that the log is new. */
@@ -55,11 +57,13 @@ final class NowWatch {
     private final Supplier<Optional<Reviews>> reviews;
     private final RefusedSubmissions refused;
     private final Metrics metrics;
+    private final @Nullable String url;
     private final InstantSource clock;
     private final VerdictMinutes verdicts = new VerdictMinutes();
     private final Problems problems = new Problems();
 
     private volatile RecordState recordState = RecordState.NONE;
+    private volatile Figures figures = Figures.NONE;
 
     private @Nullable Rates rates;
 
@@ -70,23 +74,49 @@ final class NowWatch {
         this.reviews = () -> parts.features().get().reviews();
         this.refused = parts.metrics().http().refused;
         this.metrics = parts.metrics().all();
+        this.url = parts.config().operators().url();
         this.clock = parts.clock();
     }
 
-    /** Begins to look once a minute, on a thread of {@code executor}. */
+    /** Begins to look, on a thread of {@code executor}. */
     void start(ScheduledExecutorService executor) {
         executor.execute(this::rates);
         var unused = executor.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
         unused = executor.scheduleWithFixedDelay(
                 this::countRecord, COUNT_EVERY_SECONDS, COUNT_EVERY_SECONDS, TimeUnit.SECONDS);
+        unused = executor.scheduleWithFixedDelay(this::count, 0, FIGURES_EVERY_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Returns the numbers that other backends show of this one, at most a few seconds old. Does not block. */
+    Figures figures() {
+        return figures;
+    }
+
+    private void count() {
+        try {
+            Samples samples = metrics.read();
+            int seen = problems.see(source(clock.instant(), samples)).size();
+            figures = new Figures(
+                    url,
+                    seen == 0 && rates().minutes().isEmpty() ? null : Long.valueOf(seen), // not looked yet
+                    known(samples.sum("flk_inbox_pending")),
+                    known(samples.sum("flk_review_waiting")),
+                    behind(samples).toSeconds());
+        } catch (RuntimeException e) {
+            // an exception thrown here would cancel the scheduled task
+            LOG.error(
+                    "the numbers of this backend for the pages of others could not be read; they stay as they were", e);
+        }
+    }
+
+    private static @Nullable Long known(double value) {
+        return Double.isNaN(value) ? null : Long.valueOf(Math.round(value));
     }
 
     private void endMinute() {
         try {
             Instant at = clock.instant();
-            Samples samples = metrics.read();
-            rates().endMinute(at, samples);
-            var unused = problems.see(source(at, samples));
+            rates().endMinute(at, metrics.read());
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error(
@@ -132,7 +162,10 @@ final class NowWatch {
 
     /** Returns for how long certificates may wait until they are in the record. */
     private Duration behind() {
-        Samples samples = metrics.read();
+        return behind(metrics.read());
+    }
+
+    private static Duration behind(Samples samples) {
         double seconds =
                 samples.sum("flk_record_lag_seconds") + Math.max(0, samples.sum("flk_inbox_oldest_pending_seconds"));
         return Duration.ofSeconds(Double.isNaN(seconds) ? 0 : (long) Math.min(MOST_BEHIND_SECONDS, seconds));

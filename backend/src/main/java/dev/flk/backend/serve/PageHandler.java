@@ -2,6 +2,8 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.logs.LogEntry.Figures;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
@@ -109,7 +111,9 @@ final class PageHandler implements AutoCloseable {
     /** The body of the answer after a file, which is ignored: only the first answer to a request counts. */
     private static final byte[] NOTHING = {};
 
+    private final String name;
     private final NowWatch now;
+    private final Supplier<Optional<Logs>> logs;
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Supplier<Optional<Reviews>> reviews;
     private final Supplier<Optional<Sessions>> sessions;
@@ -138,8 +142,10 @@ final class PageHandler implements AutoCloseable {
     private final ReviewPages reviewPages;
 
     PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
-        this.pages = new Pages(parts.name());
+        this.pages = new Pages(parts.name(), this::scope);
+        this.name = parts.name();
         this.now = new NowWatch(parts);
+        this.logs = () -> parts.features().get().logs();
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();
         this.sessions = () -> parts.features().get().sessions();
@@ -153,10 +159,29 @@ final class PageHandler implements AutoCloseable {
         this.export = new OutcomeExport(guard.memory());
     }
 
+    /** Says whose certificates the record has; empty while no other backend is known. */
+    private String scope() {
+        int backends = logs.get().map(Logs::backends).orElse(1);
+        Optional<RecordedOutcomes> found = record.get();
+        if (backends == 1 || found.isEmpty()) {
+            return "";
+        }
+        if (found.get().coversAllBackends()) {
+            return "The certificates of " + (backends == 2 ? "both" : "all " + backends) + " backends of this store.";
+        }
+        return "Only the certificates of this backend, " + name + "; "
+                + (backends == 2 ? "another one has its own." : backends - 1 + " others have their own.");
+    }
+
     private static String newToken() {
         byte[] random = new byte[TOKEN_BYTES];
         new SecureRandom().nextBytes(random);
         return HexFormat.of().formatHex(random);
+    }
+
+    /** Returns the numbers that other backends show of this one. Does not block. */
+    Figures figures() {
+        return now.figures();
     }
 
     /** Adds the routes, and begins to count the certificates of each minute. */

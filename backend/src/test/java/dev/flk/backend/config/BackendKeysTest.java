@@ -39,6 +39,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             SHARD_RATE | limit.shardRate | - | SHARD_RATE=0.5 | 0.5 | 0;off;0.0001
             ADDRESS_FAILURE_RATE | limit.failuresPerSecond | 10.000 | ADDRESS_FAILURE_RATE=0 | 0 | -1;0.0001;10000001;some
             ADDRESS_FAILURE_BURST | limit.failureBurst | 100 | ADDRESS_FAILURE_BURST=5 | 5 | 0;-1;1.5;x
+            RATE_SHARED | isRateShared | false | {redis};REDIS_ADDR=h:1;RATE_SHARED=on | true | yes;1
             MAX_CONNECTIONS_PER_ADDRESS | limit.connectionsPerAddress | 10000 | MAX_CONNECTIONS_PER_ADDRESS=7 | 7 | 0;-1;1000001;many
             MAX_CLOCK_SKEW | maxClockSkew | PT5M | MAX_CLOCK_SKEW=1000h | PT1000H | {not a duration}
             PCS_SIGN_ALG | signing.getClass.getSimpleName | Off | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=k | Hmac | sha1;ed25519
@@ -128,6 +129,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             METRICS_USER | http.operators.login.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             UI | http.operators.ui | true | UI=off | false | yes;1
             UI_HOSTS | http.operators.hosts | [] | UI_HOSTS=Backend.example | [backend.example] | http://h;h:8080;a b;a,
+            UI_URL | http.operators.url | - | UI_URL=https://b.example/ui | https://b.example/ui | b.example;ftp://b/ui;http://b/ui x
             METRICS_PASS | http.operators.login.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             WARM_UP | warmUp | true | WARM_UP=off | false | yes;1
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many

@@ -36,7 +36,8 @@ abstract class LogRegistryContract {
                 3,
                 0,
                 false,
-                false);
+                false,
+                new LogEntry.Figures("https://h:1/ui", 1L, null, 3L, 4L));
     }
 
     private LogRegistry registry() {
@@ -63,6 +64,15 @@ abstract class LogRegistryContract {
         assertThat(registry().update(List.of(new Put(entry(1, "b")), new Put(entry(2, "c")))))
                 .containsExactly(Map.entry("%032x".formatted(1), entry(1, "a")));
         assertThat(all().values()).containsExactlyInAnyOrder(entry(1, "b"), entry(2, "c"));
+    }
+
+    @Test
+    void entryOfAnEarlierVersion_hasNoFigures() {
+        LogEntry old = LogEntry.parse(entry(1, "a").text().replaceFirst(",\"figures\":\\{.*?}", ""))
+                .orElseThrow();
+        assertThat(old.figures()).isNull();
+        registry().update(List.of(new Put(old), new Put(entry(2, "b"))));
+        assertThat(all().values()).containsExactlyInAnyOrder(old, entry(2, "b"));
     }
 
     @Test

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Tests of what backends see of each other, with their clocks and without threads. */
@@ -43,6 +44,7 @@ class LogsTest {
         private String instance;
         private String policy = "p1";
         private String keys = "k1";
+        private LogEntry.@Nullable Figures figures = LogEntry.Figures.NONE;
         private boolean ownsLog = true;
         private Duration clockAhead = Duration.ZERO;
 
@@ -71,7 +73,8 @@ class LogsTest {
                             5,
                             0,
                             false,
-                            false),
+                            false,
+                            figures),
                     () -> ownsLog,
                     KEEP,
                     () -> Instant.ofEpochMilli(millis()),
@@ -202,6 +205,60 @@ class LogsTest {
         pass(Duration.ofSeconds(60), a, b);
         assertThat(a.sees(b)).isEqualTo(Status.UP);
         assertThat(a.missing()).isZero();
+    }
+
+    @Test
+    void backends_areThoseThatReportedInTheLast30Seconds() {
+        assertThat(a.logs.backends()).as("before the registry is read").isOne();
+        b.clockAhead = Duration.ofHours(6);
+        pass(Duration.ofMinutes(10), a, b);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        pass(Duration.ofSeconds(20), a);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        pass(Duration.ofSeconds(15), a);
+        assertThat(a.logs.backends()).isOne();
+        assertThat(a.sees(b)).isEqualTo(Status.QUIET);
+        pass(Duration.ofSeconds(10), b, a);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        b.logs.close();
+        pass(Duration.ofSeconds(5), a);
+        assertThat(a.logs.backends()).isOne();
+    }
+
+    @Test
+    void backends_registryFails_theLastNumberHolds_alsoUntilOthersCouldReport() {
+        pass(Duration.ofMinutes(1), a, b);
+        isDown = true;
+        pass(Duration.ofHours(1), a, b);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        isDown = false;
+        pass(Duration.ofSeconds(10), a);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        pass(Duration.ofSeconds(30), a);
+        assertThat(a.logs.backends()).as("the other did not come back").isOne();
+    }
+
+    @Test
+    void backends_ofAnEarlierVersion_reportEachMinute_andStayCounted() {
+        b.figures = null;
+        pass(Duration.ofMinutes(1), a, b);
+        LogEntry old = shared.get(id(2));
+        assertThat(LogEntry.parse(old.text())).contains(old);
+        pass(Duration.ofSeconds(170), a);
+        assertThat(a.logs.backends()).isEqualTo(2);
+        pass(Duration.ofSeconds(20), a);
+        assertThat(a.logs.backends()).isOne();
+    }
+
+    @Test
+    void figures_thatAreNoneOrNoAddress_areNotKnown() {
+        a.figures = new LogEntry.Figures("https://h/ui", null, null, null, null);
+        pass(Duration.ofSeconds(5), a);
+        String text = shared.get(id(1)).text();
+        for (String url : List.of("javascript:alert(1)", "http://h/ui x", "https://" + "h".repeat(200), "//h")) {
+            String changed = text.replace("\"https://h/ui\"", "\"" + url + "\",\"waiting\":\"many\"");
+            assertThat(LogEntry.parse(changed).orElseThrow().figures()).isEqualTo(LogEntry.Figures.NONE);
+        }
     }
 
     @Test

@@ -72,7 +72,8 @@ public final class SeenLogs {
                 number * 1_000L,
                 0,
                 false,
-                false);
+                false,
+                new LogEntry.Figures("https://h/ui", 1L, 2L, null, 3L));
     }
 
     /** Adds or replaces an entry, and reads the registry. */

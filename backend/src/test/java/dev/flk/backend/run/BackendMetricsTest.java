@@ -31,7 +31,9 @@ class BackendMetricsTest {
                                 "flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_shards_not_looked_at|flk_review_(waiting|overdue)|flk_(copy|feed)_up")
                         ? "NaN" // there is no state, no copy and no feed
                         : "0.0";
-                assertThat(value).as(name).isEqualTo(name.matches("flk_(build|policy)_info\\{.*") ? "1.0" : expected);
+                assertThat(value)
+                        .as(name)
+                        .isEqualTo(name.matches("flk_(build|policy)_info\\{.*|flk_rate_share") ? "1.0" : expected);
             });
         }
     }

@@ -25,6 +25,8 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +38,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
 final class BackendTest {
+    /** The longest time until a backend shows what another one has reported. */
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
+
     @TempDir
     private Path directory;
 
@@ -223,6 +228,51 @@ final class BackendTest {
                     .endsWith("; if another backend has that log, set another LOG_NAME");
             settings.put("LOG_NAME", "b");
             start(settings).close();
+        }
+    }
+
+    @Test
+    void twoBackends_shareTheRates_andEachPageListsBoth() throws Exception {
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
+            Map<String, String> settings = settings(redis.configuration());
+            settings.putAll(Map.of("RATE_SHARED", "on", "TOKEN_RATE", "0.001", "TOKEN_BURST", "4"));
+            Map<String, String> others = new HashMap<>(settings);
+            others.putAll(Map.of(
+                    "LOG_NAME", "b",
+                    "TOL_D", "0.2",
+                    "UI_URL", "https://b.example/ui",
+                    "DEDUP_DIR", directory.resolve("dedup-b").toString(),
+                    "WAL_DIR", directory.resolve("wal-b").toString()));
+            try (Backend backend = start(settings)) {
+                backend.serve();
+                assertThat(get(backend, "/metrics").body()).contains("\nflk_rate_share 1.0\n");
+                assertThat(get(backend, "/ui").body()).doesNotContain("Backends of this store");
+                try (Backend other = start(others)) {
+                    other.serve();
+                    await().atMost(PATIENCE)
+                            .untilAsserted(() -> assertThat(get(backend, "/ui").body())
+                                    .containsSubsequence(">b</a>", "waiting for a decision\">0<"));
+                    assertThat(get(backend, "/ui").body())
+                            .contains(">a (this one)<", "<a href=\"https://b.example/ui\">b</a>", " (differs)</td>");
+                    assertThat(get(other, "/ui").body()).contains(">a</th>", ">b (this one)<");
+                    assertThat(get(backend, "/ui/outcomes").body())
+                            .contains("Only the certificates of this backend, a; another one has its own.");
+                    assertThat(get(backend, "/v1/logs").body())
+                            .contains("\"figures\":{\"url\":\"https://b.example/ui\",");
+                    for (Backend each : List.of(backend, other)) {
+                        await().atMost(PATIENCE)
+                                .until(() -> get(each, "/metrics").body().contains("\nflk_rate_share 0.5\n"));
+                        List<Integer> statuses = new ArrayList<>();
+                        for (int sent = 0; sent < 6; sent++) {
+                            statuses.add(post(each, "/v1/pcs/submit").statusCode());
+                        }
+                        assertThat(statuses).containsExactly(400, 400, 429, 429, 429, 429);
+                    }
+                }
+                await().atMost(PATIENCE)
+                        .until(() -> get(backend, "/metrics").body().contains("\nflk_rate_share 1.0\n"));
+                assertThat(get(backend, "/ui/outcomes").body()).doesNotContain("of this backend, a");
+            }
         }
     }
 

@@ -56,7 +56,7 @@ class BatchFuzzTest {
             LONG,
             LONG,
             LONG,
-            new OperatorConfig(null, Set.of(), true));
+            new OperatorConfig(null, Set.of(), true, null));
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)

@@ -104,7 +104,8 @@ final class LogsHandlerTest {
                         + "\"instance\":\"0000000000000002\",\"version\":\"1.0\","
                         + "\"policy\":\"0123456789abcdef0123\",\"keys\":\"\","
                         + "\"started\":\"1970-01-01T00:00:00Z\",\"seen\":\"2026-01-09T10:30:45Z\","
-                        + "\"last\":2000,\"archived_up_to\":0}");
+                        + "\"last\":2000,\"archived_up_to\":0,"
+                        + "\"figures\":{\"url\":\"https://h/ui\",\"problems\":1,\"waiting\":2,\"lag_seconds\":3}}");
         assertThat(statuses()).containsExactly("lost missing", "other up", "own up");
     }
 

@@ -166,6 +166,42 @@ final class PageHandlerTest {
     }
 
     @Test
+    void now_backends_areTheLiveOnes_andWhatIsNotKnownIsADash() throws Exception {
+        SeenLogs logs = new SeenLogs(ServerFixture.NOW, Audit.none());
+        try (Logs registered = logs.registered();
+                MemoryRecord memory = new MemoryRecord()) {
+            server.logs = registered;
+            server.record = memory.outcomes();
+            logs.report(logs.entry(2, "gone", Duration.ofMinutes(5)));
+            assertThat(get("/ui").body()).doesNotContain("Backends of this store");
+            String old = logs.entry(3, "<old>", Duration.ZERO).text().replaceFirst(",\"figures\":\\{.*?}", "");
+            logs.report(LogEntry.parse(old.replace("\"version\":\"1.0\"", "\"version\":\"0.9\""))
+                    .orElseThrow());
+
+            String page = get("/ui").body();
+
+            String table = page.substring(page.indexOf("Backends of this store"), page.indexOf("Logs of this store"));
+            assertThat(table)
+                    .containsSubsequence(">&lt;old&gt;</th>", "problems\">–<", "record\">–<", "\"bad\">0.9 (differs)<")
+                    .containsSubsequence(
+                            "own (this one)",
+                            "problems\" class=\"bad\">1<",
+                            "decision\">2<",
+                            "3 s<",
+                            "version\">1.0<",
+                            "policy\">0123456789ab<")
+                    .doesNotContain("gone");
+            for (String view : List.of("/outcomes", "/outcomes?shard=x")) {
+                assertThat(get("/ui" + view).body())
+                        .as(view)
+                        .contains("The certificates of both backends of this store. <a href=\"/ui#backends\">");
+            }
+            logs.fail();
+            assertThat(get("/ui").body()).contains("before the registry could no longer be read");
+        }
+    }
+
+    @Test
     void agents_silentFirst_thenByTheOrder() throws Exception {
         SessionStorage storage = withSessions();
         now = ServerFixture.NOW.minus(CONFIG.silentAfter());
@@ -511,8 +547,8 @@ final class PageHandlerTest {
 
     @Test
     void publicAddress_requiresALogin() {
-        OperatorConfig anyone = new OperatorConfig(null, Set.of(), true);
-        OperatorConfig known = new OperatorConfig(new Login("operator", new Secret("secret")), Set.of(), true);
+        OperatorConfig anyone = new OperatorConfig(null, Set.of(), true, null);
+        OperatorConfig known = new OperatorConfig(new Login("operator", new Secret("secret")), Set.of(), true, null);
         assertThat(guard("127.0.0.1", anyone).isSafe()).isTrue();
         assertThat(guard("::1", anyone).isSafe()).isTrue();
         assertThat(guard("0.0.0.0", anyone).isSafe()).isFalse();

@@ -156,7 +156,7 @@ final class ServerFixture implements AfterEachCallback {
                 headerTimeout,
                 LONG,
                 LONG,
-                new OperatorConfig(login, hosts, true));
+                new OperatorConfig(login, hosts, true, null));
         return new BackendServer.Parts(
                 NAME,
                 config,

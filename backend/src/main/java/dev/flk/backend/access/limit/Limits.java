@@ -22,6 +22,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +56,7 @@ public final class Limits {
 
     private volatile Sizes sizes;
     private final RateLimit all;
+    private volatile IntSupplier backends = () -> 1;
     private final Cache<Long, RateLimit> failuresByAddress =
             Caffeine.newBuilder().maximumSize(MAX_BUCKETS).build();
     private final Cache<String, RateLimit> byShard =
@@ -112,6 +114,14 @@ public final class Limits {
                         "The largest number of open connections from one address.")
                 .derived("half of all");
 
+        /** Whether the rates hold for all backends of a shared store together. */
+        public static final Key<Boolean> RATE_SHARED = Key.of(
+                        "RATE_SHARED",
+                        Quantities::onOrOff,
+                        "`on`: these rates and bursts, and the rates of keys, hold for all live backends of a shared"
+                                + " `DEDUP_BACKEND` together; each applies an equal share.")
+                .or("off");
+
         /** The settings of the limits, in the order of the docs. */
         public static final List<Key<?>> KEYS = List.of(
                 TOKEN_RATE,
@@ -119,6 +129,7 @@ public final class Limits {
                 SHARD_RATE,
                 ADDRESS_FAILURE_RATE,
                 ADDRESS_FAILURE_BURST,
+                RATE_SHARED,
                 MAX_CONNECTIONS_PER_ADDRESS);
 
         /**
@@ -202,6 +213,21 @@ public final class Limits {
                 .filter(bucket -> bucket.availableTokens() < 1)
                 .count());
         this.metrics.connectedAddresses.watch(connectionsByAddress::size);
+        this.metrics.share.watch(() -> 1.0 / backends.getAsInt());
+    }
+
+    /**
+     * Divides all rates and bursts from now on by the number of backends that share them.
+     *
+     * @param number a supplier of the number, at least 1, which must not block; it is asked for each submission
+     */
+    public void share(IntSupplier number) {
+        backends = number;
+    }
+
+    private RateLimit divided(RateLimit bucket) {
+        bucket.divideBy(backends.getAsInt());
+        return bucket;
     }
 
     /**
@@ -246,7 +272,7 @@ public final class Limits {
             return Optional.empty();
         }
         RateLimit failures = failuresByAddress.getIfPresent(sender.network());
-        long waitNanos = failures == null ? 0 : failures.waitNanos();
+        long waitNanos = failures == null ? 0 : divided(failures).waitNanos();
         return waitNanos == 0
                 ? Optional.empty()
                 : Optional.of(held(
@@ -275,7 +301,7 @@ public final class Limits {
         if (held.isPresent()) {
             return held;
         }
-        OptionalLong waitNanos = all.tryTake();
+        OptionalLong waitNanos = divided(all).tryTake();
         return waitNanos.isEmpty()
                 ? Optional.empty()
                 : Optional.of(held(LimitedBy.GLOBAL, sender, waitNanos.getAsLong(), "global rate limit (TOKEN_RATE)"));
@@ -301,13 +327,13 @@ public final class Limits {
     public Optional<Throttled> takeNew(Submitter sender, String shardId, String keyId, @Nullable RateLimit keyRate) {
         sender.sentNew();
         if (keyRate != null) {
-            return late(LimitedBy.KEY, sender, keyRate.tryTake(), () -> "rate of key " + keyId);
+            return late(LimitedBy.KEY, sender, divided(keyRate).tryTake(), () -> "rate of key " + keyId);
         }
         BigDecimal shardRate = sizes.shardRate();
         if (shardRate == null) {
             return Optional.empty();
         }
-        RateLimit bucket = byShard.get(shardId, unused -> RateLimit.ofTwoSeconds(shardRate, nanoTicker));
+        RateLimit bucket = divided(byShard.get(shardId, unused -> RateLimit.ofTwoSeconds(shardRate, nanoTicker)));
         return late(
                 LimitedBy.SHARD,
                 sender,
@@ -335,12 +361,13 @@ public final class Limits {
 
     private void takeFailures(Submitter sender, long count) {
         if (sizes.failuresPerSecond().signum() > 0) {
-            RateLimit failures = failuresByAddress.get(
+            RateLimit failures = divided(failuresByAddress.get(
                     sender.network(),
-                    unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker));
+                    unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker)));
+            long burst = failures.burst();
             // however long failures have come, the address is served again within the time of two bursts after them
-            if (failures.availableTokens() > -sizes.failureBurst()) {
-                failures.takeAnyway(Math.min(count, sizes.failureBurst()));
+            if (failures.availableTokens() > -burst) {
+                failures.takeAnyway(Math.min(count, burst));
             }
         }
     }
@@ -445,6 +472,9 @@ public final class Limits {
                 "Connections closed at once because their address had too many.");
         private final Gauge heldAddresses =
                 gauge("flk_held_addresses", "Addresses whose requests are refused unread because of failures.");
+        private final Gauge share = gauge(
+                "flk_rate_share",
+                "The part of the rate limits that this backend applies: 1, or with RATE_SHARED 1 / live backends.");
         private final Gauge connectedAddresses =
                 gauge("flk_connected_addresses", "Addresses that have open connections.");
 

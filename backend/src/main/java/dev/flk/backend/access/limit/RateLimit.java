@@ -25,6 +25,13 @@ public final class RateLimit {
 
     private final LocalBucket bucket;
 
+    // guarded by this
+    private BigDecimal tokensPerSecond;
+    private long burstTokens;
+
+    /** The number of backends among which the rate and the capacity are divided. */
+    private volatile int backends = 1;
+
     /**
      * @param tokensPerSecond the rate, above 0 with at most {@value #RATE_DECIMALS} decimals; 0.5 is a token every two
      *     seconds
@@ -32,29 +39,56 @@ public final class RateLimit {
      * @param nanoTicker the monotonic time in nanoseconds
      */
     public RateLimit(BigDecimal tokensPerSecond, long burstTokens, LongSupplier nanoTicker) {
+        this.tokensPerSecond = tokensPerSecond;
+        this.burstTokens = burstTokens;
         this.bucket = Bucket.builder()
-                .addLimit(bandwidth(tokensPerSecond, burstTokens))
+                .addLimit(bandwidth(tokensPerSecond, burstTokens, 1))
                 .withCustomTimePrecision(new Monotonic(nanoTicker))
                 .build();
     }
 
-    private static Bandwidth bandwidth(BigDecimal tokensPerSecond, long burstTokens) {
+    private static Bandwidth bandwidth(BigDecimal tokensPerSecond, long burstTokens, int backends) {
         // the bucket needs whole numbers, so the rate is expressed as the tokens in 1000 seconds
         long tokensPerPeriod = tokensPerSecond.movePointRight(RATE_DECIMALS).longValueExact();
-        Duration period = Duration.ofSeconds(BigDecimal.TEN.pow(RATE_DECIMALS).longValueExact());
+        Duration period = Duration.ofSeconds(BigDecimal.TEN.pow(RATE_DECIMALS).longValueExact())
+                .multipliedBy(backends);
         return Bandwidth.builder()
-                .capacity(burstTokens)
+                .capacity(Math.max(1, burstTokens / backends))
                 .refillGreedy(tokensPerPeriod, period)
                 .build();
     }
 
     /** Changes the rate and the capacity. The bucket stays full to the same proportion. */
-    void change(BigDecimal tokensPerSecond, long burstTokens) {
+    synchronized void change(BigDecimal rate, long burst) {
+        tokensPerSecond = rate;
+        burstTokens = burst;
+        apply(backends);
+    }
+
+    /**
+     * Divides the rate and the capacity, which is at least one token, by a number of backends. The bucket stays full to
+     * the same proportion.
+     */
+    void divideBy(int number) {
+        if (backends != number) {
+            synchronized (this) {
+                apply(number);
+            }
+        }
+    }
+
+    private synchronized void apply(int number) {
         bucket.replaceConfiguration(
                 BucketConfiguration.builder()
-                        .addLimit(bandwidth(tokensPerSecond, burstTokens))
+                        .addLimit(bandwidth(tokensPerSecond, burstTokens, number))
                         .build(),
                 TokensInheritanceStrategy.PROPORTIONALLY);
+        backends = number;
+    }
+
+    /** Returns the capacity, after the division. */
+    synchronized long burst() {
+        return Math.max(1, burstTokens / backends);
     }
 
     /**

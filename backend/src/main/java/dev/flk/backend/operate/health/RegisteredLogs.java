@@ -29,7 +29,7 @@ import java.util.stream.Collectors;
 public final class RegisteredLogs {
     static final String SUBJECT = "logs";
 
-    /** The age of a report up to which its backend counts as running; backends report each minute. */
+    /** The age of a report up to which its backend counts as running: clocks may differ, and earlier versions report each minute. */
     private static final Duration RECENT = Duration.ofMinutes(3);
 
     private static final int SHORT_HASH = 12;

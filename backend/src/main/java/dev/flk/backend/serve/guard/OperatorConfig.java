@@ -3,6 +3,7 @@ package dev.flk.backend.serve.guard;
 
 import static dev.flk.program.config.Quantities.matching;
 
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
@@ -22,8 +23,13 @@ import org.jspecify.annotations.Nullable;
  * @param hosts the host names, in lower case, under which these paths are served without a login, besides loopback names
  *     and IP addresses
  * @param ui whether the page is served
+ * @param url the address of the page, to which the pages of other backends link; null if it is not set
  */
-public record OperatorConfig(@Nullable Login login, Set<String> hosts, boolean ui) {
+public record OperatorConfig(
+        @Nullable Login login,
+        Set<String> hosts,
+        boolean ui,
+        @Nullable String url) {
     private static final Pattern HOST_NAME = Pattern.compile("[A-Za-z0-9._-]+");
 
     private static final Key<String> METRICS_USER = Key.of(
@@ -46,13 +52,32 @@ public record OperatorConfig(@Nullable Login login, Set<String> hosts, boolean u
             "Host names, separated by commas, under which `/metrics`, the record and the page are served without"
                     + " `METRICS_USER`, besides `localhost` and IP addresses.");
 
+    private static final Key<String> UI_URL = Key.of(
+            "UI_URL",
+            OperatorConfig::url,
+            "The address of this backend's page as browsers reach it, such as `https://flk-1.example/ui`; the pages of"
+                    + " other backends of the store link to it. Not set: they name this backend without a link.");
+
     /** The settings of operators, in the order of the docs. */
-    public static final List<Key<?>> KEYS = List.of(METRICS_USER, METRICS_PASS, UI, UI_HOSTS);
+    public static final List<Key<?>> KEYS = List.of(METRICS_USER, METRICS_PASS, UI, UI_HOSTS, UI_URL);
 
     public static OperatorConfig read(Settings settings) {
         settings.unused("METRICS_USER is set", hasLogin(settings) ? List.of(UI_HOSTS) : List.of());
+        boolean ui = settings.get(UI);
+        settings.unused("UI is off", ui ? List.of() : List.of(UI_URL));
         return new OperatorConfig(
-                Login.read(settings).orElse(null), settings.find(UI_HOSTS).orElse(Set.of()), settings.get(UI));
+                Login.read(settings).orElse(null),
+                settings.find(UI_HOSTS).orElse(Set.of()),
+                ui,
+                settings.find(UI_URL).orElse(null));
+    }
+
+    private static String url(String text) {
+        if (!Figures.isUrl(text)) {
+            throw new IllegalArgumentException("not an address of at most " + Figures.MOST_URL_CHARS
+                    + " characters such as https://flk-1.example/ui");
+        }
+        return text;
     }
 
     /** Returns whether METRICS_USER is given. */

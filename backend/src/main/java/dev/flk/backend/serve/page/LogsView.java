@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.Logs.RegisteredLog;
 import dev.flk.backend.logs.Logs.Status;
@@ -13,14 +14,16 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The part of the view <i>Now</i> with the logs of the backend's store.
+ * The part of the view <i>Now</i> with the logs of the backend's store and the backends that report them.
  *
+ * @param backends the live backends, by their names; empty if there is only one
  * @param logs the logs, those that are missing first
  * @param problem why the registry of logs can't be read now; empty if it can
  */
-public record LogsView(List<Log> logs, Optional<String> problem) {
+public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> problem) {
     private static final int SHORT = 12;
     private static final List<Link> TABLE = List.of(new Link("the logs", "#logs"));
 
@@ -69,6 +72,64 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
         }
     }
 
+    /**
+     * A live backend, as it reported itself last.
+     *
+     * @param url the address of its page; null if it is not known
+     * @param isThis whether it is the one whose page this is
+     * @param version its version and policy, each marked if it is another one than that of this backend
+     */
+    public record Backend(
+            String name,
+            @Nullable String url,
+            boolean isThis,
+            String problems,
+            String waiting,
+            String reviews,
+            String lag,
+            Compared version,
+            Compared policy) {
+        private static Backend of(LogEntry entry, LogEntry own) {
+            Figures figures = entry.figures() == null ? Figures.NONE : entry.figures();
+            return new Backend(
+                    entry.name(),
+                    figures.url(),
+                    entry.logId().equals(own.logId()),
+                    known(figures.problems()),
+                    known(figures.waiting()),
+                    known(figures.reviews()),
+                    figures.lagSeconds() == null ? "–" : NowView.duration(figures.lagSeconds()),
+                    new Compared(entry.version(), !entry.version().equals(own.version())),
+                    new Compared(Log.start(entry.policy()), !entry.policy().equals(own.policy())));
+        }
+
+        private static String known(@Nullable Long number) {
+            return number == null ? "–" : Log.number(number);
+        }
+
+        /** Returns whether it sees problems. */
+        public boolean hasProblems() {
+            return !problems.matches("[–0]");
+        }
+    }
+
+    /** A value of a backend, and whether it is another one than that of this backend. */
+    public record Compared(String text, boolean isOther) {}
+
+    private static List<Backend> backends(Logs registry, List<RegisteredLog> logs) {
+        List<LogEntry> live = logs.stream()
+                .filter(log -> log.status() == Status.UP)
+                .map(RegisteredLog::entry)
+                .toList();
+        LogEntry own = registry.own();
+        return live.size() < 2
+                ? List.of()
+                : live.stream()
+                        .map(entry -> entry.logId().equals(own.logId()) ? own : entry)
+                        .map(entry -> Backend.of(entry, own))
+                        .toList();
+    }
+
     /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */
     public static Optional<LogsView> of(Logs registry, Instant now) {
         Logs.View seen = registry.view();
@@ -84,7 +145,7 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
                 }
             }
         }
-        return Optional.of(new LogsView(logs, seen.problem()));
+        return Optional.of(new LogsView(backends(registry, seen.logs()), logs, seen.problem()));
     }
 
     /** Returns a problem for each missing log, and for settings in which running backends differ. */

@@ -20,6 +20,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
 public final class Pages {
@@ -33,6 +34,7 @@ public final class Pages {
             new Link("state", "State", "/ui/state"));
 
     private final String backend;
+    private final Supplier<String> scope;
     private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
 
     /** A link to a view. */
@@ -62,9 +64,13 @@ public final class Pages {
     /** The refused submissions of the last hour. */
     public record Refused(Instant at, List<RecentRefusals.Group> groups) {}
 
-    /** @param backend the name of the backend, which every page shows */
-    public Pages(String backend) {
+    /**
+     * @param backend the name of the backend, which every page shows
+     * @param scope a supplier of a sentence that says whose certificates the record has; empty for none
+     */
+    public Pages(String backend, Supplier<String> scope) {
         this.backend = backend;
+        this.scope = scope;
         engine.setBinaryStaticContent(false);
     }
 
@@ -159,7 +165,7 @@ public final class Pages {
 
     private byte[] render(String template, Object view) {
         Utf8ByteOutput output = new Utf8ByteOutput();
-        engine.render(template, Map.of("view", view, "backend", backend), output);
+        engine.render(template, Map.of("view", view, "backend", backend, "scope", scope.get()), output);
         return output.toByteArray();
     }
 

@@ -160,7 +160,7 @@ public final class Rates {
     }
 
     /** Returns the minutes that are counted, the oldest first, at most 1,440. */
-    synchronized List<Minute> minutes() {
+    public synchronized List<Minute> minutes() {
         return List.copyOf(minutes);
     }
 

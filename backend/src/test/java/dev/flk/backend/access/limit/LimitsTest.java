@@ -10,6 +10,8 @@ import dev.flk.program.metrics.Metrics;
 import java.math.BigDecimal;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -178,6 +180,40 @@ final class LimitsTest {
             off.failed(sender, 1 << 20);
         }
         assertThat(off.beforeReading(sender)).isEmpty();
+    }
+
+    @Test
+    void share_dividesEveryRateAndBurst_andFollowsTheNumberOfBackends() throws Exception {
+        AtomicInteger backends = new AtomicInteger(2);
+        limits.share(backends::get);
+        RateLimit keyRate = RateLimit.ofTwoSeconds(new BigDecimal("25"), now::get);
+        assertThat(sample(metrics, "flk_rate_share")).isEqualTo(0.5);
+
+        assertThat(taken(() -> sendsNew(limits, from("192.0.2.1"), "mad"))).isEqualTo(10);
+        assertThat(taken(() -> limits.admit(from("192.0.2.1")).isEmpty()
+                        && limits.takeNew(from("192.0.2.1"), "a", "key", keyRate)
+                                .isEmpty()))
+                .isEqualTo(25);
+        assertThat(taken(() -> fails(from("192.0.2.2")))).isEqualTo(10);
+        now.addAndGet(60 * SECOND);
+        assertThat(taken(() -> limits.admit(from("192.0.2.1")).isEmpty())).isEqualTo(100);
+
+        backends.set(1);
+        now.addAndGet(60 * SECOND);
+        assertThat(taken(() -> fails(from("192.0.2.2")))).isEqualTo(20);
+        assertThat(taken(() -> sendsNew(limits, from("192.0.2.1"), "mad"))).isEqualTo(20);
+        backends.set(1_000);
+        now.addAndGet(60 * SECOND);
+        assertThat(taken(() -> fails(from("192.0.2.2")))).isEqualTo(1);
+        assertThat(sample(metrics, "flk_rate_share")).isEqualTo(0.001);
+    }
+
+    private static int taken(Callable<Boolean> request) throws Exception {
+        int taken = 0;
+        for (int i = 0; i < 1_000; i++) {
+            taken += request.call() ? 1 : 0;
+        }
+        return taken;
     }
 
     @Test

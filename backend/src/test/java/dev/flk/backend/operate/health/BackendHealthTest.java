@@ -360,7 +360,8 @@ final class BackendHealthTest {
                 number * 1_000L,
                 0,
                 false,
-                false);
+                false,
+                null);
         registry.update(List.of(new Put(entry)));
         return entry;
     }
