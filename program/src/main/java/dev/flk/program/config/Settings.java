@@ -141,9 +141,7 @@ public final class Settings {
             String problem = "--config " + path
                     + ": a line does not begin with the name of a setting; it is not shown, because it may be a part of"
                     + " a secret; write each value on one line, or name its file in NAME_FILE";
-            if (!problems.contains(problem)) {
-                problems.add(problem);
-            }
+            problem(problem);
         }
     }
 
@@ -231,15 +229,17 @@ public final class Settings {
         return broken.contains(key);
     }
 
-    /** Records a problem with a key or with a combination of keys. */
+    /** Records a problem with a key or with a combination of keys, once. */
     public void problem(String problem) {
-        problems.add(problem);
+        if (!problems.contains(problem)) {
+            problems.add(problem);
+        }
     }
 
     /** Records a problem unless {@code holds}. */
     public void require(boolean holds, String problem) {
         if (!holds) {
-            problems.add(problem);
+            problem(problem);
         }
     }
 
