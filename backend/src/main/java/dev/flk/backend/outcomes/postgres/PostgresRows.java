@@ -232,6 +232,11 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
+    public List<Shape> shapes(String shard, int most) {
+        return read(connection -> RecordSearch.shapes(connection, shard, most));
+    }
+
+    @Override
     public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         return read(connection -> RecordSearch.count(connection, wanted, bounds, most));
     }

@@ -13,6 +13,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.verification.Verdict.Kind;
@@ -28,6 +29,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The queries of {@link PostgresRows} for rows. */
@@ -258,7 +260,7 @@ final class RecordSearch {
         private List<Examined> examine(Place after, int limit) throws SQLException {
             List<@Nullable Object> parameters = new ArrayList<>();
             addCandidate(parameters, wanted);
-            addScope(connection, parameters, wanted);
+            addScope(connection, parameters, wanted, wanted.kinds());
             long last = isNewestFirst ? from(wanted.span()) : to(wanted.span());
             parameters.addAll(List.of(after.millis(), after.number(), last, limit, limit));
             return query(
@@ -297,9 +299,10 @@ final class RecordSearch {
     }
 
     /** Adds the kinds, and the parameter of the scope if it has one. */
-    private static void addScope(Connection connection, List<@Nullable Object> parameters, OutcomeQuery wanted)
+    private static void addScope(
+            Connection connection, List<@Nullable Object> parameters, OutcomeQuery wanted, List<Integer> kinds)
             throws SQLException {
-        parameters.add(connection.createArrayOf("int2", wanted.kinds().toArray()));
+        parameters.add(connection.createArrayOf("int2", kinds.toArray()));
         if (!wanted.shards().isEmpty()) {
             parameters.add(connection.createArrayOf(
                     "bytea", wanted.shards().stream().map(RecordRow::utf8).toArray(byte[][]::new)));
@@ -364,6 +367,21 @@ final class RecordSearch {
         return versions;
     }
 
+    static List<Shape> shapes(Connection connection, String shard, int most) throws SQLException {
+        OutcomeQuery wanted = OutcomeQuery.ALL.withShard(shard);
+        List<@Nullable Object> parameters = new ArrayList<>();
+        addCandidate(parameters, wanted);
+        addScope(connection, parameters, wanted, RowKind.SHAPED);
+        parameters.addAll(List.of(Long.MAX_VALUE, 0L, Long.MIN_VALUE, most, most));
+        List<Long> numbers =
+                query(connection, places(Scope.SHARD, false, true), row -> row.getLong(1), parameters.toArray());
+        Map<Long, Version> versions = byNumber(connection, numbers.toArray(Long[]::new));
+        return numbers.stream()
+                .flatMap(number -> Stream.ofNullable(versions.get(number)))
+                .flatMap(version -> Stream.ofNullable(Shape.of(version)))
+                .toList();
+    }
+
     static Counts count(Connection connection, OutcomeQuery wanted, long[] bounds, int most) throws SQLException {
         boolean isInIndex = wanted.isIndexed();
         int limit = isInIndex ? most : most / OutcomeRows.READ_COST;
@@ -377,7 +395,7 @@ final class RecordSearch {
         if (!isInIndex) {
             addCandidate(parameters, wanted);
         }
-        addScope(connection, parameters, wanted);
+        addScope(connection, parameters, wanted, wanted.kinds());
         parameters.addAll(List.of(bounds[ranges], 0L, bounds[0], limit, limit));
         each(
                 connection,

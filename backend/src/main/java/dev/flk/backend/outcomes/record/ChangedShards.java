@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
-import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.program.metrics.Metrics;
@@ -15,13 +13,15 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Queue;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -32,29 +32,25 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
- * once after the start and again after each new outcome; shards with a new outcome take turns with the others. After
- * each slice of work, the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core
- * whatever the number of shards; if the rows are on a server, it rests 19 times as long as the slice took. A shard that
- * can't be read stays due. Safe for any thread.
+ * once after the start and again after new outcomes, in the order in which they become due. After each slice of work,
+ * the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core whatever the number of
+ * shards; if the rows are on a server, it rests 19 times as long as the slice took. A shard that can't be read stays
+ * due. Safe for any thread.
  *
- * <p>The names are walked in order: at the start only to count the shards, so that it is known soon how many were not
- * compared yet; later whenever shards are due that are not in {@link #recent}, and every {@link #WALK_EVERY} to forget
- * shards that the record no longer has. If several backends share the rows, only the walk finds the outcomes of the
- * others, so it compares every shard.
+ * <p>The names are walked in their order at the start and every {@link #WALK_EVERY}, to find the shards of the record
+ * and to forget those that it no longer has. If several backends share the rows, only the walk finds the outcomes of
+ * the others, so it compares every shard; these take turns with the shards that are due.
  */
 public final class ChangedShards implements AutoCloseable {
     /** The time for which a shard that changed is listed although its newest outcome is as usual. */
     public static final Duration LISTED = Duration.ofHours(1);
 
-    /** The maximum number of shards that are compared; a shard takes about 120 bytes. */
+    /** The maximum number of shards that are compared; a shard takes about 100 bytes, and twice as many while it is due. */
     static final int MOST_SHARDS = 200_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(ChangedShards.class);
-    private static final OutcomeQuery NEWEST =
-            OutcomeQuery.ALL.withOrder(Order.NEWEST).withLimit(1 + ShardChange.MOST_BEFORE);
     private static final Duration WALK_EVERY = Duration.ofMinutes(10);
     private static final int NAMES_AT_ONCE = 1_000;
-    private static final int MOST_RECENT = 10_000;
     private static final int RESTS_PER_WORK = 19;
     private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -67,34 +63,24 @@ public final class ChangedShards implements AutoCloseable {
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("shard-changes"));
 
     // guarded by this
-    /** The latest comparison of each shard, by the hash of its name. */
-    private final Map<Long, Look> looks = new HashMap<>();
+    /** The latest comparison of each known shard, by the hash of its name. */
+    private final Map<Long, ShardChange> looks = new HashMap<>();
+    /** The known shards that the walk has found, or that have new outcomes since the end of the walk before. */
+    private final Set<Long> seen = new HashSet<>();
     /** The shards whose newest outcome, or one of the last hour, differs from the outcomes before it. */
-    private final NavigableMap<String, ShardChange> changed = new TreeMap<>();
-    /** Some of the shards that are due, in the order of their new outcomes. */
-    private final Queue<String> recent = new ArrayDeque<>();
+    private final Map<String, ShardChange> changed = new TreeMap<>();
+    /** The known shards with an outcome that was not compared yet. */
+    private final Set<String> due = new LinkedHashSet<>();
 
-    private int due;
     private int beyond;
-    private byte walk;
 
     // used by the thread that compares
-    private final Queue<String> names = new ArrayDeque<>();
+    private final Queue<String> revisited = new ArrayDeque<>();
     private @Nullable String walkedTo;
-    private boolean isWalking = true;
-    private int leftOut;
-    private boolean isRecentNext;
+    private int walked;
+    private boolean isDueNext;
     private long nextWalkMillis;
     private volatile boolean isCounted;
-
-    /** The latest comparison of a shard. */
-    private static final class Look {
-        private ShardChange change = ShardChange.NOT_LOOKED_AT;
-        /** Whether the record has, or may have, an outcome that was not compared yet. */
-        private boolean isDue;
-        /** The last walk that found the shard. */
-        private byte walk;
-    }
 
     /** The metrics of comparisons. */
     public static final class ChangeMetrics extends Metrics.Feature {
@@ -176,142 +162,76 @@ public final class ChangedShards implements AutoCloseable {
      * @throws RecordUnavailableException if the record can't be read; the shard stays due
      */
     public boolean step() {
-        isRecentNext = !isRecentNext;
-        String name = isRecentNext || names.isEmpty() ? firstRecent() : null;
-        if (name == null) {
-            name = names.poll();
-        }
-        if (name != null) {
-            compare(name);
-            return true;
-        }
         long now = clock.millis();
-        if (!isWalking && (hasMoreDue() || now >= nextWalkMillis)) {
-            isWalking = true;
-            leftOut = 0;
-            walkedTo = null;
-            startWalk();
-        }
-        if (isWalking) {
+        if (revisited.isEmpty() && (walkedTo != null || now >= nextWalkMillis)) {
             walk(now);
             return true;
         }
-        return false;
+        isDueNext = !isDueNext || revisited.isEmpty();
+        String name = isDueNext ? firstDue() : null;
+        name = name == null ? revisited.poll() : name;
+        if (name == null) {
+            return false;
+        }
+        try {
+            set(name, ShardChange.of(rows.shapes(name, 1 + ShardChange.MOST_BEFORE)));
+        } catch (RuntimeException e) {
+            recorded(name);
+            throw e;
+        }
+        return true;
     }
 
     private void walk(long now) {
         List<String> read = rows.shards("", walkedTo, NAMES_AT_ONCE);
-        for (String name : read) {
-            if (see(name)) {
-                names.add(name);
-            }
+        walked = (walkedTo == null ? 0 : walked) + read.size();
+        read.forEach(this::see);
+        walkedTo = read.size() == NAMES_AT_ONCE ? read.get(read.size() - 1) : null;
+        if (walkedTo == null) {
+            endWalk();
+            nextWalkMillis = now + WALK_EVERY.toMillis();
+            isCounted = true;
         }
-        if (read.size() == NAMES_AT_ONCE) {
-            walkedTo = read.get(read.size() - 1);
-            return;
-        }
-        isWalking = false;
-        endWalk();
-        nextWalkMillis = now + WALK_EVERY.toMillis();
-        isCounted = true;
     }
 
-    private synchronized @Nullable String firstRecent() {
-        return recent.poll();
-    }
-
-    /** Returns whether shards are due that are not in {@link #recent}. */
-    private synchronized boolean hasMoreDue() {
-        return due > recent.size();
-    }
-
-    private synchronized void startWalk() {
-        walk++;
-    }
-
-    /** Notes that the record has a shard; returns whether the shard is to be compared. */
-    private synchronized boolean see(String name) {
-        Look look = looks.get(RowFormat.hash(name));
-        if (look == null) {
-            look = add(name);
+    private synchronized void see(String name) {
+        if (!looks.containsKey(RowFormat.hash(name))) {
+            recorded(name);
+        } else if (seen.add(RowFormat.hash(name)) && rows.areShared()) {
+            revisited.add(name);
         }
-        if (look == null) {
-            leftOut++;
-            return false;
-        }
-        look.walk = walk;
-        return isCounted && (look.isDue || rows.areShared());
-    }
-
-    private @Nullable Look add(String name) {
-        if (looks.size() >= MOST_SHARDS) {
-            return null;
-        }
-        Look look = new Look();
-        look.isDue = true;
-        look.walk = walk;
-        due++;
-        looks.put(RowFormat.hash(name), look);
-        return look;
     }
 
     private synchronized void endWalk() {
-        beyond = leftOut;
-        looks.values().removeIf(look -> {
-            boolean isGone = look.walk != walk;
-            due -= isGone && look.isDue ? 1 : 0;
-            return isGone;
-        });
+        looks.keySet().retainAll(seen);
         changed.keySet().removeIf(name -> !looks.containsKey(RowFormat.hash(name)));
+        seen.clear();
+        beyond = Math.max(0, walked - looks.size());
     }
 
     /** Notes that the record has a new outcome of a shard. */
     public synchronized void recorded(String shard) {
-        Look look = looks.get(RowFormat.hash(shard));
-        if (look == null) {
-            look = add(shard);
-        } else if (look.isDue) {
-            return;
-        } else {
-            look.isDue = true;
-            look.walk = walk;
-            due++;
-        }
-        if (look != null && recent.size() < MOST_RECENT) {
-            recent.add(shard);
+        long hash = RowFormat.hash(shard);
+        if (looks.containsKey(hash) || looks.size() < MOST_SHARDS) {
+            looks.putIfAbsent(hash, ShardChange.NOT_LOOKED_AT);
+            seen.add(hash);
+            due.add(shard);
         }
     }
 
-    private void compare(String name) {
-        if (take(name)) {
-            try {
-                List<Version> newest = rows.find(NEWEST.withShard(name)).rows();
-                set(name, ShardChange.of(newest));
-            } catch (RuntimeException e) {
-                recorded(name);
-                throw e;
-            }
+    /** Returns the first shard that is due, which it is no longer; null if none is. */
+    private synchronized @Nullable String firstDue() {
+        Iterator<String> all = due.iterator();
+        if (!all.hasNext()) {
+            return null;
         }
-    }
-
-    /** Returns whether a shard is to be compared; it is no longer due. */
-    private synchronized boolean take(String name) {
-        Look look = looks.get(RowFormat.hash(name));
-        if (look == null || !(look.isDue || rows.areShared())) {
-            return false;
-        }
-        due -= look.isDue ? 1 : 0;
-        look.isDue = false;
-        return true;
+        String first = all.next();
+        all.remove();
+        return first;
     }
 
     private synchronized void set(String name, ShardChange change) {
-        Look look = looks.get(RowFormat.hash(name));
-        if (look == null) {
-            return;
-        }
-        look.change = change;
-        if (change.state() == State.CHANGED) {
+        if (looks.replace(RowFormat.hash(name), change) != null && change.state() == State.CHANGED) {
             changed.put(name, change);
         }
     }
@@ -319,12 +239,13 @@ public final class ChangedShards implements AutoCloseable {
     /** Forgets changes that are over: older than an hour, and the newest outcome is as usual. */
     private void forgetOld() {
         long from = hourAgo();
-        changed.entrySet().removeIf(each -> each.getValue().atMillis() < from && !isNewestChanged(each.getKey()));
+        changed.entrySet()
+                .removeIf(each -> each.getValue().atMillis() < from
+                        && latest(each.getKey()).state() != State.CHANGED);
     }
 
-    private boolean isNewestChanged(String shard) {
-        Look look = looks.get(RowFormat.hash(shard));
-        return look != null && look.change.state() == State.CHANGED;
+    private ShardChange latest(String shard) {
+        return looks.getOrDefault(RowFormat.hash(shard), ShardChange.NOT_LOOKED_AT);
     }
 
     private long hourAgo() {
@@ -333,7 +254,7 @@ public final class ChangedShards implements AutoCloseable {
 
     /** Returns the number of shards with an outcome that was not compared yet. */
     public synchronized int notLookedAt() {
-        return due + beyond;
+        return due.size() + beyond;
     }
 
     /** Returns whether the number of shards is known, which it is soon after the start. */
@@ -348,8 +269,7 @@ public final class ChangedShards implements AutoCloseable {
     public synchronized ShardChange of(String shard) {
         forgetOld();
         ShardChange listed = changed.get(shard);
-        Look look = looks.get(RowFormat.hash(shard));
-        return listed != null ? listed : look == null ? ShardChange.NOT_LOOKED_AT : look.change;
+        return listed != null ? listed : latest(shard);
     }
 
     /** A shard that changed. */
@@ -373,10 +293,8 @@ public final class ChangedShards implements AutoCloseable {
     /** Returns the same shards whose names begin with a prefix, in the order of names, after a shard or null. */
     synchronized List<String> names(String prefix, @Nullable String after, int limit) {
         forgetOld();
-        Collection<String> following =
-                after == null ? changed.keySet() : changed.tailMap(after, false).keySet();
-        return following.stream()
-                .filter(name -> name.startsWith(prefix))
+        return changed.keySet().stream()
+                .filter(name -> name.startsWith(prefix) && (after == null || name.compareTo(after) > 0))
                 .limit(limit)
                 .toList();
     }

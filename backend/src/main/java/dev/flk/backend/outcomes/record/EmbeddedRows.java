@@ -438,6 +438,29 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
+    public List<Shape> shapes(String shard, int most) {
+        return read(search -> {
+            Map<byte[], byte[]> newestFirst = new TreeMap<>(
+                    (one, other) -> Arrays.compareUnsigned(RowFormat.placeAtEnd(other), RowFormat.placeAtEnd(one)));
+            search.addNewest(shard, most, newestFirst);
+            newestFirst.keySet().removeIf(key -> !RowKind.SHAPED.contains(RowFormat.kindBeforePlace(key)));
+            List<Shape> shapes = new ArrayList<>();
+            for (Map.Entry<byte[], byte[]> each :
+                    newestFirst.entrySet().stream().limit(most).toList()) {
+                shapes.add(shape(search, each.getKey(), each.getValue()));
+            }
+            shapes.removeIf(Objects::isNull);
+            return shapes;
+        });
+    }
+
+    private static @Nullable Shape shape(RowSearch search, byte[] key, byte[] value) throws RocksDBException {
+        return value.length > 0
+                ? RowFormat.shape(key, value)
+                : Shape.of(version(search, RowFormat.rowAtEnd(key)).version()); // written by an earlier version
+    }
+
+    @Override
     public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
         Map<Kind, long[]> counts = Counts.zeros(bounds.length - 1);
         CountVisitor add =

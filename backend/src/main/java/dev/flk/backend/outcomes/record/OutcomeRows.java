@@ -5,6 +5,7 @@ import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.RecordedOutcome;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.decide.Review;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
@@ -234,6 +235,38 @@ public interface OutcomeRows extends AutoCloseable {
      * @throws InvalidCursorException if the cursor is not one of this query
      */
     Rows find(OutcomeQuery wanted);
+
+    /**
+     * The values of a current version by which a shard is compared with its past.
+     *
+     * @param isAccepted whether it was accepted; otherwise, it was escalated
+     */
+    record Shape(boolean isAccepted, float dHat, float cohStar, float r, long receivedMillis) {
+        /** Returns the shape of a version; null if the version was rejected, or lacks one of the values. */
+        public static @Nullable Shape of(Version version) {
+            Verdict verdict = version.outcome().verdict();
+            Claims claims = version.outcome().claims();
+            return verdict.kind() == Kind.REJECTED || verdict.recomputed() == null || claims == null
+                    ? null
+                    : new Shape(
+                            verdict.kind() == Kind.ACCEPTED,
+                            (float) verdict.recomputed().dHat(),
+                            (float) claims.cohStar(),
+                            (float) claims.r(),
+                            version.outcome().receivedMillis());
+        }
+
+        /** Returns whether all points of the window are on a line in one slice: nothing but the time varies. */
+        boolean isConstant() {
+            return cohStar >= 1 && dHat <= 1;
+        }
+    }
+
+    /**
+     * Returns the shapes of the newest {@code most} current versions of a shard that were not rejected and whose D̂ could
+     * be recomputed, the newest first. Those without claims are left out.
+     */
+    List<Shape> shapes(String shard, int most);
 
     /**
      * Numbers of versions in consecutive ranges of time.

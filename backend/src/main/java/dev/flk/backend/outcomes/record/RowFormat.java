@@ -7,13 +7,16 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.Sha256;
+import dev.flk.verification.Verdict.Kind;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of {@link EmbeddedRows} in RocksDB. Numbers are big-endian. ROW identifies a version: the generation
@@ -26,7 +29,8 @@ import java.util.List;
  * i ID                             the ROWs of the current versions of the ids that begin with ID
  * e HASH EPOCH ID ROW              none: the current versions of a shard by epoch
  * t SCOPE CLOCK [HASH] KIND TIME ROW   none: the current versions by time, see {@link #times}. Of all versions that wait
- *                                  for a review, by arrival: {@link OutcomeRows#waitingGroup}
+ *                                  for a review, by arrival: {@link OutcomeRows#waitingGroup}. Of the versions of a
+ *                                  shard, by arrival: {@link #encode(Shape)}
  * t a v DECISION TIME ROW          the shard: the newest review of each row, by the time of the decision
  * v KEY                            the ROW of the newest review of the row with this key, see {@link #reviewKey(RowKey)}
  * v KEY VERSION                    the ROW of each review of the row
@@ -252,13 +256,35 @@ final class RowFormat {
                 : StoredVersion.decode(value).version();
     }
 
+    /** Encodes D̂, coh★ and r as floats; for a version without a shape, the value is empty. */
+    static byte[] encode(@Nullable Shape shape) {
+        return shape == null
+                ? new byte[0]
+                : ByteBuffer.allocate(3 * Float.BYTES)
+                        .putFloat(shape.dHat())
+                        .putFloat(shape.cohStar())
+                        .putFloat(shape.r())
+                        .array();
+    }
+
+    /** Returns the shape in an entry of the index of a shard by arrival, whose value is not empty. */
+    static Shape shape(byte[] key, byte[] value) {
+        ByteBuffer in = ByteBuffer.wrap(value);
+        return new Shape(
+                RowKind.verdict(kindBeforePlace(key)) == Kind.ACCEPTED,
+                in.getFloat(),
+                in.getFloat(),
+                in.getFloat(),
+                millisBeforeRow(key));
+    }
+
     static long hash(String name) {
         return ByteBuffer.wrap(Sha256.of(utf8(name))).getLong();
     }
 
     /**
      * Returns all keys under which a current version is found, besides {@code i}; the first one is that of all versions
-     * by arrival.
+     * by arrival, the third one that of its shard by arrival.
      */
     static List<byte[]> indexKeys(Version version, long row, int kind) {
         RecordedOutcome outcome = version.outcome();
@@ -316,6 +342,16 @@ final class RowFormat {
     /** Returns the ROW at the end of a key. */
     static long rowAtEnd(byte[] key) {
         return ByteBuffer.wrap(key, key.length - Long.BYTES, Long.BYTES).getLong();
+    }
+
+    /** Returns the kind before the {@link #place} at the end of a key. */
+    static int kindBeforePlace(byte[] key) {
+        return key[key.length - 2 * Long.BYTES - 1];
+    }
+
+    /** Returns the {@link #place} at the end of a key. */
+    static byte[] placeAtEnd(byte[] key) {
+        return Arrays.copyOfRange(key, key.length - 2 * Long.BYTES, key.length);
     }
 
     static List<Long> rows(byte[] value) {

@@ -20,6 +20,11 @@ public final class RowKind {
 
     private static final int NO_REGIME = 3;
 
+    /** The kinds of outcomes that may have a {@link OutcomeRows.Shape}. */
+    public static final List<Integer> SHAPED = all(null, null).stream()
+            .filter(kind -> verdict(kind) != Verdict.Kind.REJECTED && regime(kind) != null)
+            .toList();
+
     private RowKind() {}
 
     /** Returns the kind of an outcome that does not wait for a review. */

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,29 @@ final class RowSearch implements AutoCloseable {
                 }
             }
             iterator.status(); // throws if the iterator has failed; otherwise, a failure would look like the end
+        }
+    }
+
+    /** Adds the newest keys of each kind of a shard by arrival to {@code found}, at most {@code most} of a kind. */
+    void addNewest(String shard, int most, Map<byte[], byte[]> found) throws RocksDBException {
+        byte[] end = RowFormat.times(Scope.SHARD, Clock.RECEIVED, RowFormat.hash(shard), Byte.MAX_VALUE);
+        int kindAt = end.length - 1;
+        int kind = -1;
+        int left = most;
+        try (RocksIterator iterator = rocks.newIterator(family, options)) {
+            iterator.seekForPrev(end);
+            while (iterator.isValid() && Arrays.equals(iterator.key(), 0, kindAt, end, 0, kindAt)) {
+                byte[] key = iterator.key();
+                left = key[kindAt] == kind ? left : most;
+                kind = key[kindAt];
+                if (left-- > 0) {
+                    found.put(key, iterator.value());
+                    iterator.prev();
+                } else {
+                    iterator.seekForPrev(Arrays.copyOf(key, end.length)); // the newest of the kind before
+                }
+            }
+            iterator.status();
         }
     }
 

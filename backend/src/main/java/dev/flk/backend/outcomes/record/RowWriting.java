@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
@@ -292,6 +293,7 @@ final class RowWriting implements AutoCloseable {
         for (byte[] each : keys) {
             batch.put(rows, each, EMPTY);
         }
+        batch.put(rows, keys.get(2), RowFormat.encode(Shape.of(version)));
         if (RowKind.waits(kind)) {
             long group = OutcomeRows.waitingGroup(
                     version.key().shard(), version.outcome().cause());

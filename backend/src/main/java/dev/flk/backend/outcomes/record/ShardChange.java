@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import dev.flk.backend.decide.RecordedOutcome;
-import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.verification.Verdict.Kind;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * three distances is above {@link #MOST_USUAL}. "Newest" and "earlier" refer to the arrival. These outcomes do not count:
  *
  * <ul>
- *   <li>rejected ones, because their claims are not trustworthy, and those without claims;
+ *   <li>rejected ones, because their claims are not trustworthy, and those {@linkplain Shape without a shape};
  *   <li>accepted ones of a constant window: the sensor may rest, or else its agent would have marked the window as
  *       degraded.
  * </ul>
@@ -82,12 +79,11 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
             this.floor = floor;
         }
 
-        private double of(RecordedOutcome outcome) {
+        private double of(Shape shape) {
             return switch (this) {
-                case D_HAT ->
-                    Objects.requireNonNull(outcome.verdict().recomputed()).dHat();
-                case COH_STAR -> Objects.requireNonNull(outcome.claims()).cohStar();
-                case R -> Objects.requireNonNull(outcome.claims()).r();
+                case D_HAT -> shape.dHat();
+                case COH_STAR -> shape.cohStar();
+                case R -> shape.r();
             };
         }
 
@@ -104,11 +100,10 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
         return new ShardChange(state, null, 0, 0, 0, atMillis);
     }
 
-    /** Compares the first of the outcomes of a shard, which are in the order of arrival, the newest first. */
-    public static ShardChange of(List<Version> newestFirst) {
-        List<RecordedOutcome> counted = newestFirst.stream()
-                .map(Version::outcome)
-                .filter(ShardChange::counts)
+    /** Compares the first of the shapes of a shard, which are in the order of arrival, the newest first. */
+    static ShardChange of(List<Shape> newestFirst) {
+        List<Shape> counted = newestFirst.stream()
+                .filter(each -> !(each.isAccepted() && each.isConstant()))
                 .limit(1 + MOST_BEFORE)
                 .toList();
         if (counted.size() <= LEAST_BEFORE) {
@@ -124,20 +119,7 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
         return largest;
     }
 
-    private static boolean counts(RecordedOutcome outcome) {
-        Kind verdict = outcome.verdict().kind();
-        return verdict != Kind.REJECTED
-                && outcome.verdict().recomputed() != null
-                && outcome.claims() != null
-                && !(verdict == Kind.ACCEPTED && isConstant(outcome));
-    }
-
-    /** Returns whether all points of the window are on a line in one slice: nothing but the time varies. */
-    private static boolean isConstant(RecordedOutcome outcome) {
-        return Measure.COH_STAR.of(outcome) >= 1 && Measure.D_HAT.of(outcome) <= 1;
-    }
-
-    private static ShardChange of(Measure measure, List<RecordedOutcome> counted) {
+    private static ShardChange of(Measure measure, List<Shape> counted) {
         double newest = measure.of(counted.get(0));
         double[] before = counted.stream().skip(1).mapToDouble(measure::of).toArray();
         double median = median(before);

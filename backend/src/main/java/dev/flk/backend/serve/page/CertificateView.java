@@ -145,11 +145,9 @@ public record CertificateView(
         facts.add(new Fact("regime", outcome.regime(), null, null));
         if (claims != null) {
             facts.add(new Fact("key", claims.keyId(), null, OutcomesView.path(Map.of("key", claims.keyId()))));
-        }
-        facts.add(new Fact("policy", verdict.policyHash(), null, null));
-        if (claims != null) {
             facts.add(new Fact("Merkle root", claims.merkleRoot(), null, null));
         }
+        facts.add(new Fact("policy", verdict.policyHash(), null, null));
         List<Compared> compared = List.of(
                 new Compared("D̂", text(verdict.claimedDHat()), text(recomputed, Recomputed::dHat)),
                 new Compared("budget", text(claims, Claims::budget), text(recomputed, Recomputed::budget)),

@@ -6,10 +6,12 @@ import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.Logs.RegisteredLog;
 import dev.flk.backend.logs.Logs.Status;
-import dev.flk.backend.serve.page.Problem.Link;
+import dev.flk.backend.serve.page.Problems.Link;
+import dev.flk.backend.serve.page.Problems.Problem;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -137,14 +139,10 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
                 && seen.logs().stream().allMatch(log -> log.entry().archivedUpTo() == 0)) {
             return Optional.empty();
         }
-        List<Log> logs = new ArrayList<>();
-        for (boolean isMissing : new boolean[] {true, false}) {
-            for (RegisteredLog log : seen.logs()) {
-                if ((log.status() == Status.MISSING) == isMissing) {
-                    logs.add(Log.of(log, now));
-                }
-            }
-        }
+        List<Log> logs = seen.logs().stream()
+                .map(log -> Log.of(log, now))
+                .sorted(Comparator.comparing(log -> !log.isMissing()))
+                .toList();
         return Optional.of(new LogsView(backends(registry, seen.logs()), logs, seen.problem()));
     }
 

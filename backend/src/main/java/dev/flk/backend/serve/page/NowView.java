@@ -3,7 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
-import dev.flk.backend.serve.page.Problem.Seen;
+import dev.flk.backend.serve.page.Problems.Seen;
 import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
@@ -279,10 +279,12 @@ public record NowView(
     }
 
     static String duration(double seconds) {
-        return seconds < 120
-                ? String.format(Locale.ROOT, "%.0f s", seconds)
-                : seconds < 7_200
-                        ? String.format(Locale.ROOT, "%.0f min", seconds / 60)
-                        : String.format(Locale.ROOT, "%.0f h", seconds / 3_600);
+        return !(seconds >= 0)
+                ? "0 s"
+                : seconds < 120
+                        ? String.format(Locale.ROOT, "%.0f s", seconds)
+                        : seconds < 7_200
+                                ? String.format(Locale.ROOT, "%.0f min", seconds / 60)
+                                : String.format(Locale.ROOT, "%.0f h", seconds / 3_600);
     }
 }

@@ -134,7 +134,7 @@ public record Outcome(Version version) {
     }
 
     /** Returns the beginning of an id. */
-    static String shortened(String pcsId) {
+    public static String shortened(String pcsId) {
         return pcsId.substring(0, Math.min(SHORT_ID, pcsId.length()));
     }
 

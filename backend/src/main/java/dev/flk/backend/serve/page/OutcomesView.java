@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -77,7 +78,7 @@ public record OutcomesView(
     }
 
     /** Returns the address of the certificates of a shard. */
-    static String ofShard(String shard) {
+    public static String ofShard(String shard) {
         return path(Map.of("shard", shard));
     }
 
@@ -215,11 +216,9 @@ public record OutcomesView(
                 times.get(times.size() - 1), times.get(0).plusMillis(1));
         Map<Kind, long[]> counts = Counts.zeros(bounds.length - 1);
         for (int i = 0; i < rows.size(); i++) {
-            int index = bounds.length - 2;
-            while (bounds[index] > times.get(i).toEpochMilli()) {
-                index--;
-            }
-            Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[index]++;
+            int found = Arrays.binarySearch(bounds, times.get(i).toEpochMilli());
+            int bar = found < 0 ? -found - 2 : found; // the last bound that is not after the time
+            Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[bar]++;
         }
         return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
     }

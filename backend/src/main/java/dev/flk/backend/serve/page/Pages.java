@@ -4,7 +4,6 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.ingest.RecentRefusals;
-import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.program.json.Json;
 import dev.flk.program.plot.Plot;
 import gg.jte.ContentType;
@@ -20,6 +19,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 
 /** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
@@ -32,6 +32,19 @@ public final class Pages {
             new Link("explore", "Explore", "/ui/outcomes"),
             new Link("review", "Review", "/ui/review"),
             new Link("state", "State", "/ui/state"));
+
+    private static final Map<Class<?>, String> TEMPLATES = Map.ofEntries(
+            Map.entry(NowView.class, "now"),
+            Map.entry(AgentsView.class, "agents"),
+            Map.entry(ShardsView.class, "shards"),
+            Map.entry(OutcomesView.class, "certificates"),
+            Map.entry(CertificateView.class, "certificate"),
+            Map.entry(ReviewView.class, "review"),
+            Map.entry(ReviewedView.class, "reviewed"),
+            Map.entry(StateView.class, "state"),
+            Map.entry(Refused.class, "refused"),
+            Map.entry(NotFound.class, "notfound"),
+            Map.entry(Message.class, "message"));
 
     private final String backend;
     private final Supplier<String> scope;
@@ -49,17 +62,7 @@ public final class Pages {
      * @param isComplete whether the record and the agents could be searched
      * @param shards some shards whose names begin with the text
      */
-    public record NotFound(String text, boolean isComplete, List<String> shards) {
-        /** Returns the address of the certificates of a shard. */
-        public String path(String shard) {
-            return OutcomesView.ofShard(shard);
-        }
-
-        /** Returns the text, encoded for use in the query of a URL. */
-        public String encoded() {
-            return OutcomeQuery.encoded(text);
-        }
-    }
+    public record NotFound(String text, boolean isComplete, List<String> shards) {}
 
     /** The refused submissions of the last hour. */
     public record Refused(Instant at, List<RecentRefusals.Group> groups) {}
@@ -74,54 +77,13 @@ public final class Pages {
         engine.setBinaryStaticContent(false);
     }
 
-    /** Returns the HTML of the view Now, as UTF-8. */
-    public byte[] html(NowView view) {
-        return render("ui/now.jte", view);
-    }
-
-    /** Returns the HTML of the view Agents, as UTF-8. */
-    public byte[] html(AgentsView view) {
-        return render("ui/agents.jte", view);
-    }
-
-    /** Returns the HTML of the view Shards, as UTF-8. */
-    public byte[] html(ShardsView view) {
-        return render("ui/shards.jte", view);
-    }
-
-    /** Returns the HTML of the view of a certificate, as UTF-8. */
-    public byte[] html(CertificateView view) {
-        return render("ui/certificate.jte", view);
-    }
-
-    /** Returns the HTML of the view Review, as UTF-8. */
-    public byte[] html(ReviewView view) {
-        return render("ui/review.jte", view);
-    }
-
-    /** Returns the HTML of the view of the certificates that were reviewed, as UTF-8. */
-    public byte[] html(ReviewedView view) {
-        return render("ui/reviewed.jte", view);
-    }
-
-    /** Returns the HTML of the view Explore, as UTF-8. */
-    public byte[] html(OutcomesView view) {
-        return render("ui/certificates.jte", view);
-    }
-
-    /** Returns the HTML of the view State, as UTF-8. */
-    public byte[] html(StateView view) {
-        return render("ui/state.jte", view);
-    }
-
-    /** Returns the HTML of a search without a result, as UTF-8. */
-    public byte[] html(NotFound search) {
-        return render("ui/notfound.jte", search);
-    }
-
-    /** Returns the HTML of the refused submissions, as UTF-8. */
-    public byte[] html(Refused view) {
-        return render("ui/refused.jte", view);
+    /** Returns the HTML of a view or a message, as UTF-8. */
+    public byte[] html(Object view) {
+        Utf8ByteOutput output = new Utf8ByteOutput();
+        String template = Objects.requireNonNull(TEMPLATES.get(view.getClass()));
+        engine.render(
+                "ui/" + template + ".jte", Map.of("view", view, "backend", backend, "scope", scope.get()), output);
+        return output.toByteArray();
     }
 
     /** Parses JSON that this backend has stored, and which is therefore valid. */
@@ -131,11 +93,6 @@ public final class Pages {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("the store returned text that is not JSON", e);
         }
-    }
-
-    /** Returns the HTML of a message, as UTF-8. */
-    public byte[] html(Message message) {
-        return render("ui/message.jte", message);
     }
 
     /** Returns a time to the second. */
@@ -161,12 +118,6 @@ public final class Pages {
         } catch (DateTimeException e) {
             return at;
         }
-    }
-
-    private byte[] render(String template, Object view) {
-        Utf8ByteOutput output = new Utf8ByteOutput();
-        engine.render(template, Map.of("view", view, "backend", backend, "scope", scope.get()), output);
-        return output.toByteArray();
     }
 
     /** Returns the stylesheet, as UTF-8. */

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import static dev.flk.backend.serve.page.NowView.duration;
+import static dev.flk.backend.serve.page.NowView.number;
+import static dev.flk.backend.serve.page.NowView.percent;
+
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.NowView.RecordState;
 import dev.flk.backend.serve.page.NowView.Source;
-import dev.flk.backend.serve.page.Problem.Link;
-import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -23,7 +26,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The problems of a backend, and the time since when this process has seen each of them. Safe for any thread. */
 public final class Problems {
@@ -41,6 +48,34 @@ public final class Problems {
 
     private final Map<String, Instant> since = new HashMap<>();
     private final Map<Counter, Rise> rises = new EnumMap<>(Counter.class);
+
+    /** A link to a list. */
+    public record Link(String text, String path) {}
+
+    /** A problem and the time at which this process saw it first, without an interruption since. */
+    public record Seen(Problem problem, Instant since) {}
+
+    /**
+     * A current problem.
+     *
+     * @param id distinguishes this problem from all others, also when its numbers change
+     * @param sentence what is wrong, with numbers
+     * @param remedy what to do
+     * @param links the lists of what the numbers count; empty if no list exists
+     */
+    public record Problem(String id, String sentence, String remedy, List<Link> links) {
+        private static final Pattern RUNBOOK = Pattern.compile("runbook ([A-Za-z]+)");
+
+        Problem(String id, String sentence, String remedy) {
+            this(id, sentence, remedy, List.of());
+        }
+
+        /** Returns the section of the runbooks that the remedy names, as plain text; empty if it names none. */
+        public String runbook() {
+            Matcher name = RUNBOOK.matcher(remedy);
+            return name.find() ? Pages.runbook(name.group(1)) : "";
+        }
+    }
 
     /** What must never happen. A counter is a problem for an hour after it rose, as it is for its alert. */
     private enum Counter {
@@ -104,8 +139,7 @@ public final class Problems {
                 found.add(new Problem(
                         counter.metric,
                         counter.counted + " since this backend started: " + number(value) + ".",
-                        "Follow the runbook " + counter.runbook + ".",
-                        List.of()));
+                        "Follow the runbook " + counter.runbook + "."));
             }
         }
         return found;
@@ -138,8 +172,7 @@ public final class Problems {
                             + (source.record().failure().isEmpty()
                                     ? ""
                                     : ", " + source.record().failure()) + ".",
-                    "Run flk backend health on its host; it names the cause.",
-                    List.of()));
+                    "Run flk backend health on its host; it names the cause."));
         }
         addRefusals(found, source.refusals());
         source.logs().map(LogsView::problems).ifPresent(found::addAll);
@@ -187,8 +220,7 @@ public final class Problems {
                     number(samples.sum("flk_copy_behind_records"))
                             + " records of the log are only on the disk of this backend, the oldest for "
                             + duration(behind) + ": " + (isDown ? "the log is not copied." : "the copy is behind."),
-                    "Follow the runbook " + (isDown ? "CopyDown." : "CopyBehind."),
-                    List.of()));
+                    "Follow the runbook " + (isDown ? "CopyDown." : "CopyBehind.")));
         }
     }
 
@@ -253,8 +285,7 @@ public final class Problems {
                     "decisions",
                     number(samples.sum("flk_inbox_pending")) + " certificates wait for their decision, the oldest for "
                             + duration(oldest) + ".",
-                    "The deduplication store is slow or down: follow the runbook DedupStoreDown.",
-                    List.of()));
+                    "The deduplication store is slow or down: follow the runbook DedupStoreDown."));
         }
         double record = samples.sum("flk_record_lag_seconds");
         if (record > LAGGING_SECONDS) {
@@ -262,8 +293,7 @@ public final class Problems {
                     "record",
                     "The record of outcomes is " + duration(record) + " behind: it lacks "
                             + number(samples.sum("flk_record_lag_records")) + " decided log records.",
-                    "Follow the runbook RecordLagging.",
-                    List.of()));
+                    "Follow the runbook RecordLagging."));
         }
         double feed = samples.sum("flk_feed_lag_seconds");
         boolean isFeedDown = samples.sum("flk_feed_up") == 0 && samples.has("flk_feed_up");
@@ -273,16 +303,14 @@ public final class Problems {
                     "The feed of outcomes is " + (isFeedDown ? "down, and " : "") + duration(feed)
                             + " behind: it lacks " + number(samples.sum("flk_feed_lag_records"))
                             + " decided log records.",
-                    "Follow the runbook " + (samples.sum("flk_feed_ended") > 0 ? "FeedEnded." : "FeedLagging."),
-                    List.of()));
+                    "Follow the runbook " + (samples.sum("flk_feed_ended") > 0 ? "FeedEnded." : "FeedLagging.")));
         }
         double archive = samples.sum("flk_archive_oldest_seconds");
         if (archive > ARCHIVE_SECONDS) {
             found.add(new Problem(
                     "archive",
                     "A closed segment of the log has waited " + duration(archive) + " to be archived.",
-                    "Until then, it is only on the disk of this backend. Follow the runbook ArchiveBehind.",
-                    List.of()));
+                    "Until then, it is only on the disk of this backend. Follow the runbook ArchiveBehind."));
         }
     }
 
@@ -291,15 +319,13 @@ public final class Problems {
             found.add(new Problem(
                     "keys",
                     "KEYS_FILE can't be used; the keys that were read last remain in force.",
-                    "Run flk backend keys check, correct the file, and follow the runbook KeysFileBad.",
-                    List.of()));
+                    "Run flk backend keys check, correct the file, and follow the runbook KeysFileBad."));
         }
         if (samples.sum("flk_tls_files_bad") == 1) {
             found.add(new Problem(
                     "tls",
                     "The TLS files can't be used; the certificate that was read last remains in force.",
-                    "Follow the runbook TlsFilesBad.",
-                    List.of()));
+                    "Follow the runbook TlsFilesBad."));
         }
     }
 
@@ -311,22 +337,18 @@ public final class Problems {
                 : record.waiting().total();
         double overdue = samples.sum("flk_review_overdue");
         if (waiting > 0) {
-            List<Link> links = new ArrayList<>();
-            shards.entrySet().stream()
-                    .limit(MOST_NAMED)
-                    .forEach(each -> links.add(new Link(
-                            each.getKey() + " " + number(each.getValue()),
-                            NowView.REVIEWS + "?shard=" + OutcomeQuery.encoded(each.getKey()))));
-            if (shards.isEmpty() || shards.size() > MOST_NAMED) {
-                links.add(new Link(shards.isEmpty() ? "what waits" : "all that wait", NowView.REVIEWS));
-            }
             found.add(new Problem(
                     "reviews",
                     (waiting == 1 ? "A certificate waits" : number(waiting) + " certificates wait") + " for a review"
                             + (overdue > 0 ? ", " + number(overdue) + " of them for longer than REVIEW_AFTER" : "")
                             + (shards.isEmpty() ? "." : ":"),
                     "Decide for each whether it shows a fault of its sensor.",
-                    links));
+                    named(
+                            shards.entrySet(),
+                            each -> new Link(
+                                    each.getKey() + " " + number(each.getValue()),
+                                    NowView.REVIEWS + "?shard=" + OutcomeQuery.encoded(each.getKey())),
+                            new Link(shards.isEmpty() ? "what waits" : "all that wait", NowView.REVIEWS))));
         }
     }
 
@@ -334,20 +356,23 @@ public final class Problems {
         if (changed.isEmpty()) {
             return;
         }
-        List<Link> links = new ArrayList<>();
-        changed.stream()
-                .limit(MOST_NAMED)
-                .forEach(each -> links.add(new Link(
-                        each.shard() + " " + ShardsView.changed(each.change()), OutcomesView.ofShard(each.shard()))));
-        if (changed.size() > MOST_NAMED) {
-            links.add(new Link("all that changed", ShardsView.CHANGED));
-        }
         found.add(new Problem(
                 "changed",
                 (changed.size() == 1 ? "A shard" : number(changed.size()) + " shards") + " changed "
                         + (changed.size() == 1 ? "its" : "their") + " shape in the last hour:",
                 "Compare with what the sensors measure. Follow the runbook ShardsChanged.",
-                links));
+                named(
+                        changed,
+                        each -> new Link(
+                                each.shard() + " " + ShardsView.changed(each.change()),
+                                OutcomesView.ofShard(each.shard())),
+                        new Link("all that changed", ShardsView.CHANGED))));
+    }
+
+    /** Returns links to the first elements, and the link to all if there are more, or none. */
+    private static <T> List<Link> named(Collection<T> all, Function<T, Link> link, Link toAll) {
+        Stream<Link> rest = all.isEmpty() || all.size() > MOST_NAMED ? Stream.of(toAll) : Stream.empty();
+        return Stream.concat(all.stream().limit(MOST_NAMED).map(link), rest).toList();
     }
 
     private static void addSilent(List<Problem> found, Samples samples) {
@@ -359,17 +384,5 @@ public final class Problems {
                     "Their agents have stopped, or can't reach any backend. Follow the runbook AgentSilent.",
                     List.of(new Link("the silent sessions", NowView.SILENT))));
         }
-    }
-
-    private static String number(double value) {
-        return NowView.number(value);
-    }
-
-    private static String duration(double seconds) {
-        return NowView.duration(Double.isNaN(seconds) ? 0 : seconds);
-    }
-
-    private static String percent(double share) {
-        return NowView.percent(share);
     }
 }

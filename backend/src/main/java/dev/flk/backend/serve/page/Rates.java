@@ -171,10 +171,6 @@ public final class Rates {
 
     /** Returns the sum over some minutes. */
     static double sum(List<Minute> minutes, Counted counted) {
-        double sum = 0;
-        for (Minute minute : minutes) {
-            sum += minute.count(counted);
-        }
-        return sum;
+        return minutes.stream().mapToDouble(minute -> minute.count(counted)).sum();
     }
 }

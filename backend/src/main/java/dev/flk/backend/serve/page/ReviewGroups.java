@@ -84,11 +84,7 @@ public record ReviewGroups(
                             .reversed()
                             .thenComparing(Map.Entry.comparingByKey()))
                     .forEach(each -> sorted.put(each.getKey(), each.getValue()));
-            return new WaitingShards(
-                    sorted,
-                    queue.groups().stream()
-                            .mapToInt(group -> group.places().size())
-                            .sum());
+            return new WaitingShards(sorted, queue.size());
         }
     }
 
@@ -200,7 +196,7 @@ public record ReviewGroups(
             }
         }
         return new ReviewGroups(
-                groups.stream().mapToInt(group -> group.places().size()).sum(),
+                queue.size(),
                 queue.isCut(),
                 groups.size(),
                 first,

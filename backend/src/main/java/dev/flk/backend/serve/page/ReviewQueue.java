@@ -89,6 +89,11 @@ final class ReviewQueue {
         return groups;
     }
 
+    /** Returns the number of certificates that have a place here. */
+    int size() {
+        return places.size();
+    }
+
     /** Returns whether more certificates wait, which have no place here. */
     boolean isCut() {
         return isCut;

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
@@ -14,6 +15,7 @@ import dev.flk.verification.Policy;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -111,6 +113,57 @@ public record ReviewView(
     }
 
     /**
+     * What a person looks at to review a certificate.
+     *
+     * @param certificate the certificate without its records in the log
+     * @param measuredFrom the first measurement; null if the certificate does not have it
+     * @param measuredTo the last measurement; null if the certificate does not have it
+     * @param dHat the claimed and the recomputed D̂ and the tolerance, as a sentence
+     * @param neighbours D̂ of the shard before and after this certificate, as SVG
+     */
+    public record Evidence(
+            CertificateView certificate,
+            @Nullable Instant measuredFrom,
+            @Nullable Instant measuredTo,
+            String dHat,
+            String neighbours) {
+        /** @param recorded the outcome of the certificate in the record */
+        private static Evidence of(Source source, Version recorded, Instant now) {
+            Policy policy = source.policy();
+            CertificateView certificate =
+                    CertificateView.of(recorded, source.reviews(), source.token(), null, policy, now);
+            Outcome outcome = certificate.outcome();
+            return new Evidence(
+                    certificate,
+                    measuredFrom(outcome.claims()),
+                    outcome.measuredAt(),
+                    dHat(outcome.dHat(), recorded.outcome().verdict().policyHash(), policy),
+                    ShardPlots.around(source.record(), outcome));
+        }
+
+        private static @Nullable Instant measuredFrom(@Nullable Claims claims) {
+            return claims == null || claims.window() == null
+                    ? null
+                    : claims.window().start();
+        }
+
+        private static String dHat(Outcome.Claim dHat, String decidedUnder, Policy policy) {
+            if (!Double.isFinite(dHat.recomputed())) {
+                return "D̂ is claimed as " + dHat.claimedText() + " and could not be recomputed.";
+            }
+            double diff = Math.abs(dHat.claimed() - dHat.recomputed());
+            boolean isNear = diff <= policy.tolD() + 1e-9; // the claims have 9 decimals
+            return "D̂ is claimed as " + dHat.claimedText() + " and recomputed as " + dHat.recomputedText()
+                    + String.format(Locale.ROOT, ": the difference of %.4f is ", diff)
+                    + (isNear ? "within" : "above") + " the tolerance of " + policy.tolD()
+                    + (decidedUnder.equals(policy.hash())
+                            ? "."
+                            : ", which is in force now; the certificate was decided under the policy " + decidedUnder
+                                    + ".");
+        }
+    }
+
+    /**
      * The chosen certificate.
      *
      * @param meaning what its reason means, as a sentence
@@ -122,7 +175,7 @@ public record ReviewView(
      * @param lastReviews the newest reviews of others for the same reason
      */
     public record Shown(
-            ReviewEvidence evidence,
+            Evidence evidence,
             String cause,
             String meaning,
             String place,
@@ -225,7 +278,7 @@ public record ReviewView(
     }
 
     private static Shown shown(Source source, Version recorded, ReviewQueue queue, Waiting place, Instant now) {
-        ReviewEvidence evidence = ReviewEvidence.of(source, recorded, now);
+        Evidence evidence = Evidence.of(source, recorded, now);
         CertificateView certificate = evidence.certificate();
         String cause = recorded.outcome().cause();
         return new Shown(

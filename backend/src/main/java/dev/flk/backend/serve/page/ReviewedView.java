@@ -60,17 +60,7 @@ public record ReviewedView(
      *
      * @param cause the reason without its numbers; empty if the record no longer has the certificate
      */
-    public record Row(Reviewed reviewed, String cause) {
-        /** Returns the beginning of the id. */
-        public String shortId() {
-            return Outcome.shortened(reviewed.key().pcsId());
-        }
-
-        /** Returns the address of the certificates of the shard. */
-        public String shardPath() {
-            return OutcomesView.ofShard(reviewed.key().shard());
-        }
-    }
+    public record Row(Reviewed reviewed, String cause) {}
 
     /**
      * Reads a page of the reviews.

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
+import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.serve.page.Outcome.Claim;
 import dev.flk.backend.serve.page.Outcome.Part;
@@ -50,6 +51,9 @@ public record ShardPlots(
     private static final int RIGHT = 46;
     private static final double LEAST_PLANE_D_HAT = 3;
     private static final int MOST_DRAWN = 400;
+    /** The maximum number of neighbours on each side. */
+    static final int NEIGHBOURS = 20;
+
     /** The number of the newest outcomes that the plane joins with a line. */
     private static final int MOST_JOINED = 30;
 
@@ -78,18 +82,59 @@ public record ShardPlots(
         }
         boolean isMeasured = filter.isMeasured()
                 || (filter.span().isOpen() && found.stream().allMatch(each -> each.measuredAt() != null));
+        Instant from = filter.span().from();
+        return of(
+                found,
+                isMeasured,
+                part.isCut() ? null : from,
+                filter.span().to(),
+                filter.zoom(isMeasured),
+                part.isCut());
+    }
+
+    private static ShardPlots of(
+            List<Outcome> found,
+            boolean isMeasured,
+            @Nullable Instant from,
+            @Nullable Instant to,
+            String zoom,
+            boolean isCut) {
         found.sort(Comparator.<Outcome, Instant>comparing(each -> time(each, isMeasured))
                 .thenComparing(each -> each.key().epoch()));
-        Instant from = filter.span().from();
-        Instant to = filter.span().to();
         return new ShardPlots(
                 found,
                 found.stream().map(each -> text(each, isMeasured)).toList(),
                 isMeasured,
-                from != null && !part.isCut() ? from : time(found.get(0), isMeasured),
+                from != null ? from : time(found.get(0), isMeasured),
                 to != null ? to : time(found.get(found.size() - 1), isMeasured).plusMillis(1),
-                filter.zoom(isMeasured),
-                part.isCut());
+                zoom,
+                isCut);
+    }
+
+    /** Draws D̂ of an outcome and of its neighbours in its shard by arrival. */
+    static String around(RecordedOutcomes record, Outcome outcome) {
+        List<Outcome> found = neighbours(record, outcome);
+        boolean isMeasured = found.stream().allMatch(each -> each.measuredAt() != null);
+        return of(found, isMeasured, null, null, "", false).dHat(outcome).svg();
+    }
+
+    /** Returns the neighbours of an outcome in its shard by arrival, and the outcome itself. */
+    private static List<Outcome> neighbours(RecordedOutcomes record, Outcome outcome) {
+        List<Outcome> all =
+                new ArrayList<>(read(record, outcome, new Span(null, outcome.receivedAt()), Order.NEWEST, NEIGHBOURS));
+        all.addAll(read(record, outcome, new Span(outcome.receivedAt(), null), Order.OLDEST, NEIGHBOURS + 1));
+        if (all.stream().noneMatch(each -> each.key().equals(outcome.key()))) {
+            all.add(outcome); // more than twenty arrived in the same millisecond
+        }
+        return all;
+    }
+
+    private static List<Outcome> read(RecordedOutcomes record, Outcome outcome, Span received, Order order, int most) {
+        OutcomeQuery wanted = OutcomeQuery.ALL
+                .withShard(outcome.key().shard())
+                .withReceived(received)
+                .withOrder(order);
+        return Outcome.read(record, wanted, most).outcomes();
     }
 
     private static Instant time(Outcome outcome, boolean isMeasured) {
@@ -106,7 +151,7 @@ public record ShardPlots(
 
     /** Draws the plots. */
     public List<Drawn> all() {
-        return List.of(dHat(), regimes(), budget());
+        return List.of(dHat(null), regimes(), budget());
     }
 
     private List<Mark> marks(Function<Outcome, List<Point>> places) {
@@ -145,7 +190,7 @@ public record ShardPlots(
      * Returns the lowest and the highest value of the range that has nine of ten accepted outcomes; empty if there are
      * fewer than ten.
      */
-    static Optional<double[]> usual(List<Outcome> outcomes) {
+    private static Optional<double[]> usual(List<Outcome> outcomes) {
         double[] values = outcomes.stream()
                 .filter(Outcome::isAccepted)
                 .mapToDouble(each -> each.dHat().recomputed())
@@ -163,12 +208,13 @@ public record ShardPlots(
     }
 
     /** Returns an axis for the finite values of some points. */
-    static Axis axisOf(String label, Stream<List<Point>> points) {
+    private static Axis axisOf(String label, Stream<List<Point>> points) {
         DoubleSummaryStatistics all = points.flatMapToDouble(ShardPlots::finite).summaryStatistics();
         return all.getCount() == 0 ? Axis.around(label, 0, 1) : Axis.around(label, all.getMin(), all.getMax());
     }
 
-    private Drawn dHat() {
+    /** @param marked the outcome with a large dot; null for none */
+    private Drawn dHat(@Nullable Outcome marked) {
         List<Point> claimed = overTime(each -> each.dHat().claimed());
         List<Point> recomputed = overTime(each -> each.dHat().recomputed());
         Axis time = time();
@@ -186,9 +232,18 @@ public record ShardPlots(
         if (outcomes.size() <= 60) {
             plot.dots(Line.FIRST, 3, recomputed);
         }
+        String text = "Claimed and recomputed values over time; the table below has the newest.";
+        if (marked != null) {
+            Point at = new Point(seconds(marked), marked.dHat().claimed());
+            plot.dots(Line.THIRD, 7, List.of(at));
+            if (Double.isFinite(at.y())) {
+                plot.text(at, "this certificate");
+            }
+            text = "Claimed and recomputed values over time; this certificate claims "
+                    + marked.dHat().claimedText() + ".";
+        }
         return new Drawn(
-                plot.marks(marksOf(Outcome::dHat))
-                        .embedded("Claimed and recomputed values over time; the table below has the newest."),
+                plot.marks(marksOf(Outcome::dHat)).embedded(text),
                 "Recomputed as a solid line, claimed as a dashed line, with a dot where the certificate was not accepted."
                         + (usual.isEmpty() ? "" : " The band contains nine of ten of the accepted ones."),
                 true);

@@ -15,9 +15,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.DoubleSummaryStatistics;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -128,9 +130,13 @@ public record ShardsView(
             return rate.startsWith(SILENT);
         }
 
-        private static Shard of(RecordedOutcomes record, List<Outcome> outcomes, WaitingShards waiting, Instant now) {
+        /** Reads a shard; empty if retention has just removed its last outcome. */
+        private static Optional<Shard> read(RecordedOutcomes record, String name, WaitingShards waiting, Instant now) {
+            List<Outcome> outcomes = ShardsView.newest(record, name, LINE_OUTCOMES);
+            if (outcomes.isEmpty()) {
+                return Optional.empty();
+            }
             Outcome newest = outcomes.get(outcomes.size() - 1);
-            String name = newest.key().shard();
             double age = seconds(newest.receivedAt(), now);
             Outcome doubted = Stream.of(Kind.ESCALATED, Kind.REJECTED)
                     .flatMap(kind -> Outcome.read(
@@ -141,7 +147,7 @@ public record ShardsView(
                             .stream())
                     .max(Comparator.comparing(Outcome::receivedAt))
                     .orElse(null);
-            return new Shard(
+            return Optional.of(new Shard(
                     name,
                     newest,
                     doubted,
@@ -149,7 +155,7 @@ public record ShardsView(
                     record.changes().of(name),
                     NowView.duration(age),
                     rate(outcomes, age),
-                    line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
+                    line(outcomes.stream().map(each -> each.dHat().recomputed()).toList())));
         }
 
         /** Returns whether the shape of the newest outcome differs from that of the earlier ones. */
@@ -160,11 +166,6 @@ public record ShardsView(
         /** Returns what changed; if nothing did, the state of the comparison. */
         public String changeText() {
             return isChanged() ? changed(change) : change.state().label().replace('_', ' ');
-        }
-
-        /** Returns the time of the newest outcome if the shard is silent; otherwise, a later one. */
-        private Instant silentSince() {
-            return isSilent() ? newest.receivedAt() : Instant.MAX;
         }
 
         private static double seconds(Instant from, Instant to) {
@@ -246,12 +247,11 @@ public record ShardsView(
                 .filter(name -> name.startsWith(wanted.prefix()))
                 .distinct()
                 .limit(MOST_NEWEST)
-                .map(name -> newest(record, name, LINE_OUTCOMES))
-                .filter(outcomes -> !outcomes.isEmpty())
-                .map(outcomes -> Shard.of(record, outcomes, waiting, now))
+                .flatMap(name -> Shard.read(record, name, waiting, now).stream())
                 .sorted(Comparator.comparing((Shard shard) -> -shard.waiting())
                         .thenComparing(shard -> !shard.isChanged())
-                        .thenComparing(Shard::silentSince)
+                        .thenComparing(
+                                shard -> shard.isSilent() ? shard.newest().receivedAt() : Instant.MAX)
                         .thenComparing(Shard::name))
                 .toList();
         boolean isAll = page.cursor() == null && shards.size() <= MOST_ROWS;
@@ -275,30 +275,22 @@ public record ShardsView(
         do {
             // if the names and outcomes need not meet a condition, every name becomes a row, so only as many names as
             // rows are read
-            int limit = wanted.text().isEmpty() && !wanted.isOfNewest() ? MOST_ROWS - shards.size() : NAMES_AT_ONCE;
+            int limit = wanted.isOfPrefix() ? MOST_ROWS - shards.size() : NAMES_AT_ONCE;
             RecordedOutcomes.Shards page = record.shards(wanted.prefix(), at, limit);
-            List<String> found = page.names();
+            Iterator<String> found = page.names().iterator();
             at = page.cursor();
-            for (int i = 0; i < found.size(); i++) {
-                String name = found.get(i);
+            while (found.hasNext() && shards.size() < MOST_ROWS && newest < MOST_NEWEST) {
+                String name = found.next();
                 names++;
-                if (!wanted.name().test(name)) {
-                    continue;
-                }
-                newest++;
-                if (!wanted.isOfNewest() || newest(record, name, 1).stream().anyMatch(wanted::passes)) {
-                    List<Outcome> outcomes = newest(record, name, LINE_OUTCOMES);
-                    // if there are no outcomes, retention has just removed the shard's last one
-                    if (!outcomes.isEmpty()) {
-                        shards.add(Shard.of(record, outcomes, waiting, now));
+                if (wanted.name().test(name)) {
+                    newest++;
+                    if (!wanted.isOfNewest() || newest(record, name, 1).stream().anyMatch(wanted::passes)) {
+                        Shard.read(record, name, waiting, now).ifPresent(shards::add);
                     }
                 }
-                boolean isLast = i == found.size() - 1 && at == null;
-                if (!isLast && (shards.size() >= MOST_ROWS || newest >= MOST_NEWEST)) {
-                    return new ShardsView(now, wanted, shards, names, wanted.query(name), false, missing(record));
-                }
+                at = found.hasNext() ? name : page.cursor();
             }
-        } while (at != null && names < MOST_NAMES);
+        } while (at != null && shards.size() < MOST_ROWS && newest < MOST_NEWEST && names < MOST_NAMES);
         return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at), false, missing(record));
     }
 

@@ -64,7 +64,11 @@ public record StateView(
      *
      * @param version the newest version of a key; 0 if it is not a key
      */
-    public record Entry(Link link, long version) {}
+    public record Entry(Link link, long version) {
+        private static Entry of(String name, long version, Place place) {
+            return new Entry(new Link(name, place.address()), version);
+        }
+    }
 
     /** A version of the key. */
     public record Written(Link link, long revision, Instant at, boolean isDeleted) {}
@@ -147,37 +151,23 @@ public record StateView(
         if (!place.key().isEmpty()) {
             return key(engine, place, now);
         }
-        if (!place.agent().isEmpty()) {
-            Page<KeyAt> page =
-                    engine.reads().keys(place.namespace(), place.agent(), "", place.after(), new At.Now(), PAGE);
+        String namespace = place.namespace();
+        String agent = place.agent();
+        if (!agent.isEmpty()) {
+            Page<KeyAt> keys = engine.reads().keys(namespace, agent, "", place.after(), new At.Now(), PAGE);
             return below(
                     "key",
                     place,
-                    page,
-                    each -> new Entry(
-                            new Link(
-                                    each.name(),
-                                    Place.of(place.namespace(), place.agent(), each.name())
-                                            .address()),
-                            each.version()),
+                    keys,
+                    key -> Entry.of(key.name(), key.version(), Place.of(namespace, agent, key.name())),
                     now);
         }
-        Page<String> page = place.namespace().isEmpty()
-                ? engine.reads().namespaces("", place.after(), PAGE)
-                : engine.reads().agents(place.namespace(), "", place.after(), PAGE);
-        return below(
-                place.namespace().isEmpty() ? "namespace" : "agent",
-                place,
-                page,
-                name -> new Entry(
-                        new Link(
-                                name,
-                                (place.namespace().isEmpty()
-                                                ? Place.of(name, "", "")
-                                                : Place.of(place.namespace(), name, ""))
-                                        .address()),
-                        0),
-                now);
+        if (!namespace.isEmpty()) {
+            Page<String> agents = engine.reads().agents(namespace, "", place.after(), PAGE);
+            return below("agent", place, agents, name -> Entry.of(name, 0, Place.of(namespace, name, "")), now);
+        }
+        Page<String> namespaces = engine.reads().namespaces("", place.after(), PAGE);
+        return below("namespace", place, namespaces, name -> Entry.of(name, 0, Place.of(name, "", "")), now);
     }
 
     private static <T> StateView below(String kind, Place place, Page<T> page, Function<T, Entry> entry, Instant now) {

@@ -260,15 +260,13 @@ public final class Trends {
     }
 
     private Optional<Drawn> drawn(Plot plot, List<Point> line, String caption) {
-        if (line.stream().filter(point -> Double.isFinite(point.y())).count() < LEAST_POINTS) {
+        double[] known =
+                line.stream().mapToDouble(Point::y).filter(Double::isFinite).toArray();
+        if (known.length < LEAST_POINTS) {
             return Optional.empty();
         }
-        double newest = Double.NaN;
-        for (Point point : line) {
-            newest = Double.isFinite(point.y()) ? point.y() : newest;
-        }
         String description = (isDay ? "The last 24 hours" : "The last hour") + " until " + Pages.time(at) + "; newest: "
-                + (Double.isNaN(newest) ? "unknown" : String.format(Locale.ROOT, "%,.1f", newest)) + ".";
+                + String.format(Locale.ROOT, "%,.1f.", known[known.length - 1]);
         return Optional.of(new Drawn(plot.embedded(description), caption));
     }
 }

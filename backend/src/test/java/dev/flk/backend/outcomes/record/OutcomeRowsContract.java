@@ -24,6 +24,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.canonical.Sha256;
@@ -901,6 +902,22 @@ public abstract class OutcomeRowsContract {
         for (int i = 0; i < 300; i++) {
             OutcomeQuery wanted = randomQuery();
             assertThat(all(wanted)).as("%s", wanted).isEqualTo(expected(wanted));
+        }
+    }
+
+    /** The query by which shards are compared with their past. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 51, 1_000})
+    void shapes_areThoseOfTheNewestVersionsThatWereNotRejected(int most) throws Exception {
+        applyRandomOutcomes(OUTCOMES);
+        reopen();
+        for (String shard : List.of("shard-0", "shard-2", "none")) {
+            assertThat(rows.shapes(shard, most))
+                    .isEqualTo(expected(everyRow(Order.NEWEST, 1).withShard(shard)).stream()
+                            .filter(version -> version.outcome().verdict().kind() != Kind.REJECTED)
+                            .limit(most)
+                            .flatMap(version -> Stream.ofNullable(Shape.of(version)))
+                            .toList());
         }
     }
 

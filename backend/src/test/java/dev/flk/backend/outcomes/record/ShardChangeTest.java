@@ -3,6 +3,7 @@ package dev.flk.backend.outcomes.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.outcomes.record.ShardChange.State;
@@ -60,6 +61,12 @@ final class ShardChangeTest {
         return versions;
     }
 
+    private static ShardChange change(List<Version> newestFirst) {
+        return ShardChange.of(newestFirst.stream()
+                .flatMap(version -> Stream.ofNullable(Shape.of(version)))
+                .toList());
+    }
+
     private static String times(int count, String values) {
         return Stream.generate(() -> values).limit(count).collect(Collectors.joining(";"));
     }
@@ -79,7 +86,7 @@ final class ShardChangeTest {
         NOISE + ", 1.78 0.2 0.44, CHANGED, D_HAT"
     })
     void of_realSeries(String before, String newest, State state, Measure measure) {
-        ShardChange change = ShardChange.of(newestFirst(before, newest));
+        ShardChange change = change(newestFirst(before, newest));
 
         assertThat(change.state()).isEqualTo(state);
         assertThat(change.measure()).isEqualTo(measure);
@@ -95,7 +102,7 @@ final class ShardChangeTest {
         "1 0.5 0.361, CHANGED, R, 6.1"
     })
     void of_nothingVaried_floorsDecide(String newest, State state, Measure measure, float distance) {
-        ShardChange change = ShardChange.of(newestFirst(times(10, "1 0.5 0.3"), newest));
+        ShardChange change = change(newestFirst(times(10, "1 0.5 0.3"), newest));
 
         assertThat(change.state()).isEqualTo(state);
         assertThat(change.measure()).isEqualTo(measure);
@@ -105,31 +112,30 @@ final class ShardChangeTest {
 
     @Test
     void of_fewOutcomes_isTooFew() {
-        assertThat(ShardChange.of(List.of()).state()).isEqualTo(State.TOO_FEW);
-        assertThat(ShardChange.of(newestFirst(times(10, "1 0.5 0.3"))).state()).isEqualTo(State.TOO_FEW);
-        assertThat(ShardChange.of(newestFirst(times(11, "1 0.5 0.3"))).state()).isEqualTo(State.USUAL);
+        assertThat(change(List.of()).state()).isEqualTo(State.TOO_FEW);
+        assertThat(change(newestFirst(times(10, "1 0.5 0.3"))).state()).isEqualTo(State.TOO_FEW);
+        assertThat(change(newestFirst(times(11, "1 0.5 0.3"))).state()).isEqualTo(State.USUAL);
     }
 
     @Test
     void of_sensorRests_restDoesNotCount() {
         String rest = times(20, "1 1 0.1");
 
-        assertThat(ShardChange.of(newestFirst(times(11, "1.2 0.7 0.25"), rest)).to())
-                .isEqualTo(1.2f);
-        ShardChange moves = ShardChange.of(newestFirst(times(10, "1.2 0.7 0.25"), rest, "1.2 0.7 0.24"));
+        assertThat(change(newestFirst(times(11, "1.2 0.7 0.25"), rest)).to()).isEqualTo(1.2f);
+        ShardChange moves = change(newestFirst(times(10, "1.2 0.7 0.25"), rest, "1.2 0.7 0.24"));
         assertThat(moves.state()).isEqualTo(State.USUAL);
-        assertThat(ShardChange.of(newestFirst(rest)).state()).isEqualTo(State.TOO_FEW);
+        assertThat(change(newestFirst(rest)).state()).isEqualTo(State.TOO_FEW);
     }
 
     @Test
     void of_rejectedAndOlderOutcomes_doNotCount() {
         List<Version> series = newestFirst(times(40, "9 0.5 0.3"), times(51, "1 0.5 0.3"));
-        assertThat(ShardChange.of(series).from()).isEqualTo(1);
+        assertThat(change(series).from()).isEqualTo(1);
 
         List<Version> rejected = IntStream.range(0, 30)
                 .mapToObj(epoch -> version(100 + epoch, "rejected", "9 1 1"))
                 .collect(Collectors.toCollection(ArrayList::new));
         rejected.addAll(series);
-        assertThat(ShardChange.of(rejected).state()).isEqualTo(State.USUAL);
+        assertThat(change(rejected).state()).isEqualTo(State.USUAL);
     }
 }

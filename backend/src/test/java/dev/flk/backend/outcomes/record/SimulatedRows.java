@@ -299,6 +299,11 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
+    public List<Shape> shapes(String shard, int most) {
+        throw notSimulated();
+    }
+
+    @Override
     public Rows find(OutcomeQuery wanted) {
         throw notSimulated();
     }

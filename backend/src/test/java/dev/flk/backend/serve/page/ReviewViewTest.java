@@ -186,7 +186,7 @@ final class ReviewViewTest {
                         "N_j",
                         Map.of("2", 3, "4", 7)));
 
-        ReviewEvidence evidence = read(FIRST).shown().evidence();
+        ReviewView.Evidence evidence = read(FIRST).shown().evidence();
 
         assertThat(evidence.certificate().outcome().key().pcsId()).isEqualTo(id);
         assertThat(evidence.measuredFrom()).isEqualTo("2026-11-26T11:00:00Z");
