@@ -23,8 +23,16 @@ public record Problem(String id, String sentence, String remedy, List<Link> link
         return name.find() ? Pages.runbook(name.group(1)) : "";
     }
 
-    /** A link to a list. */
-    public record Link(String text, String path) {}
+    /**
+     * A link to a list.
+     *
+     * @param line a small plot of what is listed, as SVG; empty for none
+     */
+    public record Link(String text, String path, String line) {
+        Link(String text, String path) {
+            this(text, path, "");
+        }
+    }
 
     /** A problem and the time at which this process saw it first, without an interruption since. */
     public record Seen(Problem problem, Instant since) {}

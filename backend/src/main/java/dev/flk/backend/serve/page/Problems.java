@@ -32,7 +32,7 @@ public final class Problems {
     private static final double ARCHIVE_SECONDS = 30 * MANY_SECONDS;
 
     /** The number of shards that are named. */
-    private static final int MOST_NAMED = 10;
+    public static final int MOST_NAMED = 10;
 
     /** The number of refusals in an hour below which they are no problem, as for the alerts. */
     private static final long LEAST_REFUSALS = 10;
@@ -82,7 +82,7 @@ public final class Problems {
         Instant now = source.at();
         List<Problem> problems = new ArrayList<>();
         addReviews(problems, source.samples(), source.record());
-        addChanged(problems, source.changed());
+        addChanged(problems, source.changed(), source.record().lines());
         problems.addAll(counted(now, source.samples()));
         problems.addAll(of(source));
         since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
@@ -330,7 +330,7 @@ public final class Problems {
         }
     }
 
-    private static void addChanged(List<Problem> found, List<Changed> changed) {
+    private static void addChanged(List<Problem> found, List<Changed> changed, Map<String, String> lines) {
         if (changed.isEmpty()) {
             return;
         }
@@ -338,7 +338,9 @@ public final class Problems {
         changed.stream()
                 .limit(MOST_NAMED)
                 .forEach(each -> links.add(new Link(
-                        each.shard() + " " + ShardsView.changed(each.change()), OutcomesView.ofShard(each.shard()))));
+                        each.shard() + " " + ShardsView.changed(each.change()),
+                        OutcomesView.ofShard(each.shard()),
+                        lines.getOrDefault(each.shard(), ""))));
         if (changed.size() > MOST_NAMED) {
             links.add(new Link("all that changed", ShardsView.CHANGED));
         }
@@ -346,7 +348,7 @@ public final class Problems {
                 "changed",
                 (changed.size() == 1 ? "A shard" : number(changed.size()) + " shards") + " changed "
                         + (changed.size() == 1 ? "its" : "their") + " shape in the last hour:",
-                "Compare with what the sensors measure. Follow the runbook ShardsChanged.",
+                "A sensor may drift or stick, or its machine runs differently. Follow the runbook ShardsChanged.",
                 links));
     }
 

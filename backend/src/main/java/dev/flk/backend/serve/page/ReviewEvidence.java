@@ -121,14 +121,9 @@ public record ReviewEvidence(
                 isMeasured ? "time of the last measurement" : "time of arrival",
                 time.apply(sorted.get(0)),
                 time.apply(sorted.get(sorted.size() - 1)).plusMillis(1));
-        Plot plot = new Plot(
-                "D̂ of this shard (no unit)",
-                axis,
-                ShardPlots.axisOf("D̂", Stream.of(claimed, recomputed)),
-                WIDTH,
-                HEIGHT,
-                RIGHT);
-        ShardPlots.usual(sorted)
+        Axis values = ShardPlots.axisOf("D̂", Stream.of(claimed, recomputed));
+        Plot plot = new Plot("D̂ of this shard (no unit)", axis, values, WIDTH, HEIGHT, RIGHT);
+        ShardPlots.usual(sorted, values)
                 .ifPresent(range -> plot.area(Area.FIRST, axis.least(), axis.most(), range[0], range[1]));
         plot.axes()
                 .line(Line.FIRST, recomputed)
