@@ -34,8 +34,8 @@ import org.slf4j.LoggerFactory;
  * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
  * once after the start and again after each new outcome; shards with a new outcome take turns with the others. After
  * each slice of work, the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core
- * whatever the number of shards; if the rows are on a server, it rests 19 times as long as the slice took. A shard that
- * can't be read stays due. Safe for any thread.
+ * whatever the number of shards; if the rows are on a server, it rests 19 times as long as the slice took, but at most
+ * ten seconds, because a slow slice has mostly waited. A shard that can't be read stays due. Safe for any thread.
  *
  * <p>The names are walked in order: at the start only to count the shards, so that it is known soon how many were not
  * compared yet; later whenever shards are due that are not in {@link #recent}, and every {@link #WALK_EVERY} to forget
@@ -58,6 +58,7 @@ public final class ChangedShards implements AutoCloseable {
     private static final int RESTS_PER_WORK = 19;
     private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long MOST_SHARED_REST_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
@@ -153,7 +154,10 @@ public final class ChangedShards implements AutoCloseable {
             while (isMore && System.nanoTime() - began < SLICE_NANOS && !timer.isShutdown()) {
                 isMore = step();
             }
-            rest = Math.max((workNanos() - beganWork) * RESTS_PER_WORK, isMore ? SLICE_NANOS : IDLE_NANOS);
+            long work = (workNanos() - beganWork) * RESTS_PER_WORK;
+            rest = Math.max(
+                    rows.areShared() ? Math.min(work, MOST_SHARED_REST_NANOS) : work,
+                    isMore ? SLICE_NANOS : IDLE_NANOS);
         } catch (RecordUnavailableException e) {
             LOG.debug("shards could not be compared with their past; they will be", e); // the record reports its outage
         } catch (RuntimeException e) {
