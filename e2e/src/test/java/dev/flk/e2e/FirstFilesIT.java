@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -73,7 +74,7 @@ final class FirstFilesIT {
     }
 
     @Test
-    void commands_printWhatThePageShows_oneSensorWaitsForAReview() throws Exception {
+    void commands_printWhatThePageShows_oneSensorWaitsForAReview_anotherChanged() throws Exception {
         List<Step> steps = steps(Files.readAllLines(Built.root().resolve("docs/first-files.md")));
         assertThat(steps).hasSizeGreaterThan(6);
         for (Step step : steps) {
@@ -94,6 +95,14 @@ final class FirstFilesIT {
                 .contains("hall", "flow", "north", "south", "cellar", "bearing", "tank");
         assertThat(client.get("/ui/review").body())
                 .contains("4 certificates wait for a review", "shard bearing", "single_point");
+        await().atMost(PATIENCE).untilAsserted(() -> {
+            assertThat(client.get("/v1/shards?change=changed").body().lines().toList())
+                    .singleElement(InstanceOfAssertFactories.STRING)
+                    .contains("\"shard_id\":\"tank\"", "\"measure\":\"recomputed_D_hat\"");
+            assertThat(client.get("/ui").body())
+                    .containsOnlyOnce("A shard changed its shape in the last hour:")
+                    .containsOnlyOnce("tank D̂\u00a01.57\u00a0→\u00a01.05</a> <svg");
+        });
     }
 
     private static List<Step> steps(List<String> page) {

@@ -261,15 +261,17 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     /**
-     * Prints an entry with what the content of the file suggests, and what remains open, if a row can be read. Returns
-     * whether the file can be read with this entry.
+     * Prints an entry with what the content of the file suggests, and what remains open.
+     *
+     * @return whether the content suggests anything
+     * @throws MalformedCsv if the file can't be read with this entry
      */
-    private boolean isProposed() throws IOException {
+    private boolean isProposed() throws IOException, MalformedCsv {
         Map<String, List<String>> open = proposed(false);
         if (open.isEmpty()) {
             return false;
         }
-        boolean isReadable = true;
+        MalformedCsv unreadable = null;
         String note;
         boolean lacksZone = false;
         Checked how = checked();
@@ -279,12 +281,15 @@ final class CertifyCommand implements Callable<Integer> {
             lacksZone = rows.settle(options);
             note = rows.shownFirst();
         } catch (MalformedCsv e) {
-            isReadable = false;
+            unreadable = e;
             note = "open: " + SourceMembers.inFile(String.valueOf(e.getMessage()));
         }
         context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
         printEntry(open, lacksZone, note);
-        return isReadable;
+        if (unreadable != null) {
+            throw unreadable;
+        }
+        return true;
     }
 
     /** Completes the options, unless they suffice, by the content of the file, and returns what remains open. */

@@ -21,6 +21,7 @@ import dev.flk.backend.serve.page.NowView.Source;
 import dev.flk.backend.serve.page.Problems;
 import dev.flk.backend.serve.page.Rates;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.VerdictMinutes;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Samples;
@@ -28,10 +29,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -135,15 +138,15 @@ final class NowWatch {
             }
         } catch (RecordUnavailableException e) {
             LOG.debug("the outcomes of the last minutes could not be counted; they will be", e);
-            recordState =
-                    new RecordState(before.readAt(), String.valueOf(e.getMessage()), before.waiting(), before.began());
+            recordState = new RecordState(
+                    before.readAt(), String.valueOf(e.getMessage()), before.waiting(), before.lines(), before.began());
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error("the page could not count the outcomes of the last minutes; it tries again", e);
         }
     }
 
-    /** Reads what waits, at most every ten seconds, or if the last attempt failed. */
+    /** Reads what waits and the shards that changed, at most every ten seconds, or if the last attempt failed. */
     private RecordState state(RecordedOutcomes found, Instant at, RecordState before) {
         Instant last = before.readAt();
         if (last != null && before.failure().isEmpty() && last.plus(READ_EVERY).isAfter(at)) {
@@ -157,7 +160,10 @@ final class NowWatch {
         Instant began = oldest.map(version -> version.outcome().receivedAt())
                 .filter(received -> received.plus(NEW_FOR).isAfter(at))
                 .orElse(null);
-        return new RecordState(at, "", reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE), began);
+        Map<String, String> lines = changed(at).stream()
+                .limit(Problems.MOST_NAMED)
+                .collect(Collectors.toMap(Changed::shard, each -> ShardsView.line(found, each)));
+        return new RecordState(at, "", reviews.get().map(WaitingShards::read).orElse(WaitingShards.NONE), lines, began);
     }
 
     /** Returns for how long certificates may wait until they are in the record. */

@@ -87,6 +87,13 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
             };
         }
 
+        /** Returns the usual deviation of values from their median, at least the floor. */
+        public double deviation(double[] values, double median) {
+            double mad = median(
+                    Arrays.stream(values).map(each -> Math.abs(each - median)).toArray());
+            return Math.max(DEVIATION_OF_MAD * mad, floor);
+        }
+
         /** Returns the name of the value in the record. */
         public String label() {
             return label;
@@ -123,9 +130,7 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
         double newest = measure.of(counted.get(0));
         double[] before = counted.stream().skip(1).mapToDouble(measure::of).toArray();
         double median = median(before);
-        double mad = median(
-                Arrays.stream(before).map(each -> Math.abs(each - median)).toArray());
-        double distance = Math.abs(newest - median) / Math.max(DEVIATION_OF_MAD * mad, measure.floor);
+        double distance = Math.abs(newest - median) / measure.deviation(before, median);
         return new ShardChange(
                 distance > MOST_USUAL ? State.CHANGED : State.USUAL,
                 measure,
@@ -135,7 +140,8 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
                 counted.get(0).receivedMillis());
     }
 
-    private static double median(double[] values) {
+    /** Returns the median of at least one value, and sorts the values. */
+    public static double median(double[] values) {
         Arrays.sort(values);
         int half = values.length / 2;
         return values.length % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;

@@ -63,6 +63,7 @@ public record NowView(
      * @param readAt the time of the last read that succeeded; null if this backend has no record
      * @param failure why the last read failed; empty if it succeeded
      * @param waiting the certificates that waited for a review
+     * @param lines plots of what changed in shards, by their names, as SVG
      * @param began the arrival of the oldest certificate, if that was less than a day ago and the only copy of the
      *     record is on this machine; otherwise null
      */
@@ -70,11 +71,12 @@ public record NowView(
             @Nullable Instant readAt,
             String failure,
             WaitingShards waiting,
+            Map<String, String> lines,
             @Nullable Instant began) {
         private static final Duration LATE = Duration.ofSeconds(15);
 
         /** The state before the first read. */
-        public static final RecordState NONE = new RecordState(null, "", WaitingShards.NONE, null);
+        public static final RecordState NONE = new RecordState(null, "", WaitingShards.NONE, Map.of(), null);
 
         boolean isUnknown(Instant at) {
             return readAt != null && (!failure.isEmpty() || readAt.plus(LATE).isBefore(at));

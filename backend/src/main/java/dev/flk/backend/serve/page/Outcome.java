@@ -7,6 +7,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.verification.Verdict.Recomputed;
@@ -106,6 +107,16 @@ public record Outcome(Version version) {
     double cohStar() {
         Claims claims = claims();
         return claims == null ? Double.NaN : claims.cohStar();
+    }
+
+    /** Returns a value that is compared with those of other outcomes; NaN if the record does not have it. */
+    double value(Measure measure) {
+        Claims claims = claims();
+        return switch (measure) {
+            case D_HAT -> dHat().recomputed();
+            case COH_STAR -> cohStar();
+            case R -> claims == null ? Double.NaN : claims.r();
+        };
     }
 
     /** Returns the recomputed regime; empty if D̂ could not be recomputed. */

@@ -10,6 +10,8 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
@@ -20,6 +22,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
@@ -37,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param histogram the numbers over time; null if no certificate meets the conditions
  * @param plots the plots of the shard; null if no shard is selected, or it has no certificate in this range
  * @param paging the addresses of other pages; empty texts for none
+ * @param change how the shape of the shard compares with its past; null if no shard is selected
  * @param reasons the kinds of reasons on this page
  * @param reviewed the newest reviews of the certificates of a shard on this page, by id
  */
@@ -50,6 +54,7 @@ public record OutcomesView(
         List<Outcome> rows,
         @Nullable OutcomeHistogram histogram,
         @Nullable ShardPlots plots,
+        @Nullable ShardChange change,
         Paging paging,
         List<String> reasons,
         Map<String, String> reviewed) {
@@ -92,6 +97,7 @@ public record OutcomesView(
                 "",
                 List.of(),
                 List.of(),
+                null,
                 null,
                 null,
                 Paging.NONE,
@@ -139,6 +145,7 @@ public record OutcomesView(
                 rows,
                 histogram(record, filter, part),
                 filter.value("shard").isEmpty() ? null : ShardPlots.read(record, filter),
+                filter.value("shard").isEmpty() ? null : record.changes().of(filter.value("shard")),
                 new Paging(
                         isNewest ? "" : filter.with(),
                         before == null ? "" : filter.page("newer", before),
@@ -221,6 +228,20 @@ public record OutcomesView(
             Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[bar]++;
         }
         return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
+    }
+
+    /** Returns what changed in the shape of the shard; empty if nothing did. */
+    public String changed() {
+        if (change == null || change.state() != State.CHANGED) {
+            return "";
+        }
+        return switch (Objects.requireNonNull(change.measure())) {
+                    case D_HAT -> "D̂, how much of the space the points fill,";
+                    case COH_STAR -> "coh★, how much they gather along a direction,";
+                    case R -> "r, how little the rows repeat,";
+                }
+                + String.format(
+                        Locale.ROOT, " is %.2f; the median of those before is %.2f.", change.to(), change.from());
     }
 
     /** Returns the value of a field of the form; empty for none. */

@@ -39,7 +39,7 @@ public final class Problems {
     private static final double ARCHIVE_SECONDS = 30 * MANY_SECONDS;
 
     /** The number of shards that are named. */
-    private static final int MOST_NAMED = 10;
+    public static final int MOST_NAMED = 10;
 
     /** The number of refusals in an hour below which they are no problem, as for the alerts. */
     private static final long LEAST_REFUSALS = 10;
@@ -49,8 +49,16 @@ public final class Problems {
     private final Map<String, Instant> since = new HashMap<>();
     private final Map<Counter, Rise> rises = new EnumMap<>(Counter.class);
 
-    /** A link to a list. */
-    public record Link(String text, String path) {}
+    /**
+     * A link to a list.
+     *
+     * @param line a small plot of what is listed, as SVG; empty for none
+     */
+    public record Link(String text, String path, String line) {
+        Link(String text, String path) {
+            this(text, path, "");
+        }
+    }
 
     /** A problem and the time at which this process saw it first, without an interruption since. */
     public record Seen(Problem problem, Instant since) {}
@@ -117,7 +125,7 @@ public final class Problems {
         Instant now = source.at();
         List<Problem> problems = new ArrayList<>();
         addReviews(problems, source.samples(), source.record());
-        addChanged(problems, source.changed());
+        addChanged(problems, source.changed(), source.record().lines());
         problems.addAll(counted(now, source.samples()));
         problems.addAll(of(source));
         since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
@@ -352,7 +360,7 @@ public final class Problems {
         }
     }
 
-    private static void addChanged(List<Problem> found, List<Changed> changed) {
+    private static void addChanged(List<Problem> found, List<Changed> changed, Map<String, String> lines) {
         if (changed.isEmpty()) {
             return;
         }
@@ -360,12 +368,13 @@ public final class Problems {
                 "changed",
                 (changed.size() == 1 ? "A shard" : number(changed.size()) + " shards") + " changed "
                         + (changed.size() == 1 ? "its" : "their") + " shape in the last hour:",
-                "Compare with what the sensors measure. Follow the runbook ShardsChanged.",
+                "A sensor may drift or stick, or its machine runs differently. Follow the runbook ShardsChanged.",
                 named(
                         changed,
                         each -> new Link(
                                 each.shard() + " " + ShardsView.changed(each.change()),
-                                OutcomesView.ofShard(each.shard())),
+                                OutcomesView.ofShard(each.shard()),
+                                lines.getOrDefault(each.shard(), "")),
                         new Link("all that changed", ShardsView.CHANGED))));
     }
 

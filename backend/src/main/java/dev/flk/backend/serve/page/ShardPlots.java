@@ -5,6 +5,8 @@ import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.serve.page.Outcome.Claim;
 import dev.flk.backend.serve.page.Outcome.Part;
 import dev.flk.certificate.Certificate.Regime;
@@ -58,6 +60,7 @@ public record ShardPlots(
     private static final int MOST_JOINED = 30;
 
     private static final int LEAST_USUAL = 10;
+    private static final double USUAL_DEVIATIONS = 3;
 
     /**
      * A plot.
@@ -187,20 +190,22 @@ public record ShardPlots(
     }
 
     /**
-     * Returns the lowest and the highest value of the range that has nine of ten accepted outcomes; empty if there are
-     * fewer than ten.
+     * Returns the part of an axis of D̂ that is at most three deviations away from the median of the accepted outcomes,
+     * so that outcomes which drift are outside it; empty if fewer than ten were accepted.
      */
-    private static Optional<double[]> usual(List<Outcome> outcomes) {
+    static Optional<double[]> usual(List<Outcome> outcomes, Axis axis) {
         double[] values = outcomes.stream()
                 .filter(Outcome::isAccepted)
                 .mapToDouble(each -> each.dHat().recomputed())
                 .filter(Double::isFinite)
-                .sorted()
                 .toArray();
-        int outside = values.length / 20;
-        return values.length < LEAST_USUAL
-                ? Optional.empty()
-                : Optional.of(new double[] {values[outside], values[values.length - 1 - outside]});
+        if (values.length < LEAST_USUAL) {
+            return Optional.empty();
+        }
+        double median = ShardChange.median(values);
+        double deviation = USUAL_DEVIATIONS * Measure.D_HAT.deviation(values, median);
+        return Optional.of(
+                new double[] {Math.max(axis.least(), median - deviation), Math.min(axis.most(), median + deviation)});
     }
 
     private static DoubleStream finite(List<Point> points) {
@@ -218,20 +223,18 @@ public record ShardPlots(
         List<Point> claimed = overTime(each -> each.dHat().claimed());
         List<Point> recomputed = overTime(each -> each.dHat().recomputed());
         Axis time = time();
-        Plot plot = new Plot("D̂ (no unit)", time, axisOf("D̂", Stream.of(claimed, recomputed)), WIDTH, HEIGHT, RIGHT);
-        Optional<double[]> usual = usual(outcomes);
+        Axis values = axisOf("D̂", Stream.of(claimed, recomputed));
+        Plot plot = new Plot("D̂ (no unit)", time, values, WIDTH, HEIGHT, RIGHT);
+        Optional<double[]> usual = usual(outcomes, values);
         usual.ifPresent(range -> plot.area(Area.FIRST, time.least(), time.most(), range[0], range[1]));
-        plot.axes()
-                .line(Line.FIRST, recomputed)
-                .line(Line.SECOND, claimed)
-                .dots(
-                        Line.SECOND,
-                        4,
-                        overTime(each ->
-                                each.isAccepted() ? Double.NaN : each.dHat().claimed()));
+        plot.axes().line(Line.FIRST, recomputed).line(Line.SECOND, claimed);
         if (outcomes.size() <= 60) {
             plot.dots(Line.FIRST, 3, recomputed);
         }
+        plot.dots(
+                Line.SECOND,
+                4,
+                overTime(each -> each.isAccepted() ? Double.NaN : each.dHat().claimed()));
         String text = "Claimed and recomputed values over time; the table below has the newest.";
         if (marked != null) {
             Point at = new Point(seconds(marked), marked.dHat().claimed());
@@ -244,8 +247,8 @@ public record ShardPlots(
         }
         return new Drawn(
                 plot.marks(marksOf(Outcome::dHat)).embedded(text),
-                "Recomputed as a solid line, claimed as a dashed line, with a dot where the certificate was not accepted."
-                        + (usual.isEmpty() ? "" : " The band contains nine of ten of the accepted ones."),
+                "Recomputed as a solid line, claimed as a dashed line, with a large dot where the certificate was not accepted."
+                        + (usual.isEmpty() ? "" : " The band is usual for this shard."),
                 true);
     }
 

@@ -6,6 +6,7 @@ import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.ShardChange;
+import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.program.plot.Plot;
@@ -155,7 +156,7 @@ public record ShardsView(
                     record.changes().of(name),
                     NowView.duration(age),
                     rate(outcomes, age),
-                    line(outcomes.stream().map(each -> each.dHat().recomputed()).toList())));
+                    line(outcomes, Measure.D_HAT)));
         }
 
         /** Returns whether the shape of the newest outcome differs from that of the earlier ones. */
@@ -165,7 +166,12 @@ public record ShardsView(
 
         /** Returns what changed; if nothing did, the state of the comparison. */
         public String changeText() {
-            return isChanged() ? changed(change) : change.state().label().replace('_', ' ');
+            return switch (change.state()) {
+                case CHANGED -> "changed: " + changed(change);
+                case USUAL -> "usual";
+                case TOO_FEW -> "too few to compare";
+                case NOT_LOOKED_AT -> "not looked at yet";
+            };
         }
 
         private static double seconds(Instant from, Instant to) {
@@ -191,7 +197,9 @@ public record ShardsView(
                             : String.format(Locale.ROOT, "%.1f per day", perMinute * 1_440);
         }
 
-        private static String line(List<Double> values) {
+        private static String line(List<Outcome> outcomes, Measure measure) {
+            List<Double> values =
+                    outcomes.stream().map(each -> each.value(measure)).toList();
             DoubleSummaryStatistics finite = values.stream()
                     .mapToDouble(Double::doubleValue)
                     .filter(Double::isFinite)
@@ -204,18 +212,34 @@ public record ShardsView(
                     high,
                     160,
                     30,
-                    "D̂ of the newest outcomes, from " + Outcome.decimals(low) + " to " + Outcome.decimals(high));
+                    symbol(measure) + " of the newest outcomes, from " + Outcome.decimals(low) + " to "
+                            + Outcome.decimals(high));
         }
     }
 
-    /** Returns what changed, from what to what. */
+    /** Returns what changed, from what to what, in one line. */
     static String changed(ShardChange change) {
-        return switch (Objects.requireNonNull(change.measure())) {
-                    case D_HAT -> "D̂ ";
-                    case COH_STAR -> "coh★ ";
-                    case R -> "r ";
-                }
-                + Outcome.decimals(change.from()) + " → " + Outcome.decimals(change.to());
+        return String.format(
+                Locale.ROOT,
+                "%s\u00a0%.2f\u00a0→\u00a0%.2f",
+                symbol(Objects.requireNonNull(change.measure())),
+                change.from(),
+                change.to());
+    }
+
+    private static String symbol(Measure measure) {
+        return switch (measure) {
+            case D_HAT -> "D̂";
+            case COH_STAR -> "coh★";
+            case R -> "r";
+        };
+    }
+
+    /** Returns the values of what changed in a shard, of as many outcomes as were compared, as SVG. */
+    public static String line(RecordedOutcomes record, Changed changed) {
+        return Shard.line(
+                newest(record, changed.shard(), 1 + ShardChange.MOST_BEFORE),
+                Objects.requireNonNull(changed.change().measure()));
     }
 
     private static List<String> missing(RecordedOutcomes record) {

@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -123,7 +124,7 @@ final class NowViewTest {
         assertThat(problem.sentence()).isEqualTo("2 shards changed their shape in the last hour:");
         assertThat(problem.links())
                 .extracting(Link::text)
-                .containsExactly("pump D̂ 1.1100 → 0.6700", "turbine r 0.3700 → 0.1100");
+                .containsExactly("pump D̂\u00a01.11\u00a0→\u00a00.67", "turbine r\u00a00.37\u00a0→\u00a00.11");
     }
 
     @Test
@@ -337,7 +338,7 @@ final class NowViewTest {
                 record.add("pump 1", i, "escalated", i == 4 ? "D_hat out of tolerance: 1" : "degraded: x", now);
                 record.add("valve-" + i % 2, i, "escalated", "degraded: x", now);
             }
-            this.record = new RecordState(now, "", WaitingShards.read(reviews), null);
+            this.record = new RecordState(now, "", WaitingShards.read(reviews), Map.of(), null);
         }
 
         Problem waiting = view().problems().get(0).problem();
@@ -352,7 +353,7 @@ final class NowViewTest {
 
     @Test
     void recordThatCanNotBeRead_isAProblemUntilTheStoreIsReported() {
-        record = new RecordState(now, "", WaitingShards.NONE, null);
+        record = new RecordState(now, "", WaitingShards.NONE, Map.of(), null);
         assertThat(view().problems()).isEmpty();
         now = now.plusSeconds(16);
         assertThat(sentences())

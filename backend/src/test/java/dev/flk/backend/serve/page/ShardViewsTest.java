@@ -2,11 +2,14 @@
 package dev.flk.backend.serve.page;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView.Shard;
 import dev.flk.backend.serve.page.ShardsView.Wish;
+import dev.flk.program.plot.Axis;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -113,6 +116,32 @@ final class ShardViewsTest {
         assertThat(plots.isCut()).isTrue();
         assertThat(plots.outcomes()).hasSize(400);
         assertThat(plots.from()).isEqualTo(NOW.plusSeconds(100));
+    }
+
+    @Test
+    void shardThatDrifts_saysWhatChanged_andLeavesItsBand() {
+        for (int i = 0; i < 12; i++) {
+            record.add("a", i, "accepted", "", NOW.plusSeconds(i));
+        }
+        for (int i = 12; i < 16; i++) {
+            Map<String, Object> members = Map.of("recomputed_D_hat", 1.2 - 0.1 * (i - 10), "D_hat", 1.2);
+            record.add("a", i, "accepted", "", NOW.plusSeconds(i), members);
+        }
+        ChangedShards changes = record.outcomes().changes();
+        while (changes.step()) {
+            // compares all
+        }
+
+        OutcomesView view = explore(Map.of("shard", "a"));
+
+        assertThat(view.changed())
+                .isEqualTo("D̂, how much of the space the points fill, is 0.70; the median of those before is 1.20.");
+        assertThat(ShardPlots.usual(view.plots().outcomes(), Axis.around("D̂", 0, 2)))
+                .hasValueSatisfying(band -> assertThat(band).containsExactly(new double[] {1.05, 1.35}, within(1e-9)));
+        assertThat(ShardsView.line(record.outcomes(), changes.list(1).get(0)))
+                .contains("D̂ of the newest outcomes, from 0.7000 to 1.2000");
+        record.add("b", 0, "accepted", "", NOW);
+        assertThat(explore(Map.of("shard", "b")).changed()).as("not compared").isEmpty();
     }
 
     @Test
