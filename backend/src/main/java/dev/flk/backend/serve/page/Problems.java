@@ -243,12 +243,14 @@ public final class Problems {
         List<Minute> meant = isBroken ? minutes : lastHour;
         // the lists are those of the record, so their numbers are, too
         boolean isRecorded = level.equals(ServiceLevel.ESCALATIONS) && verdicts.isCounted();
+        // the minutes of the record begin at other seconds than those since the start, so one more may be concerned
+        int size = isRecorded && meant.size() < ServiceLevel.MINUTES_OF_HOUR ? meant.size() + 1 : meant.size();
         double missed = isRecorded
-                ? verdicts.sum(Kind.ESCALATED, meant.size()) + verdicts.sum(Kind.REJECTED, meant.size())
+                ? verdicts.sum(Kind.ESCALATED, size) + verdicts.sum(Kind.REJECTED, size)
                 : level.missed(meant);
-        double counted = isRecorded ? missed + verdicts.sum(Kind.ACCEPTED, meant.size()) : level.counted(meant);
+        double counted = isRecorded ? missed + verdicts.sum(Kind.ACCEPTED, size) : level.counted(meant);
         String sentence = (isBroken ? "An error budget is used up: " : "An error budget is used fast: ")
-                + number(missed) + " of " + number(counted) + " " + level.misses() + " in the last " + span(meant)
+                + number(missed) + " of " + number(counted) + " " + level.misses() + " in the last " + span(size)
                 + (isRecorded ? " until " + Pages.time(verdicts.until()) : "") + ", " + percent(missed / counted)
                 + "; " + percent(level.permitted())
                 + " is permitted."
@@ -258,7 +260,7 @@ public final class Problems {
                 sentence,
                 "Follow the runbook " + level.runbook() + ".",
                 level.equals(ServiceLevel.ESCALATIONS)
-                        ? listed(verdicts, meant.size())
+                        ? listed(verdicts, size)
                         : List.of(new Link("trend", "#trends"))));
     }
 
@@ -278,12 +280,12 @@ public final class Problems {
         return String.format(Locale.ROOT, "%,.0f times as fast as permitted", burn);
     }
 
-    private static String span(List<Minute> minutes) {
-        return minutes.size() == 1
+    private static String span(int minutes) {
+        return minutes == 1
                 ? "minute"
-                : minutes.size() % ServiceLevel.MINUTES_OF_HOUR == 0 && minutes.size() > ServiceLevel.MINUTES_OF_HOUR
-                        ? minutes.size() / ServiceLevel.MINUTES_OF_HOUR + " hours"
-                        : minutes.size() + " minutes";
+                : minutes % ServiceLevel.MINUTES_OF_HOUR == 0 && minutes > ServiceLevel.MINUTES_OF_HOUR
+                        ? minutes / ServiceLevel.MINUTES_OF_HOUR + " hours"
+                        : minutes + " minutes";
     }
 
     private static void addDelays(List<Problem> found, Samples samples) {

@@ -218,6 +218,22 @@ final class NowViewTest {
         }
     }
 
+    /** The first minute of the page ends seconds after a full minute, after which the record counts a new one. */
+    @Test
+    void fastBurnInTheFirstMinute_namesWhatArrivedInIt() {
+        try (MemoryRecord record = new MemoryRecord()) {
+            for (int epoch = 0; epoch < 12; epoch++) {
+                record.add("a", epoch, "rejected", "D_hat out of tolerance: 1", now.plusSeconds(50));
+            }
+            now = now.plusSeconds(40);
+            minute(48, 12, 0);
+            now = now.plusSeconds(25);
+            count(record, 10);
+
+            assertThat(sentences().get(0)).contains("12 of 12 certificates were escalated or rejected in the last 2");
+        }
+    }
+
     @Test
     void fastBurn_isAProblemWhileBudgetIsLeft() {
         for (int i = 0; i < 24 * 60; i++) {
