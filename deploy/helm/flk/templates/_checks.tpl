@@ -15,8 +15,14 @@
 {{- if and (not (include "flk.hasRemoteStore" .)) (or $store.uri $store.existingSecret) -}}
 {{- fail (printf "backend.store.kind is %s, which has no server: remove backend.store.uri and backend.store.existingSecret, or set backend.store.kind to redis or postgres" $store.kind) -}}
 {{- end -}}
-{{- if and (include "flk.hasSharedState" .) (ne $store.kind "postgres") -}}
-{{- fail (printf "backend.config.STATE_ENGINE is postgres, and backend.store.kind is %s: the state has no server but the store's; set both to postgres" $store.kind) -}}
+{{- $postgres := .Values.backend.postgres.existingSecret -}}
+{{- if and $postgres (eq $store.kind "postgres") -}}
+{{- fail "backend.postgres.existingSecret is set, and backend.store.kind is postgres: record and state use the server of the store; remove backend.postgres.existingSecret" -}}
+{{- end -}}
+{{- range $name := list "STATE_ENGINE" "RECORD_STORE" -}}
+{{- if and (eq (lower (toString (index $.Values.backend.config $name))) "postgres") (ne $store.kind "postgres") (not $postgres) -}}
+{{- fail (printf "backend.config.%s is postgres, and backend.store.kind is %s: there is no Postgres; set backend.postgres.existingSecret to a Secret with the entry uri, or backend.store.kind to postgres" $name $store.kind) -}}
+{{- end -}}
 {{- end -}}
 {{- if gt (int .Values.backend.autoscaling.minReplicas) (int .Values.backend.autoscaling.maxReplicas) -}}
 {{- fail "backend.autoscaling.minReplicas is above backend.autoscaling.maxReplicas" -}}

@@ -10,11 +10,15 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.marcnuri.helm.Helm;
 import com.marcnuri.helm.jni.NativeLibrary;
 import java.io.IOException;
+import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.ServiceLoader;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -95,7 +99,22 @@ final class DeployIT {
     void chartWithoutAStateServer_isRefused() {
         assertThatThrownBy(
                         () -> render("{keys: {existingSecret: our-keys}, backend: {config: {STATE_ENGINE: postgres}}}"))
-                .hasMessageContaining("set both to postgres");
+                .hasMessageContaining("set backend.postgres.existingSecret");
+    }
+
+    /** Checks the values file of the fleet: two replicas on two nodes, with all that they share. */
+    @Test
+    void chartsFleet_isRendered() throws Exception {
+        String rendered = chart().template()
+                .withName("flk")
+                .withKubeVersion("1.34.0")
+                .withValuesFile(DEPLOY.resolve("helm/flk/values-fleet.yaml"))
+                .call();
+        assertThat(rendered)
+                .contains("replicas: 2\n", "path: postgres/uri\n", "kind: PodDisruptionBudget", "port: 9092\n")
+                .contains("DEDUP_BACKEND=redis\n", "POSTGRES_CONN_FILE=/etc/flk/postgres/uri\n")
+                .contains("RECORD_STORE=postgres\n", "STATE_ENGINE=postgres\n", "LOG_COPY=kafka\n", "RATE_SHARED=on\n")
+                .containsPattern("hostname\\s+maxSkew: 1\\s+whenUnsatisfiable: DoNotSchedule");
     }
 
     /**
@@ -144,22 +163,71 @@ final class DeployIT {
     void composeFile_isValid() throws Exception {
         HostProgram compose = HostProgram.orSkip("docker-compose", "docker-compose", DEPLOY.resolve("compose"));
         assertThat(compose.succeed("config", "--quiet")).isEmpty();
-        for (String profile : List.of("postgres", "kafka")) {
+        for (String profile : List.of("postgres", "kafka", "fleet")) {
             assertThat(compose.succeed("--profile", profile, "config", "--quiet"))
                     .isEmpty();
         }
     }
 
+    private static Map<String, Map<String, Map<String, Object>>> composeFile() throws IOException {
+        return new Yaml().load(Files.readString(DEPLOY.resolve("compose/compose.yaml")));
+    }
+
+    /** Checks that the balancer and Prometheus know two backends that differ only in name, log, disk and port. */
+    @Test
+    void composeProfile_hasTwoBackendsBehindABalancer() throws Exception {
+        Map<String, Map<String, Map<String, Object>>> file = composeFile();
+        Map<String, Object> first = new HashMap<>(file.get("services").get("backend"));
+        Map<String, Object> second = new HashMap<>(file.get("services").get("backend-2"));
+        assertThat(second.remove("profiles")).isEqualTo(List.of("fleet"));
+        for (String own : List.of("environment", "volumes", "ports")) {
+            assertThat(first.remove(own)).isNotEqualTo(second.remove(own));
+        }
+        assertThat(second).isEqualTo(first);
+
+        String balancer = Files.readString(DEPLOY.resolve("compose/haproxy.cfg"));
+        assertThat(Pattern.compile("(?m)^ +server \\S+ (\\S+)$")
+                        .matcher(balancer)
+                        .results()
+                        .map(server -> server.group(1)))
+                .containsExactly("backend:8080", "backend-2:8080");
+        assertThat(Files.readString(DEPLOY.resolve("compose/backends-fleet.yml")))
+                .contains("[\"backend:8080\", \"backend-2:8080\"]");
+        assertThat(balancer).contains("option httpchk GET /readyz").contains("retry-on conn-failure\n");
+    }
+
+    /** Checks that each of the profile's settings is a setting of a service, or a variable of the file. */
+    @Test
+    void composeProfile_hasSettingsThatTheServicesGet() throws Exception {
+        Map<String, Map<String, Map<String, Object>>> file = composeFile();
+        Map<?, ?> backend = (Map<?, ?>) file.get("services").get("backend-2").get("environment");
+        Properties settings = new Properties();
+        try (Reader reader = Files.newBufferedReader(DEPLOY.resolve("compose/fleet.env"))) {
+            settings.load(reader);
+        }
+        assertThat(settings.stringPropertyNames()).contains("ENDPOINT", "RECORD_STORE", "LOG_COPY");
+        String text = Files.readString(DEPLOY.resolve("compose/compose.yaml"));
+        assertThat(settings.stringPropertyNames())
+                .allMatch(name -> name.equals("COMPOSE_PROFILES")
+                        || text.contains("${" + name + ":-")
+                        || (backend.containsKey(name) && backend.get(name) == null));
+    }
+
+    @Test
+    void balancersFile_isValid() throws Exception {
+        HostProgram haproxy = HostProgram.orSkip("haproxy", "haproxy", DEPLOY.resolve("compose"));
+        assertThat(haproxy.succeed("-c", "-f", "haproxy.cfg")).contains("is valid");
+    }
+
     /** Checks that each broker of the profile is known to the others and reached by the backend. */
     @Test
     void composeProfile_hasThreeBrokersThatTheBackendReaches() throws Exception {
-        Map<String, Map<String, Map<String, Object>>> file =
-                new Yaml().load(Files.readString(DEPLOY.resolve("compose/compose.yaml")));
+        Map<String, Map<String, Map<String, Object>>> file = composeFile();
         Map<String, Object> backend = file.get("services").get("backend");
         for (int id = 1; id <= 3; id++) {
             Map<String, Object> broker = file.get("services").get("kafka-" + id);
             Map<?, ?> environment = (Map<?, ?>) broker.get("environment");
-            assertThat(broker.get("profiles")).isEqualTo(List.of("kafka"));
+            assertThat(broker.get("profiles")).isEqualTo(List.of("kafka", "fleet"));
             assertThat(((List<?>) backend.get("networks")).containsAll((List<?>) broker.get("networks")))
                     .isTrue();
             assertThat(environment.get("KAFKA_NODE_ID")).isEqualTo(Integer.toString(id));
@@ -174,11 +242,10 @@ final class DeployIT {
     /** Checks that the backend's URI leads to the service of the profile, whose secrets the script creates. */
     @Test
     void composeProfile_hasAPostgresThatTheBackendReaches() throws Exception {
-        Map<String, Map<String, Map<String, Object>>> file =
-                new Yaml().load(Files.readString(DEPLOY.resolve("compose/compose.yaml")));
+        Map<String, Map<String, Map<String, Object>>> file = composeFile();
         Map<String, Object> db = file.get("services").get("db");
         Map<String, Object> backend = file.get("services").get("backend");
-        assertThat(db.get("profiles")).isEqualTo(List.of("postgres"));
+        assertThat(db.get("profiles")).isEqualTo(List.of("postgres", "fleet"));
         assertThat(((List<?>) backend.get("networks")).containsAll((List<?>) db.get("networks")))
                 .isTrue();
 
