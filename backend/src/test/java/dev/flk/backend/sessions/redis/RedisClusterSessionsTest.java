@@ -140,7 +140,7 @@ final class RedisClusterSessionsTest extends SessionStorageContract {
             {"stale", "1"},
         };
         for (String[] each : operations) {
-            call.apply(each[0], Arrays.copyOfRange(each, 1, each.length));
+            List<String> unused = call.apply(each[0], Arrays.copyOfRange(each, 1, each.length));
         }
     }
 
