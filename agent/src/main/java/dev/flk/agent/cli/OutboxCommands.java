@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
@@ -11,6 +12,11 @@ import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.outbox.OutboxInspector.Check;
 import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.SettledAs;
+import dev.flk.agent.send.Resend;
+import dev.flk.agent.send.Resend.Counts;
+import dev.flk.agent.send.Resend.Limits;
+import dev.flk.agent.send.Resend.Notable;
+import dev.flk.agent.send.Resend.Wanted;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -20,24 +26,32 @@ import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** The commands that show, check and compact the outbox. */
 final class OutboxCommands {
+    private static final int MAX_RATE = 100_000;
+
     private final Context context;
 
     OutboxCommands(Context context) {
         this.context = context;
     }
 
-    /** The command {@code outbox}, whose only subcommand is {@code cat}. */
-    @Command(name = "outbox", header = "Show the outbox.")
+    /** The command {@code outbox} with its subcommands. */
+    @Command(name = "outbox", header = "Show the outbox, or send what a backend has lost again.")
     final class Show implements Runnable {
         @Override
         public void run() {
-            throw new UsageError("name a subcommand: cat");
+            throw new UsageError("name a subcommand: cat or resend");
         }
 
         @Command(
@@ -59,6 +73,110 @@ final class OutboxCommands {
             });
             return 0;
         }
+
+        @Command(
+                name = "resend",
+                header = "Send settled certificates again that a backend has lost.",
+                description = {
+                    "Asks each backend of ENDPOINT which settled certificates it has, and sends the",
+                    "others again: those that it does not know, and those of which it has only the",
+                    "outcome, because their log was given up, or restored without them. Changes",
+                    "nothing in the outbox. Also works while an agent runs, and can be repeated.",
+                    "Exit code 1 if a certificate is refused, or a backend does not answer."
+                })
+        int resend(
+                @Option(
+                                names = "--since",
+                                paramLabel = "TIME",
+                                description = "Only certificates answered since this time of the backend, such as"
+                                        + " 2026-11-20T08:00:00Z, or 2d for two days ago; at most DEDUP_TTL ago.")
+                        @Nullable
+                        String since,
+                @Option(
+                                names = "--until",
+                                paramLabel = "TIME",
+                                description = "Only certificates added to the outbox until this time.")
+                        @Nullable
+                        String until,
+                @Option(names = "--shard", paramLabel = "ID", description = "Only certificates of this shard.")
+                        @Nullable
+                        String shard,
+                @Option(names = "--dry-run", description = "Only ask, and send nothing.") boolean dryRun,
+                @Option(
+                                names = "--rate",
+                                paramLabel = "N",
+                                defaultValue = "50",
+                                description = "How many to send per second (default: ${DEFAULT-VALUE}).")
+                        int rate,
+                @Option(names = "--json", description = "Print JSON objects.") boolean json)
+                throws Exception {
+            if (rate < 1 || rate > MAX_RATE) {
+                throw new UsageError("--rate must be from 1 to " + MAX_RATE + ", not " + rate);
+            }
+            AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
+            Output output = context.output(json);
+            Wanted wanted = new Wanted(
+                    Optional.ofNullable(since).map(text -> Context.time("--since", text)),
+                    Optional.ofNullable(until).map(text -> Context.time("--until", text)),
+                    Optional.ofNullable(shard),
+                    dryRun,
+                    rate);
+            try (Resend resend = new Resend(
+                    config.sending(),
+                    wanted,
+                    notable -> output.print("certificate", notable, OutboxCommands::text),
+                    InstantSource.system(),
+                    System::nanoTime,
+                    TimeUnit.NANOSECONDS::sleep)) {
+                Limits limits = resend.begin();
+                Instant first = limits.now().minus(limits.dedupTtl());
+                if (wanted.since().filter(first.minusSeconds(60)::isAfter).isPresent()) {
+                    throw new UsageError("--since is before " + first.truncatedTo(ChronoUnit.SECONDS)
+                            + ". The backend keeps outcomes for " + ErrorMessages.duration(limits.dedupTtl())
+                            + " (DEDUP_TTL), so older certificates would be decided a second time");
+                }
+                Counts done = resend.run(new OutboxInspector(config.outbox().directory()));
+                output.print(
+                        "summary", done, counts -> text(counts, wanted.since().orElse(first), dryRun));
+                return done.refused == 0 ? 0 : 1;
+            }
+        }
+    }
+
+    private static String text(Notable notable) {
+        return Context.at80(notable.added() + "  #" + notable.outboxSeq() + " " + notable.what(), 4)
+                + System.lineSeparator() + "    " + notable.pcsId() + System.lineSeparator();
+    }
+
+    private static String text(Counts counts, Instant since, boolean dryRun) {
+        StringBuilder text = new StringBuilder();
+        line(text, counts.outcome, "needed nothing: the backend has the outcome");
+        line(text, counts.unknown, "the backend did not know");
+        line(text, counts.givenUp, "had an outcome, but no log has the certificate any more");
+        if (counts.tooOld > 0) {
+            line(text, counts.tooOld, "too old to ask about: added about DEDUP_TTL ago or earlier");
+        }
+        if (dryRun) {
+            text.append("Nothing was sent (--dry-run).\n");
+        } else {
+            line(text, counts.accepted, "sent again and accepted");
+            line(text, counts.escalated, "sent again and escalated or rejected");
+            line(text, counts.differing, "of these answered with another status than before");
+            line(text, counts.refused, "refused");
+        }
+        counts.oldest
+                .filter(since::isBefore)
+                .ifPresent(oldest -> text.append(Context.at80(
+                                "The outbox has no certificate that was answered before "
+                                        + oldest.truncatedTo(ChronoUnit.SECONDS)
+                                        + "; it keeps them for at most 14 days, and less near OUTBOX_MAX_BYTES.",
+                                0))
+                        .append(System.lineSeparator()));
+        return text.toString();
+    }
+
+    private static void line(StringBuilder text, long count, String fate) {
+        text.append(String.format(Locale.ROOT, "%,9d  %s%n", count, fate));
     }
 
     /**
