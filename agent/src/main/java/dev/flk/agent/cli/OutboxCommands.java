@@ -13,9 +13,8 @@ import dev.flk.agent.outbox.OutboxInspector.Check;
 import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.send.Resend;
-import dev.flk.agent.send.Resend.Counts;
+import dev.flk.agent.send.Resend.Fate;
 import dev.flk.agent.send.Resend.Limits;
-import dev.flk.agent.send.Resend.Notable;
 import dev.flk.agent.send.Resend.Wanted;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -29,6 +28,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
@@ -107,76 +107,51 @@ final class OutboxCommands {
                                 paramLabel = "N",
                                 defaultValue = "50",
                                 description = "How many to send per second (default: ${DEFAULT-VALUE}).")
-                        int rate,
-                @Option(names = "--json", description = "Print JSON objects.") boolean json)
+                        int rate)
                 throws Exception {
             if (rate < 1 || rate > MAX_RATE) {
                 throw new UsageError("--rate must be from 1 to " + MAX_RATE + ", not " + rate);
             }
             AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
-            Output output = context.output(json);
-            Wanted wanted = new Wanted(
-                    Optional.ofNullable(since).map(text -> Context.time("--since", text)),
-                    Optional.ofNullable(until).map(text -> Context.time("--until", text)),
-                    Optional.ofNullable(shard),
-                    dryRun,
-                    rate);
+            Optional<Instant> from = Optional.ofNullable(since).map(text -> Context.time("--since", text));
+            Optional<Instant> to = Optional.ofNullable(until).map(text -> Context.time("--until", text));
             try (Resend resend = new Resend(
                     config.sending(),
-                    wanted,
-                    notable -> output.print("certificate", notable, OutboxCommands::text),
+                    new Wanted(from, to, Optional.ofNullable(shard), dryRun, rate),
+                    (found, what) -> context.say(CatEntry.of(found).described(what)),
                     InstantSource.system(),
                     System::nanoTime,
                     TimeUnit.NANOSECONDS::sleep)) {
                 Limits limits = resend.begin();
-                Instant first = limits.now().minus(limits.dedupTtl());
-                if (wanted.since().filter(first.minusSeconds(60)::isAfter).isPresent()) {
-                    throw new UsageError("--since is before " + first.truncatedTo(ChronoUnit.SECONDS)
-                            + ". The backend keeps outcomes for " + ErrorMessages.duration(limits.dedupTtl())
-                            + " (DEDUP_TTL), so older certificates would be decided a second time");
+                Instant first = limits.now().minus(limits.dedupTtl()).truncatedTo(ChronoUnit.SECONDS);
+                if (from.filter(first.minusSeconds(60)::isAfter).isPresent()) {
+                    throw new UsageError("--since is before " + first + ". The backend keeps outcomes for "
+                            + ErrorMessages.duration(limits.dedupTtl())
+                            + " (DEDUP_TTL), and would decide older certificates a second time");
                 }
-                Counts done = resend.run(new OutboxInspector(config.outbox().directory()));
-                output.print(
-                        "summary", done, counts -> text(counts, wanted.since().orElse(first), dryRun));
-                return done.refused == 0 ? 0 : 1;
+                Map<Fate, Integer> counts =
+                        resend.run(new OutboxInspector(config.outbox().directory()));
+                counts.forEach((fate, count) -> context.say(String.format(Locale.ROOT, "%,9d  %s", count, text(fate))));
+                context.say(
+                        dryRun
+                                ? "nothing was sent: --dry-run"
+                                : counts.isEmpty() ? "the outbox has no such certificate" : "done");
+                return counts.containsKey(Fate.REFUSED) ? 1 : 0;
             }
         }
     }
 
-    private static String text(Notable notable) {
-        return Context.at80(notable.added() + "  #" + notable.outboxSeq() + " " + notable.what(), 4)
-                + System.lineSeparator() + "    " + notable.pcsId() + System.lineSeparator();
-    }
-
-    private static String text(Counts counts, Instant since, boolean dryRun) {
-        StringBuilder text = new StringBuilder();
-        line(text, counts.outcome, "needed nothing: the backend has the outcome");
-        line(text, counts.unknown, "the backend did not know");
-        line(text, counts.givenUp, "had an outcome, but no log has the certificate any more");
-        if (counts.tooOld > 0) {
-            line(text, counts.tooOld, "too old to ask about: added about DEDUP_TTL ago or earlier");
-        }
-        if (dryRun) {
-            text.append("Nothing was sent (--dry-run).\n");
-        } else {
-            line(text, counts.accepted, "sent again and accepted");
-            line(text, counts.escalated, "sent again and escalated or rejected");
-            line(text, counts.differing, "of these answered with another status than before");
-            line(text, counts.refused, "refused");
-        }
-        counts.oldest
-                .filter(since::isBefore)
-                .ifPresent(oldest -> text.append(Context.at80(
-                                "The outbox has no certificate that was answered before "
-                                        + oldest.truncatedTo(ChronoUnit.SECONDS)
-                                        + "; it keeps them for at most 14 days, and less near OUTBOX_MAX_BYTES.",
-                                0))
-                        .append(System.lineSeparator()));
-        return text.toString();
-    }
-
-    private static void line(StringBuilder text, long count, String fate) {
-        text.append(String.format(Locale.ROOT, "%,9d  %s%n", count, fate));
+    private static String text(Fate fate) {
+        return switch (fate) {
+            case TOO_OLD -> "too old: added to the outbox about DEDUP_TTL ago, or earlier";
+            case OUTCOME -> "had their outcome";
+            case UNKNOWN -> "were unknown";
+            case GIVEN_UP -> "had their outcome, but were in no log any more";
+            case ACCEPTED -> "sent again, and accepted";
+            case ESCALATED -> "sent again, and escalated or rejected";
+            case DIFFERS -> "of those sent again, answered with another status than before";
+            case REFUSED -> "refused";
+        };
     }
 
     /**
@@ -202,16 +177,21 @@ final class OutboxCommands {
         }
 
         String text() {
-            String outcome = switch (fate) {
-                case "200" -> "answered 200: accepted";
-                case "202" -> "answered 202: escalated or rejected";
-                case "dead" -> "given up: now a dead letter";
-                case "lost" -> "lost to disk damage";
-                default -> fate;
-            };
+            return described(
+                            switch (fate) {
+                                case "200" -> "answered 200: accepted";
+                                case "202" -> "answered 202: escalated or rejected";
+                                case "dead" -> "given up: now a dead letter";
+                                case "lost" -> "lost to disk damage";
+                                default -> fate;
+                            })
+                    + System.lineSeparator();
+        }
+
+        String described(String outcome) {
             // does not print a malformed id, which may be too long or contain control characters
             String id = PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
-            return String.format("%s  #%-8d %s%n    %s%n", added, outboxSeq, outcome, id);
+            return String.format("%s  #%-8d %s%n    %s", added, outboxSeq, outcome, id);
         }
     }
 

@@ -14,7 +14,6 @@ import dev.flk.wal.files.DiskFullException;
 import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -58,36 +57,20 @@ public interface Ingest {
     /**
      * The answer about several certificates.
      *
-     * @param found for each id, in order
+     * @param known for each id, in order
      * @param now the time by which outcomes expire
-     * @param dedupTtl how long an outcome is kept from the arrival of its certificate
+     * @param dedupTtlSeconds how long an outcome is kept from the arrival of its certificate
      */
-    record Known(List<Presence> found, Instant now, Duration dedupTtl) {
-        /** Copies the list. */
-        public Known {
-            found = List.copyOf(found);
-        }
-    }
+    record Known(List<Presence> known, Instant now, long dedupTtlSeconds) {}
 
-    /** What a backend has of a certificate. */
+    /** What a backend has of a certificate. The names, in lower case, are a part of the answer. */
     enum Presence {
         /** Neither the certificate nor an outcome: it would be decided if it were sent. */
-        UNKNOWN("unknown"),
+        UNKNOWN,
         /** The outcome; as far as this backend knows, a log has the certificate. */
-        OUTCOME("outcome"),
+        OUTCOME,
         /** Only the outcome: the certificate was in a log that was given up, or in the part that a restore lacked. */
-        GIVEN_UP("given-up");
-
-        private final String word;
-
-        Presence(String word) {
-            this.word = word;
-        }
-
-        /** Returns the word for this value in answers. */
-        public String word() {
-            return word;
-        }
+        GIVEN_UP
     }
 
     /**

@@ -605,7 +605,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                 found.add(stored.map(each -> lost.have(each) ? Presence.GIVEN_UP : Presence.OUTCOME)
                         .orElse(Presence.UNKNOWN));
             }
-            answer.accept(new Known(found, clock.instant(), checks.rules().dedupTtl()), null);
+            answer.accept(
+                    new Known(found, clock.instant(), checks.rules().dedupTtl().toSeconds()), null);
         });
     }
 

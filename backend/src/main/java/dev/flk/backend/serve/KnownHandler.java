@@ -5,9 +5,6 @@ import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.Ingest.Known;
-import dev.flk.backend.ingest.Ingest.Outcome.Refused;
-import dev.flk.backend.ingest.Ingest.Presence;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
@@ -16,8 +13,8 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.json.Json;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -44,8 +41,6 @@ final class KnownHandler implements Endpoint.Handler {
         private Question {}
     }
 
-    private record Told(String now, long dedupTtlSeconds, List<String> known) {}
-
     @Override
     public void serve(Request request, Exchange exchange) {
         Optional<List<PcsId>> ids = ids(request.body().exact());
@@ -56,41 +51,28 @@ final class KnownHandler implements Endpoint.Handler {
         } else if (!exchange.reserveAnswer(ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
         } else {
-            ingest.known(ids.get(), (known, refused) -> exchange.answerLater(() -> answer(known, refused)));
+            ingest.known(
+                    ids.get(),
+                    (known, refused) -> exchange.answerLater(() -> refused != null
+                            ? OutcomeRenderer.answer(refused)
+                            : Answer.json(200, Json.bytes(Objects.requireNonNull(known)))));
         }
-    }
-
-    private static Answer answer(@Nullable Known known, @Nullable Refused refused) {
-        return known == null
-                ? OutcomeRenderer.answer(refused == null ? Refused.BROKEN : refused)
-                : Answer.json(
-                        200,
-                        Json.bytes(new Told(
-                                known.now().toString(),
-                                known.dedupTtl().toSeconds(),
-                                known.found().stream().map(Presence::word).toList())));
     }
 
     /** Returns the ids in a body; empty if it is not a question. */
     private static Optional<List<PcsId>> ids(byte[] body) {
-        List<@Nullable String> given;
         try {
             Question question = JSON.readValue(body, Question.class);
-            given = question == null ? null : question.ids();
+            List<@Nullable String> given = question == null ? null : question.ids();
+            if (given != null && given.size() <= MAX_IDS) {
+                List<PcsId> ids = given.stream()
+                        .flatMap(text -> PcsId.parse(String.valueOf(text)).stream())
+                        .toList();
+                return ids.size() == given.size() ? Optional.of(ids) : Optional.empty();
+            }
         } catch (IOException e) {
             return Optional.empty();
         }
-        if (given == null || given.size() > MAX_IDS) {
-            return Optional.empty();
-        }
-        List<PcsId> ids = new ArrayList<>(given.size());
-        for (String text : given) {
-            Optional<PcsId> id = text == null ? Optional.empty() : PcsId.parse(text);
-            if (id.isEmpty()) {
-                return Optional.empty();
-            }
-            ids.add(id.get());
-        }
-        return Optional.of(ids);
+        return Optional.empty();
     }
 }

@@ -181,7 +181,7 @@ final class IngestPipelineTest {
         CompletableFuture<Object> answer = new CompletableFuture<>();
         harness.ingest.known(
                 Arrays.stream(certificates).map(Pcs::id).toList(),
-                (known, refused) -> answer.complete(known == null ? refused.why() : known.found()));
+                (known, refused) -> answer.complete(known == null ? refused.why() : known.known()));
         return answer.join();
     }
 

@@ -34,8 +34,8 @@ final class KnownHandlerTest {
 
         assertThat(answer.status()).isEqualTo(200);
         assertThat(answer.body())
-                .isEqualTo("{\"now\":\"1970-01-01T00:00:00Z\",\"dedup_ttl_seconds\":1209600,"
-                        + "\"known\":[\"unknown\",\"outcome\"]}");
+                .isEqualTo("{\"known\":[\"unknown\",\"outcome\"],\"now\":\"1970-01-01T00:00:00Z\","
+                        + "\"dedup_ttl_seconds\":1209600}");
     }
 
     @Test
