@@ -334,23 +334,29 @@ public final class Inbox implements AutoCloseable {
                 if (before.next() <= skipped.firstMissing()
                         && after.next() > skipped.lastMissing()
                         && after.openedMillis() + life.toMillis() > nowMillis) {
-                    ends.add(restoredEnd(skipped, before, after, life));
+                    ends.add(restoredEnd(skipped, openings.subList(0, i + 1), life));
                 }
             }
         }
         return ends;
     }
 
-    private RestoredEnd restoredEnd(Damage skipped, Log.Opening before, Log.Opening after, Duration life)
-            throws IOException {
-        long[] latestMillis = {before.openedMillis()};
+    private RestoredEnd restoredEnd(Damage skipped, List<Log.Opening> openings, Duration life) throws IOException {
+        Log.Opening after = openings.get(openings.size() - 1);
+        Log.Opening last = openings.get(openings.size() - 2);
+        long[] latestMillis = {last.openedMillis()};
         read(
-                before.first(),
+                last.first(),
                 skipped.firstMissing(),
                 record -> latestMillis[0] = Math.max(latestMillis[0], record.arrivalMillis()));
         long fromMillis = latestMillis[0] - RestoredEnd.OUT_OF_ORDER_MILLIS;
+        long begin = openings.stream()
+                .filter(opening -> opening.openedMillis() <= fromMillis)
+                .mapToLong(Log.Opening::first)
+                .max()
+                .orElse(1);
         Set<PcsId> logged = new HashSet<>();
-        read(before.first(), skipped.firstMissing(), record -> {
+        read(begin, skipped.firstMissing(), record -> {
             if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() >= fromMillis) {
                 LoggedId.of(record).ifPresent(logged::add);
             }
@@ -371,7 +377,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     private void read(long from, long end, Consumer<LogRecord> consumer) throws IOException {
-        try (LogReader reader = read(from)) {
+        try (LogReader reader = log.read(from, OnDamage.SKIP, kept.decided())) {
             LogRecord record = reader.next();
             while (record != null && record.sequence() < end) {
                 consumer.accept(record);
