@@ -47,6 +47,9 @@ public final class Resend implements Closeable {
     private static final int MAX_IDS = 1_000;
 
     private static final long MAX_BYTES = 4 << 20;
+    /** The most certificates in a request: a backend gives at most 64 outcomes of other logs at a time to its own. */
+    private static final int MAX_TOGETHER = 50;
+
     private static final long MAX_MARGIN_MILLIS = Duration.ofHours(1).toMillis();
 
     /** The most waits in a row without a useful answer, each of a second or of the backend's {@code Retry-After}. */
@@ -271,9 +274,10 @@ public final class Resend implements Closeable {
 
     private void send(BackendClient backend, List<Settled> lacking) throws IOException {
         Deque<Settled> waiting = new ArrayDeque<>(lacking);
+        int most = Math.min(MAX_TOGETHER, Math.min(config.options().batchSize(), wanted.perSecond()));
         while (!waiting.isEmpty()) {
             List<Settled> part = new ArrayList<>();
-            while (!waiting.isEmpty() && part.size() < Math.min(config.options().batchSize(), wanted.perSecond())) {
+            while (!waiting.isEmpty() && part.size() < most) {
                 part.add(waiting.remove());
             }
             List<SubmitResult> results = submit(backend, part);

@@ -28,6 +28,7 @@ import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.List;
@@ -146,7 +147,8 @@ record CertificateParts(
         if (common.config().copy().filter(CopyConfig::isRequired).isPresent()) {
             return List.of(); // the copy has everything that was answered
         }
-        List<RestoredEnd> ends = inbox.restoredEnds(common.steady().millis());
+        List<RestoredEnd> ends =
+                Vanished.retry(() -> inbox.restoredEnds(common.steady().millis()));
         ends.forEach(end -> LOG.warn("{}", end.notice()));
         return ends;
     }
