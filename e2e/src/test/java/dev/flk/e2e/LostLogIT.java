@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -27,6 +28,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Tests of the loss of a machine with its disk: of two backends of one store, one is killed and its directory is
@@ -52,7 +55,11 @@ final class LostLogIT {
     }
 
     private Map<String, String> settings(ServerProcess store, String logName) throws IOException {
-        Map<String, String> settings = new HashMap<>(store.configuration());
+        return settings(store.configuration(), logName);
+    }
+
+    private Map<String, String> settings(Map<String, String> store, String logName) throws IOException {
+        Map<String, String> settings = new HashMap<>(store);
         settings.put("LOG_NAME", logName);
         settings.put("WAL_SEGMENT_AGE", "1s");
         settings.put("WAL_MIN_FREE_BYTES", "1MiB");
@@ -192,8 +199,16 @@ final class LostLogIT {
             try (BackendProcess other = startNew("b", watching)) {
                 Client client = new Client(other.url());
                 Map<Pcs, String> answers = new HashMap<>();
+                AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+                try (Agent agent = AgentHome.open(home.sendingTo(lost.url()))) {
+                    home.spool("first", certificates);
+                    awaitSettled(home, CERTIFICATES);
+                    assertThat(agent).isNotNull();
+                }
                 for (Pcs pcs : certificates) {
-                    answers.put(pcs, new Client(lost.url()).submit(pcs).body());
+                    answers.put(
+                            pcs,
+                            new Client(lost.url()).get("/v1/pcs/" + pcs.id()).body());
                 }
                 loseTheMachine(lost, "a");
                 assertThat(forget(other).exits(1).all()).contains("in use");
@@ -203,13 +218,16 @@ final class LostLogIT {
                 assertThat(bodies(wal("b"))).isEmpty();
                 forget(other).exits(0);
                 awaitMissing(client, 0);
-                for (int i = 0; i < 2; i++) {
-                    assertAnsweredAs(answers, client);
-                    await().atMost(Client.PATIENCE).until(() -> client.metric("flk_healed_total") == CERTIFICATES);
-                }
-                assertThat(bodies(wal("b")).values())
-                        .containsExactlyInAnyOrderElementsOf(
-                                certificates.stream().map(Pcs::json).toList());
+                assertThat(resend(home, other.url()).exits(0).out())
+                        .isEqualTo("      300  had their outcome, but were in no log any more\n"
+                                + "      300  sent again, and accepted\ndone\n");
+                await().atMost(Client.PATIENCE).until(() -> client.metric("flk_healed_total") == CERTIFICATES);
+                assertThat(resend(home, other.url()).exits(0).out()).isEqualTo("      300  had their outcome\ndone\n");
+                assertAnsweredAs(answers, client);
+                assertThat(ids(wal("b")))
+                        .containsExactlyInAnyOrderElementsOf(certificates.stream()
+                                .map(pcs -> pcs.id().toString())
+                                .toList());
                 assertThat(client.metric("flk_lost_outcomes_total")).isZero();
                 await().atMost(Client.PATIENCE)
                         .until(() -> client.get("/v1/outcomes?limit=1000")
@@ -219,6 +237,117 @@ final class LostLogIT {
                                 == CERTIFICATES);
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void restoredWithoutItsNewest_agentSendsThemAgain(boolean isShared) throws Exception {
+        try (ServerProcess store = isShared ? RedisServer.start(directory.resolve("server")) : null) {
+            Map<String, String> settings = settings(store == null ? Map.of() : store.configuration(), "a");
+            Path stopped = archive().resolve("stopped");
+            settings.put(
+                    "WAL_ARCHIVE_COMMAND",
+                    "sh -c 'test ! -e \"$1\" && cp \"$2\" \"$3\"' sh '" + stopped + "' %p '" + archive() + "/%f'");
+            BackendProcess lost = startNew("a", settings);
+            AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+            Client client = new Client(lost.url());
+            Map<Pcs, String> answers = new HashMap<>();
+            String beforeLast;
+            try (Agent agent = AgentHome.open(home.sendingTo(lost.url()))) {
+                home.spool("archived", numbered(1, CERTIFICATES - 100));
+                await().atMost(Client.PATIENCE).until(() -> client.metric("flk_accepted") == CERTIFICATES - 100);
+                await().atMost(Client.PATIENCE).until(() -> archived().size() >= 2);
+                Files.createFile(stopped);
+                home.spool("lost", numbered(CERTIFICATES - 99, CERTIFICATES - 5));
+                awaitSettled(home, CERTIFICATES - 5);
+                beforeLast = Instant.now().toString();
+                home.spool("last", numbered(CERTIFICATES - 4, CERTIFICATES));
+                awaitSettled(home, CERTIFICATES);
+                for (Pcs pcs : numbered(1, CERTIFICATES)) {
+                    answers.put(pcs, client.get("/v1/pcs/" + pcs.id()).body());
+                }
+                // also works while the agent runs, and finds nothing with a backend that has lost nothing
+                assertThat(resend(home, lost.url()).exits(0).out()).isEqualTo("      300  had their outcome\ndone\n");
+                assertThat(agent).isNotNull();
+            }
+            loseTheMachine(lost, "a");
+            settings.put("WAL_DIR", wal("c").toString());
+            Command.ofBackend(settings, "wal", "restore", "--from", archive().toString())
+                    .exits(0);
+            settings.remove("WAL_DIR");
+            int missing = CERTIFICATES - ids(wal("c")).size();
+            assertThat(missing).isGreaterThanOrEqualTo(100);
+            for (int run = 0; run < 2; run++) { // the second one after a kill
+                try (BackendProcess restored = start("c", settings)) {
+                    assertThat(restored.allLines())
+                            .contains("the log was restored up to record ", "'flk-agent outbox resend --since ");
+                    assertThat(resend(home, restored.url()).exits(0).out())
+                            .isEqualTo(
+                                    run == 1
+                                            ? "      300  had their outcome\ndone\n"
+                                            : "%9d  had their outcome%n%9d  %s%n%9d  sent again, and accepted%ndone%n"
+                                                    .formatted(
+                                                            CERTIFICATES - missing,
+                                                            missing,
+                                                            isShared
+                                                                    ? "had their outcome, but were in no log any more"
+                                                                    : "were unknown",
+                                                            missing));
+                    for (Map.Entry<Pcs, String> answer : answers.entrySet()) {
+                        assertThat(new Client(restored.url())
+                                        .get("/v1/pcs/" + answer.getKey().id())
+                                        .body())
+                                .isEqualTo(answer.getValue());
+                    }
+                    restored.program().kill();
+                }
+                assertThat(ids(wal("c"))).hasSize(CERTIFICATES).doesNotHaveDuplicates();
+            }
+            if (!isShared) {
+                everythingIsLost_andTheKeyWasRotated(home, beforeLast);
+            }
+            assertThat(home.deadLetters()).isEmpty();
+        }
+    }
+
+    private void everythingIsLost_andTheKeyWasRotated(AgentHome home, String beforeLast) throws Exception {
+        Map<String, String> settings = settings(Map.of(), "d");
+        settings.put("PCS_HMAC_KEY", "the new key");
+        try (BackendProcess empty = startNew("d", settings)) {
+            Command refused = resend(home, empty.url(), "--since", beforeLast).exits(1);
+            assertThat(refused.out())
+                    .contains(
+                            "        5  were unknown\n        5  refused\n",
+                            Pcs.number(CERTIFICATES).id().toString());
+            Map<String, String> rotated = home.sendingTo(empty.url());
+            rotated.put("PCS_HMAC_KEY", "the new key");
+            assertThat(Command.ofAgent(rotated, "outbox", "resend", "--rate", "1000")
+                            .exits(0)
+                            .out())
+                    .isEqualTo("      300  were unknown\n      300  sent again, and accepted\ndone\n");
+        }
+    }
+
+    private static Command resend(AgentHome home, String url, String... more) {
+        List<String> command = new ArrayList<>(List.of("outbox", "resend", "--rate", "1000"));
+        command.addAll(List.of(more));
+        return Command.ofAgent(home.sendingTo(url), command.toArray(String[]::new));
+    }
+
+    private static void awaitSettled(AgentHome home, int certificates) {
+        await().atMost(Client.PATIENCE)
+                .until(() -> Command.ofAgent(home.sendingNowhere(), "outbox", "cat")
+                                .out()
+                                .lines()
+                                .filter(line -> line.contains("answered 20"))
+                                .count()
+                        == certificates);
+    }
+
+    private List<String> ids(Path wal) throws IOException {
+        return bodies(wal).values().stream()
+                .map(body -> StrictJson.read(body).path("pcs_id").asText())
+                .toList();
     }
 
     private Command forget(ServedBackend backend) {

@@ -288,16 +288,17 @@ public final class Log implements Closeable {
      *
      * @param first the first sequence that counts in the segment; all records with lower sequences were appended before
      *     the segment was opened
+     * @param next the first sequence that was appended to the segment
      * @param openedMillis the wall time of the opening, in milliseconds since the epoch
      * @param context the context of the records that were appended to the segment
      */
-    public record Opening(long first, long openedMillis, String context) {}
+    public record Opening(long first, long next, long openedMillis, String context) {}
 
     /** Returns the openings of the existing segments, oldest first. */
     public List<Opening> openings() throws IOException {
         return segments().segments().stream()
                 .map(Listed::header)
-                .map(header -> new Opening(header.first(), header.openedMillis(), header.context()))
+                .map(header -> new Opening(header.first(), header.next(), header.openedMillis(), header.context()))
                 .toList();
     }
 

@@ -20,7 +20,9 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.DateTimeException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
@@ -146,6 +148,19 @@ final class Context {
         AgentConfig config = AgentConfig.load(environment, configFile, needed);
         LogOutput.configure(config.log(), FlkAgent.LOG_STYLE);
         return config;
+    }
+
+    /** Parses the value of an option as a time, or as an age, by this machine's clock. */
+    static Instant time(String option, String text) {
+        try {
+            return Character.isDigit(text.charAt(text.length() - 1)) || text.endsWith("Z")
+                    ? Instant.parse(text)
+                    : Instant.now().minus(Quantities.duration(text));
+        } catch (DateTimeException | IllegalArgumentException | IndexOutOfBoundsException e) {
+            throw new UsageError(
+                    option + " is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z, or an age such as 2d",
+                    e);
+        }
     }
 
     /** Parses the value of an option as a duration. */

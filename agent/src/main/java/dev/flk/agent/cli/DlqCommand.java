@@ -10,12 +10,10 @@ import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
-import dev.flk.program.config.Quantities;
 import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -74,19 +72,9 @@ final class DlqCommand implements Runnable {
 
         DeadLetterFilter filter() {
             return new DeadLetterFilter(
-                    Optional.ofNullable(reason), Optional.ofNullable(since).map(this::time), ids);
-        }
-
-        private Instant time(String text) {
-            try {
-                return Character.isDigit(text.charAt(text.length() - 1)) || text.endsWith("Z")
-                        ? Instant.parse(text)
-                        : Instant.now().minus(Quantities.duration(text));
-            } catch (DateTimeException | IllegalArgumentException | IndexOutOfBoundsException e) {
-                throw new UsageError(
-                        "--since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z, or an age such as 2d",
-                        e);
-            }
+                    Optional.ofNullable(reason),
+                    Optional.ofNullable(since).map(text -> Context.time("--since", text)),
+                    ids);
         }
     }
 

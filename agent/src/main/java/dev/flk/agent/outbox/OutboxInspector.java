@@ -82,19 +82,27 @@ public final class OutboxInspector {
      *
      * @param settlement the way in which the entry was settled; empty if the log does not record a settlement of the
      *     entry
+     * @param settledMillis the time of the settlement, in milliseconds since 1970; -1 if there is none
      * @param certificate the certificate as the agent accepted it
      */
-    public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
+    public record HistoryEntry(
+            OutboxEntry entry, Optional<SettledAs> settlement, long settledMillis, byte[] certificate) {}
+
+    /** The settlements of {@link #PAGE} entries; null for an entry without one, and the times of the others. */
+    private record Settlements(@Nullable SettledAs[] how, long[] millis) {
+        Settlements(long page) {
+            this(new @Nullable SettledAs[PAGE], new long[PAGE]);
+        }
+    }
 
     /**
      * Passes all pending and settled entries that are still in the log to a consumer, in the order of the log. An entry
      * that compaction has moved is passed at the position of its last record; the entries are therefore not always in
-     * the order of their sequences. Needs about four bytes of memory per entry, and more memory for each entry that
+     * the order of their sequences. Needs about twelve bytes of memory per entry, and more memory for each entry that
      * compaction has moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
-        // the settlements by sequence, in pages of PAGE entries; null for an entry without a settlement
-        Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
+        Map<Long, Settlements> settled = new HashMap<>(); // by the number of the page
         Map<Long, Long> movedTo = new HashMap<>();
         forEach(record -> {
             if (record.kind() == OutboxRecords.MOVED) {
@@ -102,8 +110,9 @@ public final class OutboxInspector {
             } else if (record.kind() == OutboxRecords.SETTLED) {
                 SettledAs how = OutboxRecords.settlement(record.body());
                 for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                    settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable SettledAs[PAGE])[
-                            (int) (sequence % PAGE)] = how;
+                    Settlements page = settled.computeIfAbsent(sequence / PAGE, Settlements::new);
+                    page.how()[(int) (sequence % PAGE)] = how;
+                    page.millis()[(int) (sequence % PAGE)] = record.arrivalMillis();
                 }
             }
         });
@@ -113,9 +122,14 @@ public final class OutboxInspector {
                 // as long as the old segment of a moved entry exists, the log has more than one record of the entry;
                 // only the last record counts
                 if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
-                    Optional<SettledAs> settlement = Optional.ofNullable(settled.get(entry.sequence() / PAGE))
-                            .map(page -> page[(int) (entry.sequence() % PAGE)]);
-                    consumer.accept(new HistoryEntry(entry, settlement, OutboxRecords.certificate(record)));
+                    Settlements page = settled.get(entry.sequence() / PAGE);
+                    int place = (int) (entry.sequence() % PAGE);
+                    SettledAs how = page == null ? null : page.how()[place];
+                    consumer.accept(new HistoryEntry(
+                            entry,
+                            Optional.ofNullable(how),
+                            page == null || how == null ? -1 : page.millis()[place],
+                            OutboxRecords.certificate(record)));
                 }
             }
         });

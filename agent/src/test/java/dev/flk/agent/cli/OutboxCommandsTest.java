@@ -99,6 +99,46 @@ class OutboxCommandsTest extends CommandTest {
         awaitStatus("waiting   0 certificates");
     }
 
+    @Test
+    void resend_agentRunning_sendsWhatIsMissing_andChangesNothing() throws Exception {
+        cli.startAgent();
+        cli.submit(certificate(1), certificate(2), certificate(3));
+        awaitStatus("waiting   0 certificates");
+        String before = done("outbox", "cat");
+        backend.received.clear();
+        backend.known = id -> id.equals(id(1)) ? "outcome" : "unknown";
+        backend.submit = line -> ScriptedBackend.id(line).equals(id(3))
+                ? Said.error(401, "Signature verification failed")
+                : Said.recorded(line);
+
+        assertThat(done("outbox", "resend", "--dry-run"))
+                .isEqualTo("        1  had their outcome\n        2  were unknown\nnothing was sent: --dry-run\n");
+        Ended ended = cli.run("outbox", "resend", "--since", "13d");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.out().replaceAll("\\s+", " "))
+                .contains("#3 refused: status 401, the backend does not accept this signature any more " + id(3))
+                .endsWith(" 1 had their outcome 2 were unknown 1 sent again, and accepted 1 refused done ");
+        assertThat(ended.out().lines()).allMatch(line -> line.length() <= 80);
+        assertThat(backend.received).hasSize(1);
+        assertThat(done("outbox", "cat")).isEqualTo(before);
+        assertThat(done("dlq", "list")).isEqualTo("0 dead letters\n");
+    }
+
+    @Test
+    void resend_mistakes_exit2() {
+        backend.dedupTtl = Duration.ofDays(3);
+        Ended tooEarly = cli.run("outbox", "resend", "--since", "4d");
+        assertThat(tooEarly.exitCode()).isEqualTo(2);
+        assertThat(tooEarly.err()).contains("--since is before ", "for 3 d 0 h (DEDUP_TTL)");
+        for (String option : List.of("--rate=0", "--since=yesterday", "--until=x")) {
+            assertThat(cli.run("outbox", "resend", option).exitCode())
+                    .as(option)
+                    .isEqualTo(2);
+        }
+        assertThat(done("outbox", "resend", "--since", "3d")).isEqualTo("the outbox has no such certificate\n");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"-1", "36501", "many"})
     void compact_invalidHorizon_exits2(String days) {

@@ -15,6 +15,7 @@ import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
@@ -39,6 +40,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A real HTTP server whose answers a test defines. */
 public final class ScriptedBackend implements Closeable {
+    private static final Pattern HEX_64 = Pattern.compile("[0-9a-f]{64}");
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([^\"]*)\"");
 
     /** An answer; with status 0, the server closes the connection without answering. */
@@ -101,6 +103,11 @@ public final class ScriptedBackend implements Closeable {
 
     public volatile Function<String, Said> submit = Said::recorded;
     public volatile Function<String, Said> batch = this::eachLine;
+
+    /** What the backend has of a certificate, by its id: a word of {@code /v1/pcs/known}. */
+    public volatile Function<String, String> known = id -> "outcome";
+
+    public volatile Duration dedupTtl = Duration.ofDays(14);
 
     public ScriptedBackend() throws IOException {
         server = new ServerSocket(0, 0, InetAddress.getLoopbackAddress());
@@ -205,6 +212,16 @@ public final class ScriptedBackend implements Closeable {
 
     private Said answer(String path, String body) {
         paths.add(path);
+        if (path.equals("/v1/pcs/known")) {
+            String words = HEX_64.matcher(body)
+                    .results()
+                    .map(id -> '"' + known.apply(id.group()) + '"')
+                    .collect(Collectors.joining(","));
+            return Said.of(
+                    200,
+                    "{\"known\":[" + words + "],\"now\":\"" + clock.instant() + "\",\"dedup_ttl_seconds\":"
+                            + dedupTtl.toSeconds() + "}");
+        }
         if (path.startsWith("/v1/")) {
             received.add(body);
             Said said = marked((path.equals("/v1/pcs/batch") ? batch : submit).apply(body), body);

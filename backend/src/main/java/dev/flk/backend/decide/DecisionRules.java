@@ -113,7 +113,7 @@ public final class DecisionRules {
     }
 
     /** Returns how long an outcome is valid. */
-    Duration dedupTtl() {
+    public Duration dedupTtl() {
         return Duration.ofMillis(dedupTtlMillis);
     }
 

@@ -3,6 +3,8 @@ package dev.flk.backend.inbox;
 
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordKind.LoggedId;
+import dev.flk.certificate.PcsId;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.Log;
@@ -10,6 +12,7 @@ import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogArchive;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogRestore;
 import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.Damage;
@@ -25,7 +28,10 @@ import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -309,6 +315,75 @@ public final class Inbox implements AutoCloseable {
     /** Returns the losses that repairs declared, and the ranges that restores skipped. */
     DeclaredLosses losses() {
         return log.startReport().losses();
+    }
+
+    /**
+     * Returns the ends at which the log was restored, if outcomes of that time are still valid. Reads two segments and the newest
+     * part of the log for each.
+     *
+     * @throws IOException if the log can't be read
+     */
+    public List<RestoredEnd> restoredEnds(long nowMillis) throws IOException {
+        List<RestoredEnd> ends = new ArrayList<>();
+        List<Log.Opening> openings = log.openings();
+        for (Damage skipped : losses().skips().from(1)) {
+            for (int i = 1; i < openings.size(); i++) {
+                Log.Opening before = openings.get(i - 1);
+                Log.Opening after = openings.get(i);
+                Duration life = DecisionRules.dedupTtlOf(before.context());
+                if (before.next() <= skipped.firstMissing()
+                        && after.next() > skipped.lastMissing()
+                        && after.openedMillis() + life.toMillis() > nowMillis) {
+                    ends.add(restoredEnd(skipped, openings.subList(0, i + 1), life));
+                }
+            }
+        }
+        return ends;
+    }
+
+    private RestoredEnd restoredEnd(Damage skipped, List<Log.Opening> openings, Duration life) throws IOException {
+        Log.Opening after = openings.get(openings.size() - 1);
+        Log.Opening last = openings.get(openings.size() - 2);
+        long[] latestMillis = {last.openedMillis()};
+        read(
+                last.first(),
+                skipped.firstMissing(),
+                record -> latestMillis[0] = Math.max(latestMillis[0], record.arrivalMillis()));
+        long fromMillis = latestMillis[0] - RestoredEnd.OUT_OF_ORDER_MILLIS;
+        long begin = openings.stream()
+                .filter(opening -> opening.openedMillis() <= fromMillis)
+                .mapToLong(Log.Opening::first)
+                .max()
+                .orElse(1);
+        Set<PcsId> logged = new HashSet<>();
+        read(begin, skipped.firstMissing(), record -> {
+            if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() >= fromMillis) {
+                LoggedId.of(record).ifPresent(logged::add);
+            }
+        });
+        // certificates that were sent again; after a lot of later records, further ones are logged once more
+        read(Math.max(after.next(), log.beginningOfLast(CHECKED_BYTES)), Long.MAX_VALUE, record -> {
+            if (record.kind() == RecordKind.OVERRULED) {
+                LoggedId.of(record).ifPresent(logged::add);
+            }
+        });
+        return new RestoredEnd(
+                skipped.firstMissing() - 1,
+                Math.max(0, skipped.missing() - LogRestore.SKIPPED),
+                Instant.ofEpochMilli(fromMillis),
+                Instant.ofEpochMilli(after.openedMillis()),
+                logged,
+                life);
+    }
+
+    private void read(long from, long end, Consumer<LogRecord> consumer) throws IOException {
+        try (LogReader reader = log.read(from, OnDamage.SKIP, kept.decided())) {
+            LogRecord record = reader.next();
+            while (record != null && record.sequence() < end) {
+                consumer.accept(record);
+                record = reader.next();
+            }
+        }
     }
 
     /** Notes that the records that were in the log at startup are decided and recorded. */

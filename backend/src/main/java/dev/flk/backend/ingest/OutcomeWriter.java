@@ -31,7 +31,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,7 +68,7 @@ final class OutcomeWriter {
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private final AtomicInteger adopting = new AtomicInteger();
     private final Consumer<List<DecidedSubmission>> whenRecorded;
-    private final Predicate<String> isForgotten;
+    private final LostBodies lost;
     private final SafeEnd safe;
 
     /** Groups that are on disk but not safe yet, in log order; used by this object's thread only. */
@@ -90,16 +89,16 @@ final class OutcomeWriter {
         this.clock = wiring.clock();
         this.expiry = wiring.clock().expiry();
         this.whenRecorded = wiring.whenRecorded();
-        this.isForgotten = wiring.isForgotten();
+        this.lost = wiring.lost();
         this.safe = wiring.safe();
         queue.whenForced(this::answer);
         queue.takenBy(thread);
         safe.whenMoved(() -> queue.execute(this::recordSafe));
     }
 
-    /** Returns whether the stored outcome of a submitted content belongs to a log that was given up, with its body. */
+    /** Returns whether the stored outcome of a submitted content has lost its body. */
     boolean needsBody(StoredOutcome stored, StoredOutcome submitted) {
-        return stored.digest().equals(submitted.digest()) && isForgotten.test(stored.logId());
+        return stored.digest().equals(submitted.digest()) && lost.have(stored);
     }
 
     /**
@@ -435,7 +434,10 @@ final class OutcomeWriter {
 
     /** Gives the outcome to this log, which has the body now, if its own log was given up. */
     private void adopt(InFlight inFlight, StoredOutcome winner) {
-        if (needsBody(winner, inFlight.outcome()) && adopting.incrementAndGet() <= MOST_ADOPTING) {
+        if (needsBody(winner, inFlight.outcome()) && !lost.isOfForgotten(winner)) {
+            lost.healed(winner.id());
+            metrics.healed.increment();
+        } else if (needsBody(winner, inFlight.outcome()) && adopting.incrementAndGet() <= MOST_ADOPTING) {
             store.adopt(winner).whenComplete((adopted, failure) -> {
                 adopting.decrementAndGet();
                 if (adopted != null && adopted) {

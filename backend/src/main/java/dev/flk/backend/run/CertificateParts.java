@@ -7,15 +7,18 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
+import dev.flk.backend.copy.CopyConfig;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.ArchiveCommand;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.inbox.RestoredEnd;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.ingest.LostBodies;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.program.config.Key;
@@ -25,11 +28,15 @@ import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The log of certificates, and all that decides about them.
@@ -46,6 +53,7 @@ record CertificateParts(
         IngestPipeline ingest,
         DecidedQueue decided,
         boolean hasSharedStore) {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     /** Opens the log, which reads and repairs its end. */
     static Inbox openLog(
@@ -102,7 +110,7 @@ record CertificateParts(
                 common.metrics().ingest,
                 common.audit(),
                 copied.<SafeEnd>map(each -> each).orElse(SafeEnd.ON_DISK),
-                logs::isForgotten,
+                new LostBodies(logs::isForgotten, inbox.logId(), restoredEnds(common, inbox)),
                 common.config().record().store().isPresent()
                                 || common.config().feed().isPresent()
                         ? decided
@@ -132,6 +140,17 @@ record CertificateParts(
                 ingest,
                 decided,
                 common.config().store().isShared());
+    }
+
+    /** Returns the ends at which the log was restored, and logs what may be missing there. */
+    private static List<RestoredEnd> restoredEnds(Common common, Inbox inbox) throws IOException {
+        if (common.config().copy().filter(CopyConfig::isRequired).isPresent()) {
+            return List.of(); // the copy has everything that was answered
+        }
+        List<RestoredEnd> ends =
+                Vanished.retry(() -> inbox.restoredEnds(common.steady().millis()));
+        ends.forEach(end -> LOG.warn("{}", end.notice()));
+        return ends;
     }
 
     private static Optional<ArchiveCare> archive(Common common, Inbox inbox) throws IOException {

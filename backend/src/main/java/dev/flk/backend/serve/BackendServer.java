@@ -151,6 +151,9 @@ public final class BackendServer implements AutoCloseable {
                         "/v1/pcs/batch",
                         Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns))
                                 .withHeaders(parts.submissionHeaders()))
+                .post(
+                        "/v1/pcs/known",
+                        Endpoint.withDigest(KnownHandler.MAX_BODY_BYTES, new KnownHandler(parts.ingest())))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);

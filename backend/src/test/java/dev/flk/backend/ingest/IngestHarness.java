@@ -178,7 +178,10 @@ final class IngestHarness implements AutoCloseable {
                             ingestMetrics,
                             Audit.none(),
                             SafeEnd.ON_DISK,
-                            log -> isForgotten.test(log),
+                            new LostBodies(
+                                    log -> isForgotten.test(log),
+                                    inbox.logId(),
+                                    inbox.restoredEnds(clock.steady().millis())),
                             decided -> whenRecorded.accept(decided)))
                     .open(
                             dedup instanceof EmbeddedStore

@@ -13,6 +13,7 @@ import dev.flk.sample.Pcs;
 import dev.flk.wal.LogRestore;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
@@ -47,6 +48,7 @@ final class RestoredLogHistoriesTest {
         record.catchUp();
         simulation.kill();
         simulation.loseDisk();
+        world.advance(Duration.ofMinutes(1));
     }
 
     private Outcome submit(Pcs pcs) {
@@ -65,6 +67,13 @@ final class RestoredLogHistoriesTest {
         Outcome again = submit(Pcs.number(ANSWERED));
         assertThat(relation(again)).isEqualTo(Relation.DUPLICATE);
         assertThat(body(again)).isEqualTo(body(lastAnswered));
+        assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 's', 's', 's', 'o');
+        submit(Pcs.number(ANSWERED));
+        simulation.kill();
+        simulation.start();
+        simulation.settle();
+        submit(Pcs.number(ANSWERED));
+        assertThat(simulation.log()).as("a body is logged again once").hasSize(5);
         record.catchUp();
         assertThat(record.position()).isGreaterThanOrEqualTo(LogRestore.SKIPPED + ARCHIVED);
         assertThat(relation(submit(Pcs.number(ANSWERED + 1)))).isEqualTo(Relation.FIRST);

@@ -183,7 +183,10 @@ final class Simulation {
                 ingestMetrics,
                 Audit.none(),
                 copying == null ? SafeEnd.ON_DISK : copying.safeEnd(() -> copy.await(copying)),
-                log -> false,
+                new LostBodies(
+                        log -> false,
+                        inbox.logId(),
+                        copying == null ? inbox.restoredEnds(clock.steady().millis()) : List.of()),
                 record == null ? decided -> {} : record.whenRecorded(queue)));
         ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());

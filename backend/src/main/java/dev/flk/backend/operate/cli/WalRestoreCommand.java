@@ -178,7 +178,8 @@ final class WalRestoreCommand implements Callable<Integer> {
                 .append(inbox.isNewId() ? ", a new id," : "")
                 .append(" continues with record ")
                 .append(restored.next())
-                .append("\n");
+                .append("\nstart the backend, and let each agent send again what was not archived:"
+                        + "\nflk-agent outbox resend\n");
         return text.toString();
     }
 }

@@ -129,6 +129,8 @@ class WalRestoreCommandTest {
                         not archived: certificates that are sent again are logged again
                         restored: 3 segments, 6 records (1 to 6), 27.1 KiB in %s
                         log %s continues with record 1000009
+                        start the backend, and let each agent send again what was not archived:
+                        flk-agent outbox resend
                         """.formatted(empty, POSITION));
         for (String name : List.of(FIRST, SECOND, THIRD)) {
             assertThat(empty.resolve(name)).hasSameBinaryContentAs(wal.resolve(name));
@@ -163,7 +165,7 @@ class WalRestoreCommandTest {
                 .contains("3 to 4              " + SECOND + "          missing\n")
                 .contains("ignored, not part of the log: 1 file, such as notes\n")
                 .contains("restored: 2 segments, 3 records (1 to 6), ");
-        cli.assertFits80Columns(2);
+        cli.assertFits80Columns(4);
         assertThat(cli.run("wal verify", "--dir", empty.toString())).isZero();
     }
 
