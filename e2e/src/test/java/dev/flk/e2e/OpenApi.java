@@ -147,7 +147,7 @@ final class OpenApi {
 
     /** Returns the location of the path template that matches a request path. */
     private static String place(String path) {
-        boolean isExact = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch") || path.equals(CHANGES);
+        boolean isExact = path.matches("/v1/pcs/(submit|batch|known)") || path.equals(CHANGES);
         String template = isExact
                 ? path
                 : path.replaceFirst("^/v1/pcs/[^/]+$", "/v1/pcs/{pcs_id}")
