@@ -118,7 +118,7 @@ final class OutboxCommands {
             try (Resend resend = new Resend(
                     config.sending(),
                     new Wanted(from, to, Optional.ofNullable(shard), dryRun, rate),
-                    (found, what) -> context.say(CatEntry.of(found).described(what)),
+                    (found, what) -> context.out().println(CatEntry.of(found).described(what)),
                     InstantSource.system(),
                     System::nanoTime,
                     TimeUnit.NANOSECONDS::sleep)) {
@@ -191,7 +191,8 @@ final class OutboxCommands {
         String described(String outcome) {
             // does not print a malformed id, which may be too long or contain control characters
             String id = PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
-            return String.format("%s  #%-8d %s%n    %s", added, outboxSeq, outcome, id);
+            return Context.at80(String.format("%s  #%-8d %s", added, outboxSeq, outcome), 4) + System.lineSeparator()
+                    + "    " + id;
         }
     }
 

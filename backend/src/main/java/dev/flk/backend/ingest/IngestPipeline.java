@@ -588,7 +588,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             answer.accept(null, Refused.OVERLOADED);
             return;
         }
-        Set<PcsId> undecided = ids.stream().filter(inFlightIds::has).collect(Collectors.toSet());
+        Set<PcsId> answered = ids.stream()
+                .filter(id -> inFlightIds.answeredOutcome(id).isPresent())
+                .collect(Collectors.toSet());
+        Set<PcsId> inFlight = ids.stream().filter(inFlightIds::has).collect(Collectors.toSet());
         store.get(ids).whenComplete((existing, failure) -> {
             knownLookUps.decrementAndGet();
             if (existing == null) {
@@ -598,12 +601,13 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             List<Presence> found = new ArrayList<>(ids.size());
             for (int i = 0; i < ids.size(); i++) {
                 Optional<StoredOutcome> stored = existing.get(i);
-                if (stored.isEmpty() && undecided.contains(ids.get(i))) {
+                boolean isAnswered = answered.contains(ids.get(i));
+                if (stored.isEmpty() && !isAnswered && inFlight.contains(ids.get(i))) {
                     answer.accept(null, UNDECIDED);
                     return;
                 }
                 found.add(stored.map(each -> lost.have(each) ? Presence.GIVEN_UP : Presence.OUTCOME)
-                        .orElse(Presence.UNKNOWN));
+                        .orElse(isAnswered ? Presence.OUTCOME : Presence.UNKNOWN));
             }
             answer.accept(
                     new Known(found, clock.instant(), checks.rules().dedupTtl().toSeconds()), null);

@@ -193,8 +193,9 @@ final class IngestPipelineTest {
                     .isEqualTo(List.of(Presence.UNKNOWN, Presence.OUTCOME));
             assertThat(known(harness)).isEqualTo(List.of());
             harness.isForgotten = log -> true;
-            assertThat(known(harness, Pcs.number(1), Pcs.number(2)))
-                    .isEqualTo(List.of(Presence.GIVEN_UP, Presence.UNKNOWN));
+            await().until( // once it is recorded
+                            () -> known(harness, Pcs.number(1), Pcs.number(2))
+                                    .equals(List.of(Presence.GIVEN_UP, Presence.UNKNOWN)));
         }
     }
 
