@@ -219,8 +219,9 @@ final class LostLogIT {
                 forget(other).exits(0);
                 awaitMissing(client, 0);
                 assertThat(resend(home, other.url()).exits(0).out())
-                        .isEqualTo("      300  had their outcome, but were in no log any more\n"
-                                + "      300  sent again, and accepted\ndone\n");
+                        .contains(
+                                "300  had their outcome, but were in no log any more", "300  sent again, and accepted")
+                        .endsWith("\ndone\n");
                 await().atMost(Client.PATIENCE).until(() -> client.metric("flk_healed_total") == CERTIFICATES);
                 assertThat(resend(home, other.url()).exits(0).out()).isEqualTo("      300  had their outcome\ndone\n");
                 assertAnsweredAs(answers, client);
