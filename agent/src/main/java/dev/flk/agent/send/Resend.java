@@ -283,7 +283,13 @@ public final class Resend implements Closeable {
             List<SubmitResult> results = submit(backend, part);
             Optional<SubmitResult> later = Optional.empty();
             for (int i = 0; i < results.size(); i++) {
-                if (results.get(i).kind() == Kind.LATER || results.get(i).isOutage()) {
+                Kind kind = results.get(i).kind();
+                // the answer may concern the whole request, which may be too large for the backend or a proxy
+                boolean isTooMuch = part.size() > 1 && (kind == Kind.UNPROVEN || kind == Kind.NEVER);
+                if (isTooMuch) {
+                    most = part.size() / 2;
+                }
+                if (isTooMuch || kind == Kind.LATER || results.get(i).isOutage()) {
                     waiting.add(part.get(i));
                     later = Optional.of(results.get(i));
                 } else {

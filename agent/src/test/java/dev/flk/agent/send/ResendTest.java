@@ -185,6 +185,16 @@ final class ResendTest {
         assertThat(nanos).isGreaterThanOrEqualTo(Duration.ofSeconds(7).toNanos());
     }
 
+    /** A proxy may permit less than the agent sends together. */
+    @Test
+    void requestThatIsTooLarge_isSentInParts() throws Exception {
+        fill(1, 3, SettledAs.ACCEPTED, Duration.ofDays(2), Duration.ofDays(1));
+        backend.known = id -> "unknown";
+        backend.batch = lines -> Said.error(413, "too large");
+
+        assertThat(resend(ALL)).isEqualTo(Map.of(Fate.UNKNOWN, 3, Fate.ACCEPTED, 3));
+    }
+
     @Test
     void certificates_areSentAtTheRate() throws Exception {
         fill(1, 35, SettledAs.ACCEPTED, Duration.ofDays(2), Duration.ofDays(1));

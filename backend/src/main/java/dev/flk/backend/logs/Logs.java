@@ -87,6 +87,9 @@ public final class Logs implements AutoCloseable {
 
     // guarded by turn
     private final Map<String, Seen> seen = new LinkedHashMap<>();
+    /** When the registry was read last, on the ticker. */
+    private long readNanos;
+
     private final Set<String> missing = new TreeSet<>();
     private @Nullable LogEntry reported;
     private long reportedNanos;
@@ -113,6 +116,10 @@ public final class Logs implements AutoCloseable {
             boolean isSame =
                     entry.seenMillis() == read.seenMillis() && entry.instance().equals(read.instance());
             return isSame ? new Seen(read, changedNanos, hasChanged) : new Seen(read, nowNanos, true);
+        }
+
+        Seen later(long nanos, boolean isUp) {
+            return new Seen(entry, changedNanos + nanos, hasChanged || isUp);
         }
     }
 
@@ -359,16 +366,17 @@ public final class Logs implements AutoCloseable {
             LOG.info("the registry of logs can be read again");
         }
         Map<String, Seen> before = new HashMap<>(seen);
-        boolean wasUnreadable = view.problem().isPresent();
+        // others could not report while the registry could not be read, so that time does not count
+        long unreadableNanos = view.problem().isPresent() ? now - readNanos : 0;
+        readNanos = now;
         Set<String> up = ids(view.logs(), Status.UP);
         seen.clear();
         List<RegisteredLog> logs = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             Seen known = before.get(entry.logId());
-            // others could not report while the registry could not be read, so those that ran before still count
-            Seen next = known == null || wasUnreadable
-                    ? new Seen(entry, now, up.contains(entry.logId()))
-                    : known.next(entry, now);
+            Seen next = known == null
+                    ? new Seen(entry, now, false)
+                    : known.later(unreadableNanos, up.contains(entry.logId())).next(entry, now);
             seen.put(entry.logId(), next);
             logs.add(new RegisteredLog(entry, status(next, now)));
         }

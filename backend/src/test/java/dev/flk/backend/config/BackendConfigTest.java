@@ -52,6 +52,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;LOG_COPY=kafka;KAFKA_BROKERS=h:1;LOG_NAME=a b | LOG_NAME: 'a b' is not 1 to 100 letters
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;SESSION_STORE=redis;REDIS_ADDR=a:1,b:2 | REDIS_ADDR: has several hosts; set REDIS_CLUSTER=on if they are nodes
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=rediss://:do-not-print-me@a:1,b:2/1 | a cluster has only database 0
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=redis://a:1,b:2?db=3 | a cluster has only database 0
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=redis-sentinel://a,b#c | REDIS_URI: is not the form for REDIS_CLUSTER=on
             PCS_SIGN_ALG=none;RATE_SHARED=on | RATE_SHARED: on, but no other backend can use the store in DEDUP_BACKEND; set DEDUP_BACKEND to redis or postgres, or RATE_SHARED=off
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one

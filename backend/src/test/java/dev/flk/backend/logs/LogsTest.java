@@ -239,6 +239,18 @@ class LogsTest {
     }
 
     @Test
+    void backends_registryFailsNowAndThen_oneThatIsGoneDoesNotStayCounted() {
+        pass(Duration.ofMinutes(1), a, b);
+        for (int i = 0; i < 10; i++) {
+            isDown = true;
+            pass(Duration.ofSeconds(10), a);
+            isDown = false;
+            pass(Duration.ofSeconds(10), a);
+        }
+        assertThat(a.logs.backends()).isOne();
+    }
+
+    @Test
     void backends_ofAnEarlierVersion_reportEachMinute_andStayCounted() {
         b.figures = null;
         pass(Duration.ofMinutes(1), a, b);

@@ -71,11 +71,12 @@ final class RowSearch implements AutoCloseable {
     void addNewest(String shard, int most, Map<byte[], byte[]> found) throws RocksDBException {
         byte[] end = RowFormat.times(Scope.SHARD, Clock.RECEIVED, RowFormat.hash(shard), Byte.MAX_VALUE);
         int kindAt = end.length - 1;
+        byte[] head = Arrays.copyOf(end, kindAt);
         int kind = -1;
         int left = most;
         try (RocksIterator iterator = rocks.newIterator(family, options)) {
             iterator.seekForPrev(end);
-            while (iterator.isValid() && Arrays.equals(iterator.key(), 0, kindAt, end, 0, kindAt)) {
+            while (iterator.isValid() && Arrays.equals(Arrays.copyOf(iterator.key(), kindAt), head)) {
                 byte[] key = iterator.key();
                 left = key[kindAt] == kind ? left : most;
                 kind = key[kindAt];

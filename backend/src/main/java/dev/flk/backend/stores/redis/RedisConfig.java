@@ -33,7 +33,7 @@ public record RedisConfig(Secret uri, Duration timeout, String tag) {
     /** The rest of a URI that chooses no other database than 0. */
     private static final Pattern DATABASE_0 = Pattern.compile("/?0?(\\?.*)?");
 
-    private static final Pattern OTHER_DATABASE = Pattern.compile("[?&]database=(?!0(&|$))");
+    private static final Pattern OTHER_DATABASE = Pattern.compile("(?i)[?&](database|db)=(?!0(&|$))");
 
     public static final Key<Duration> DEDUP_TIMEOUT = Key.of(
                     "DEDUP_TIMEOUT",

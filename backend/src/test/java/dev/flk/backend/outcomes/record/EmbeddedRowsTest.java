@@ -97,6 +97,16 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         assertThat(epochs(older.changes(all.get(1).cursor(), 10))).containsExactly(1L, 5L);
     }
 
+    /** A shard may be compared just after a loss of DEDUP_DIR, or after the last certificate has expired. */
+    @Test
+    void shapes_noVersionIsLeft_areNone() {
+        OutcomeRows empty = open("empty");
+        empty.apply(new Group(new Position("log", 1, ""), List.of(), List.of(), Map.of()));
+        empty.sync();
+
+        assertThat(empty.shapes("shard", 51)).isEmpty();
+    }
+
     /** After a loss of DEDUP_DIR, a cursor stays valid; a follower only has to wait until the log is read. */
     @Test
     void changes_rowsAreLost_cursorWaitsForTheLog() throws Exception {
