@@ -12,25 +12,31 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.json.Json;
+import dev.flk.program.time.DaemonThreads;
 import java.io.IOException;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The handler of {@code POST /v1/pcs/known}: tells an agent which of its settled certificates this backend has, so that
- * it can send the others again. Like a look-up, it needs no login.
+ * it can send the others again. Like a look-up, it needs no login. A thread of its own reads the questions, because a
+ * question is as much work as a thousand look-ups.
  */
-final class KnownHandler implements Endpoint.Handler {
+final class KnownHandler implements Endpoint.Handler, AutoCloseable {
     static final int MAX_BODY_BYTES = 128 << 10;
     private static final int MAX_IDS = 1_000;
+    private static final int MOST_WAITING = 4;
     private static final int ANSWER_BYTES = 16 << 10;
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
     private final Ingest ingest;
+    private final ThreadPoolExecutor thread = DaemonThreads.pool("known", 1, MOST_WAITING);
 
     KnownHandler(Ingest ingest) {
         this.ingest = ingest;
@@ -43,7 +49,16 @@ final class KnownHandler implements Endpoint.Handler {
 
     @Override
     public void serve(Request request, Exchange exchange) {
-        Optional<List<PcsId>> ids = ids(request.body().exact());
+        byte[] body = request.body().exact();
+        try {
+            thread.execute(() -> exchange.safely(() -> serve(body, exchange)));
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Refusal.overloaded());
+        }
+    }
+
+    private void serve(byte[] body, Exchange exchange) {
+        Optional<List<PcsId>> ids = ids(body);
         if (ids.isEmpty()) {
             Client.answerBadRequest(
                     exchange,
@@ -74,5 +89,11 @@ final class KnownHandler implements Endpoint.Handler {
             return Optional.empty();
         }
         return Optional.empty();
+    }
+
+    /** Ends the thread. */
+    @Override
+    public void close() {
+        thread.shutdownNow();
     }
 }
