@@ -121,9 +121,13 @@ public final class BenchCommand implements Callable<Integer> {
             return 0;
         }
         if (report != null) {
-            for (Path page : MeasuredPages.PAGES) {
-                MeasuredPages.update(page, Measurement.read(report));
+            for (Path file : MeasuredPages.PAGES) {
+                if (!Files.exists(file)) {
+                    throw new ParameterException(
+                            spec.commandLine(), "--report: " + file + " is missing; run this command in the checkout");
+                }
             }
+            MeasuredPages.update(Path.of(""), Measurement.read(report));
             return 0;
         }
         requireKnown(known.keySet());

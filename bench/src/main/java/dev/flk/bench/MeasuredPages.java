@@ -7,8 +7,10 @@ import dev.flk.bench.Targets.Target;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -27,9 +29,16 @@ final class MeasuredPages {
 
     private MeasuredPages() {}
 
-    /** Replaces the generated parts of a page. */
-    static void update(Path page, Measurement measurement) throws IOException {
-        Files.writeString(page, filled(Files.readString(page), measurement));
+    /** Replaces the generated parts of all pages below a directory; of none if the measurement lacks a suite. */
+    static void update(Path root, Measurement measurement) throws IOException {
+        Map<Path, String> texts = new LinkedHashMap<>();
+        for (Path page : PAGES) {
+            Path file = root.resolve(page);
+            texts.put(file, filled(Files.readString(file), measurement));
+        }
+        for (Map.Entry<Path, String> each : texts.entrySet()) {
+            Files.writeString(each.getKey(), each.getValue());
+        }
     }
 
     /** Returns the text of a page with the figures of this measurement. */
