@@ -131,6 +131,9 @@ public final class BenchCommand implements Callable<Integer> {
             return 0;
         }
         requireKnown(known.keySet());
+        if (json != null) {
+            Files.createDirectories(Objects.requireNonNull(json.toAbsolutePath().getParent()));
+        }
         Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
         Map<String, String> machine = Report.machine(data.toAbsolutePath());
         machine.put("measured", "%d rounds of %s s after %s s".formatted(rounds, seconds, warmUpSeconds));
@@ -140,6 +143,9 @@ public final class BenchCommand implements Callable<Integer> {
                 Results results =
                         Objects.requireNonNull(known.get(name)).measurement().run(bench);
                 all.suites().add(results);
+                if (json != null) {
+                    all.write(json);
+                }
                 if (plot != null && bench.plot() != null) {
                     Files.writeString(plot, Plot.svg(List.of(Objects.requireNonNull(bench.plot()))));
                 }
@@ -148,9 +154,6 @@ public final class BenchCommand implements Callable<Integer> {
             }
         }
         machine.forEach((name, value) -> out.printf("%-12s %s%n", name, value));
-        if (json != null) {
-            all.write(json);
-        }
         boolean reached =
                 all.suites().stream().flatMap(one -> all.targets(one).stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;
