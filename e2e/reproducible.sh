@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the commit that is checked out twice, as two people would, and packs each build into a tar, which must have the same bytes.
-# The second build has another directory, locale, time zone and clock of files. The tar, with its SHA-256, is left in target/release: jars, bills of materials and Debian packages at the paths where a build leaves them, scripts, docs, and SHA256SUMS.
+# The second build has another directory, locale, time zone and clock of files. The tar, with its SHA-256, is left in
+# target/release: jars, bills of materials and Debian packages at the paths where a build leaves them, scripts, docs, and SHA256SUMS.
 # Needs git, a JDK, Maven and a network (the bills of materials can't be made offline); takes some minutes.
 # Usage: e2e/reproducible.sh [MAVEN OPTION...]
 set -euo pipefail
