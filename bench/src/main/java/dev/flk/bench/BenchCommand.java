@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.Results.Target;
+import dev.flk.bench.Report.Measurement;
 import dev.flk.bench.Suites.Suite;
+import dev.flk.bench.Targets.Target;
 import dev.flk.bench.Workbench.Subject.Plan;
 import dev.flk.program.plot.Plot;
 import java.io.PrintStream;
@@ -74,6 +75,15 @@ public final class BenchCommand implements Callable<Integer> {
     private @Nullable Path json;
 
     @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            description = {
+                "Measure nothing: write the figures of a file of --json into README.md and",
+                "docs/internals/performance.md below the current directory."
+            })
+    private @Nullable Path report;
+
+    @Option(
             names = "--plot",
             paramLabel = "FILE",
             description = "Write the plot of a suite to this SVG file; first-seconds has one.")
@@ -110,28 +120,42 @@ public final class BenchCommand implements Callable<Integer> {
             known.values().forEach(suite -> out.printf("%-12s %s%n", suite.name(), suite.description()));
             return 0;
         }
+        if (report != null) {
+            for (Path file : MeasuredPages.PAGES) {
+                if (!Files.exists(file)) {
+                    throw new ParameterException(
+                            spec.commandLine(), "--report: " + file + " is missing; run this command in the checkout");
+                }
+            }
+            MeasuredPages.update(Path.of(""), Measurement.read(report));
+            return 0;
+        }
         requireKnown(known.keySet());
+        if (json != null) {
+            Files.createDirectories(Objects.requireNonNull(json.toAbsolutePath().getParent()));
+        }
         Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
         Map<String, String> machine = Report.machine(data.toAbsolutePath());
-        List<Results> all = new ArrayList<>();
+        machine.put("measured", "%d rounds of %s s after %s s".formatted(rounds, seconds, warmUpSeconds));
+        Measurement all = new Measurement(machine, new ArrayList<>());
         for (String name : suites.isEmpty() ? Suites.defaultNames() : suites) {
             try (Workbench bench = new Workbench(name, data.toAbsolutePath(), backendJvm, plan)) {
                 Results results =
                         Objects.requireNonNull(known.get(name)).measurement().run(bench);
-                all.add(results);
+                all.suites().add(results);
+                if (json != null) {
+                    all.write(json);
+                }
                 if (plot != null && bench.plot() != null) {
                     Files.writeString(plot, Plot.svg(List.of(Objects.requireNonNull(bench.plot()))));
                 }
-                Report.table(results).forEach(out::println);
+                Report.table(results, all.targets(results)).forEach(out::println);
                 out.println();
             }
         }
         machine.forEach((name, value) -> out.printf("%-12s %s%n", name, value));
-        out.printf("%-12s %d rounds of %s s after %s s%n", "measured", rounds, seconds, warmUpSeconds);
-        if (json != null) {
-            Report.writeJson(json, machine, all);
-        }
-        boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
+        boolean reached =
+                all.suites().stream().flatMap(one -> all.targets(one).stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;
     }
 

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
-import dev.flk.bench.Results.Target;
+import dev.flk.bench.Targets.Target;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,28 +17,51 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** The results as a table for people and as JSON for programs. */
 final class Report {
+    private static final String CORES = "cores";
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
     private Report() {}
 
-    private record Document(Map<String, String> machine, List<Results> suites) {}
+    /**
+     * All results of a run, as in the file of {@code --json}.
+     *
+     * @param machine properties of the machine by name, in order
+     */
+    record Measurement(Map<String, String> machine, List<Results> suites) {
+        static Measurement read(Path file) throws IOException {
+            return JSON.readValue(file.toFile(), Measurement.class);
+        }
 
-    /** Writes every round of every subject. */
-    public static void writeJson(Path file, Map<String, String> machine, List<Results> all) throws IOException {
-        JSON.writeValue(file.toFile(), new Document(machine, all));
+        /** Writes every round of every subject. */
+        void write(Path file) throws IOException {
+            JSON.writeValue(file.toFile(), this);
+        }
+
+        Results suite(String name) {
+            return suites.stream()
+                    .filter(one -> one.suite().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalArgumentException("the suite " + name + " was not measured"));
+        }
+
+        /** Returns the targets of a suite. */
+        List<Target> targets(Results results) {
+            return Targets.of(results, Integer.parseInt(Objects.requireNonNull(machine.get(CORES))));
+        }
     }
 
     /** Returns properties of the machine by name, in order. */
     public static Map<String, String> machine(Path data) throws IOException {
         Map<String, String> machine = new LinkedHashMap<>();
         machine.put("when", Instant.now().truncatedTo(ChronoUnit.MINUTES).toString());
-        machine.put("cores", Integer.toString(Runtime.getRuntime().availableProcessors()));
+        machine.put(CORES, Integer.toString(Runtime.getRuntime().availableProcessors()));
         machine.put("processor", field(Path.of("/proc/cpuinfo"), "model name"));
         machine.put("memory", field(Path.of("/proc/meminfo"), "MemTotal"));
         machine.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
@@ -59,7 +82,7 @@ final class Report {
     }
 
     /** Returns the lines of one suite: the medians of the rounds, then the targets. */
-    public static List<String> table(Results results) {
+    public static List<String> table(Results results, List<Target> targets) {
         List<Figure> columns = Arrays.stream(Figure.values())
                 .filter(column -> column != Figure.PER_SECOND)
                 .filter(column -> results.figures().stream().anyMatch(one -> !Double.isNaN(one.median(column))))
@@ -76,10 +99,8 @@ final class Report {
                     columns,
                     column -> column.text(one.median(column))));
         }
-        for (Target target : results.targets()) {
-            lines.add("  %s %s: %s"
-                    .formatted(
-                            target.reached() ? "reached" : "MISSED ", target.what(), number("%.2f", target.value())));
+        for (Target target : targets) {
+            lines.add("  %s: %s".formatted(target.what(), target.text(" MISSED")));
         }
         return lines;
     }

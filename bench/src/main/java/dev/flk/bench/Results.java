@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.EnumMap;
@@ -23,11 +24,13 @@ record Results(
         @JsonProperty("name") String suite,
         String unit,
         String base,
-        @JsonProperty("subjects") List<Figures> figures,
-        List<Target> targets) {
+        @JsonProperty("subjects") List<Figures> figures) {
     public Results {
         figures = List.copyOf(figures);
-        targets = List.copyOf(targets);
+    }
+
+    boolean has(String subject) {
+        return figures.stream().anyMatch(one -> one.subject().equals(subject));
     }
 
     /** Returns the figures of one subject. */
@@ -35,7 +38,8 @@ record Results(
         return figures.stream()
                 .filter(one -> one.subject().equals(subject))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("no figures for " + subject));
+                .orElseThrow(
+                        () -> new IllegalArgumentException("no figures for " + subject + " in the suite " + suite));
     }
 
     double rate(String subject) {
@@ -54,10 +58,6 @@ record Results(
                         / others.get(round).get(Figure.PER_SECOND))
                 .toArray();
         return StatUtils.percentile(ratios, 50);
-    }
-
-    Results with(Target... targets) {
-        return new Results(suite, unit, base, figures, List.of(targets));
     }
 
     /** The samples of one subject, one for each round. */
@@ -130,6 +130,7 @@ record Results(
                     Figure.P999_MILLIS, nanos.getValueAtPercentile(99.9) / 1e6));
         }
 
+        @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
         public Sample {
             figures = new EnumMap<>(figures);
         }
@@ -163,26 +164,6 @@ record Results(
         /** Returns the value of a figure; NaN if it does not apply. */
         double get(Figure figure) {
             return figures.getOrDefault(figure, Double.NaN);
-        }
-    }
-
-    /**
-     * A limit for a figure.
-     *
-     * @param what a text that names the figure and its limit
-     * @param reached whether the measured value is within the limit
-     */
-    public record Target(String what, double value, boolean reached) {
-        static Target atLeast(String what, double value, double min) {
-            return new Target(what + " >= " + trim(min), value, value >= min);
-        }
-
-        static Target atMost(String what, double value, double max) {
-            return new Target(what + " <= " + trim(max), value, value <= max);
-        }
-
-        private static String trim(double number) {
-            return number == Math.rint(number) ? Long.toString((long) number) : Double.toString(number);
         }
     }
 }

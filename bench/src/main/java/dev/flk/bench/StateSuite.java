@@ -7,7 +7,6 @@ import dev.flk.bench.CallLoad.Calls;
 import dev.flk.bench.LoadClient.Load;
 import dev.flk.bench.Program.Costs;
 import dev.flk.bench.Results.Sample;
-import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.etcd.KVGrpc;
 import dev.flk.bench.etcd.PutRequest;
@@ -90,22 +89,7 @@ final class StateSuite {
                 new Subject(CATCH_UP, plan -> catchUp(recording)));
         bench.warmUp(certificates);
         subjects.addAll(certificates);
-        Results results = bench.measure("operations", BARE, subjects);
-        List<Target> targets = new ArrayList<>();
-        if (etcd != null) {
-            double ratio = results.ratio("state, commits, 64", "etcd, commits, 64");
-            targets.add(Target.atLeast("commits of 64 clients, of etcd's", ratio, 1));
-        }
-        targets.addAll(List.of(
-                Target.atLeast("of a bare gRPC server's", results.ratio("state, commits, 64", BARE), 0.4),
-                Target.atLeast("reads, of a bare gRPC server's", results.ratio(READS, BARE_READS), 0.7),
-                Target.atLeast(
-                        "certificates with the record on, of those without", results.ratio(RECORDED, SINGLES), 0.9),
-                Target.atLeast(
-                        "certificates with the state dead, of those without", results.ratio(STATE_DEAD, SINGLES), 0.9),
-                Target.atLeast("catching up, certificates a second", results.rate(CATCH_UP), 20_000),
-                Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000)));
-        return results.with(targets.toArray(Target[]::new));
+        return bench.measure("operations", BARE, subjects);
     }
 
     static Subject calls(String name, Server server, int clients, int operations, Calls calls) {

@@ -125,7 +125,7 @@ final class Workbench implements Closeable {
         List<Figures> figures = samples.entrySet().stream()
                 .map(entry -> new Figures(entry.getKey(), entry.getValue()))
                 .toList();
-        return new Results(suite, unit, base, figures, List.of());
+        return new Results(suite, unit, base, figures);
     }
 
     /**

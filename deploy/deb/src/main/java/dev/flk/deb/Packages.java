@@ -59,6 +59,7 @@ public final class Packages {
 
     /** Builds both packages. The arguments are the root of the project, its version, and the time of all files. */
     public static void main(String[] args) throws IOException, PackagingException {
+        Locale.setDefault(Locale.ROOT); // picocli sorts the options of man pages by it
         Packages packages = new Packages(Path.of(args[0]).toRealPath(), args[1], Instant.parse(args[2]));
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
         PrintWriter noText = new PrintWriter(Writer.nullWriter());
