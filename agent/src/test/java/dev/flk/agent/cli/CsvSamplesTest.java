@@ -187,7 +187,7 @@ class CsvSamplesTest {
 
         boolean isOpen = ended.out().contains("# open: ");
         assertThat(ended.exitCode()).isEqualTo(isOpen ? 1 : 0);
-        assertThat(ended.err().contains("there is no column timestamp")).isEqualTo(isOpen);
+        assertThat(ended.err().contains("flk-agent: line ")).isEqualTo(isOpen);
         assertThat(ended.out().replaceAll("\\s+", " ")).contains(proposal);
     }
 
