@@ -189,7 +189,10 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
             return record.toString();
         }
 
-        /** Returns the next record that is not blank; null if there is none, or if it is too far. */
+        /**
+         * Returns the next record that is not blank; null at the end of the text, or if the record is not complete
+         * after {@code MOST_CHARS} characters.
+         */
         @Nullable
         String next() throws IOException {
             StringBuilder record = new StringBuilder();

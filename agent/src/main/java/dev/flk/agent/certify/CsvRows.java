@@ -301,7 +301,7 @@ public final class CsvRows {
         return !columns.times().isEmpty();
     }
 
-    /** Returns the format, with what the first row of a growing file settled. */
+    /** Returns the format, including the parts that the first row of a growing file settled. */
     CsvFormat format() {
         return parser.format();
     }

@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
  * complete, and never the last, incomplete one, whose rows stay with the next ones. If a column names shards, each has
  * windows of its own. Not safe for several threads.
  *
- * <p>No row waits for a later one. The first row settles how all rows are written; what it leaves open is refused. After
- * that, a line that is no measurement is left out, with a notice, and so are local times that occur twice and rows after
- * a clock was set back, until the times increase again.
+ * <p>No row waits for a later one. The first row settles how all rows are written; a first row that leaves anything
+ * open is refused. After that, a line that is not a measurement is left out, with a notice, and so are local times that
+ * occur twice and rows after a clock was set back, until the times increase again.
  *
  * <p>The <em>heading</em> of a file consists of its lines before the first row. A writer that continues after its file
  * was truncated, or that opens a new file, may write no heading again; the heading of the file before then applies.
@@ -68,7 +68,7 @@ public final class FollowedRows {
     /** The number of lines of the file that is read that were done before. */
     private long skipped;
 
-    /** A line that was read and whose notice could not be given yet; null if there is none. */
+    /** A line that was read but whose notice could not be given yet; null if no notice is pending. */
     private @Nullable LeftOut unnoticed;
 
     private @Nullable File current;
@@ -138,7 +138,7 @@ public final class FollowedRows {
         FILE
     }
 
-    /** The end of what a file has at the moment, or of a turn. It comes after a complete line. */
+    /** The end of the lines that a file has at the moment, or of a turn. It is thrown after a complete line. */
     public static final class NoMoreYet extends IOException {
         public NoMoreYet() {
             super("the file has no more lines at the moment");

@@ -261,7 +261,7 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     /**
-     * Prints an entry with what the content of the file suggests, and what remains open.
+     * Prints an entry with the values that the content of the file suggests, and with the members that remain open.
      *
      * @return whether the content suggests anything
      * @throws MalformedCsv if the file can't be read with this entry

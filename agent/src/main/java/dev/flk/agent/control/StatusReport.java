@@ -68,9 +68,9 @@ public record StatusReport(
      * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
      *     settledPerSecond}; null if certificates are waiting, and the rate is 0 or no backend answers
      * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
-     * @param heldSignatures the certificates that wait because a signature was refused; null if there are none
+     * @param heldSignatures the certificates that wait because a signature was refused; null if no certificate does
      * @param held the certificates that are held because an answer that refused them was not provably the backend's;
-     *     null if there are none
+     *     null if no certificate is held
      */
     public record Sending(
             @Nullable Integer inFlight,
@@ -83,7 +83,7 @@ public record StatusReport(
         /** The values if no agent runs. */
         public static final Sending UNKNOWN = new Sending(null, null, null, null, null, null, null);
 
-        /** Returns whether an agent runs and none of its backends answers. */
+        /** Returns whether an agent runs and no backend answers it. */
         public boolean lacksAnswers() {
             return backends != null && backends.stream().noneMatch(Backend::answering);
         }

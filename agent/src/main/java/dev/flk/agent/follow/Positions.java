@@ -59,7 +59,7 @@ public final class Positions {
     }
 
     /**
-     * Reads the stored positions; there are none if the file is missing.
+     * Reads the stored positions; returns no positions if the file is missing.
      *
      * @throws IOException if the file can't be read, or is not a file of positions; the message says what to do
      */

@@ -77,7 +77,7 @@ public final class SourceMembers {
         });
     }
 
-    /** Returns the member that means an option; an empty text if there is none. */
+    /** Returns the member that corresponds to an option; an empty text if the option has no member. */
     static String member(String option) {
         return OPTIONS.entrySet().stream()
                 .filter(each -> each.getValue().equals(option))

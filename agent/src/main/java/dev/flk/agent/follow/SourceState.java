@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param openRows the number of rows in windows that are not complete
  * @param windows the number of windows of these files that were certified, also before a restart
  * @param badLines the number of lines that were left out since the start of the agent
- * @param problem the reason why the source, or at least one of its files, is not read; null if there is none
+ * @param problem the reason why the source, or at least one of its files, is not read; null if there is no problem
  */
 public record SourceState(
         String name,

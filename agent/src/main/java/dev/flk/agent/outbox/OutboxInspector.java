@@ -82,7 +82,7 @@ public final class OutboxInspector {
      *
      * @param settlement the way in which the entry was settled; empty if the log does not record a settlement of the
      *     entry
-     * @param settledMillis the time of the settlement, in milliseconds since 1970; -1 if there is none
+     * @param settledMillis the time of the settlement, in milliseconds since 1970; -1 if no settlement is recorded
      * @param certificate the certificate as the agent accepted it
      */
     public record HistoryEntry(

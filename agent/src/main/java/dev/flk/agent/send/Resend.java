@@ -38,9 +38,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A second sending of settled certificates to backends that have lost them with a disk. Asks every backend which ones it
- * has, and sends the others as the agent sends a certificate for the first time. Never changes the outbox. Holds at most
- * the certificates of one question in memory. For one thread, which waits for the answers.
+ * A second sending of settled certificates to backends that have lost them with a disk. Asks every backend which ones
+ * it has, and sends the others as the agent sends a certificate for the first time. Never changes the outbox. Holds at
+ * most the certificates of one question in memory. For one thread, which waits for the answers.
  */
 public final class Resend implements Closeable {
     /** The most ids in a question, and certificates in memory. */
@@ -85,7 +85,7 @@ public final class Resend implements Closeable {
             boolean isDryRun,
             int perSecond) {}
 
-    /** What is found out about a certificate, and what becomes of it. */
+    /** A finding about a certificate, or the result of sending it again. */
     public enum Fate {
         /** The certificate may have been decided too long ago: if it is unknown, it may be so because it expired. */
         TOO_OLD,

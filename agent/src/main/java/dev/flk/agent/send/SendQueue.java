@@ -69,7 +69,7 @@ final class SendQueue {
         boolean neverArrivedBefore;
         /** The value of the counter {@code SignatureHold.mark} when the entry was last sent. */
         long sentAtMark;
-        /** The rejections of the entry's signature, which belong to {@link SignatureHold}; null if there were none. */
+        /** The rejections of the entry's signature, which belong to {@link SignatureHold}; null if none are noted. */
         SignatureHold.@Nullable Refusals refusals;
         /**
          * Whether the entry is sent as a probe, to find out whether the backend accepts signatures of the entry's shard

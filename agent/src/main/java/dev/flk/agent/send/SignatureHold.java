@@ -20,17 +20,18 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>When an entry is bad.</b> After three events in this order: the signature of the entry is rejected; another
  * entry of its shard is sent and accepted; the first entry is sent again and rejected again. All three answers must
- * come from the same {@link BackendKeys}, that is from one process with the same keys. The order matters because a slow
- * answer may concern keys that the backend no longer uses. Answers may lack these headers, or their process may never
- * answer again. So an entry is also bad if three such answers of any backends came, and the shard was accepted for the
- * grace period since its first rejection.
+ * come from the same {@link BackendKeys}: from one process with the same keys. The order matters because a slow answer
+ * may concern keys that the backend no longer uses. Answers may lack these headers, or their process may never answer
+ * again. So an entry is also bad if three such answers of any backends came, and the shard was accepted for the grace
+ * period since its first rejection.
  *
  * <p><b>When entries wait.</b>
  *
  * <ul>
- *   <li>A shard of which nothing is known to be accepted is <em>held</em>: all its entries wait, except for one probe at
- *       a time with backoff. This is the case for the first rejection of a shard that was not accepted lately, and for
- *       {@value #ROUNDS_TO_HOLD} in a row of entries that were not rejected before. An acceptance releases the shard.
+ *   <li>A shard of which nothing is known to be accepted is <em>held</em>: all its entries wait, except for one probe
+ *       at a time with backoff. This is the case for the first rejection of a shard that was not accepted lately, and
+ *       for {@value #ROUNDS_TO_HOLD} in a row of entries that were not rejected before. An acceptance releases the
+ *       shard.
  *   <li>Otherwise, only the rejected entry waits. It is sent again with a backoff of its own, because perhaps the next
  *       answer comes from another backend.
  *   <li>An entry that was rejected more than {@value #MOST_RETRIES} times is a <em>suspect</em>. One suspect of a shard
@@ -155,7 +156,7 @@ final class SignatureHold {
     /** The answers of one backend about one shard in one state of its keys. */
     private static final class Answers {
         private final String state;
-        /** As {@link Shard#acceptedOfMark}, of this backend. */
+        /** The counterpart of {@link Shard#acceptedOfMark} that counts acceptances by this backend only. */
         private long acceptedOfMark = -1;
         /** The rejections since the last acceptance. */
         private int refusals;
@@ -192,7 +193,7 @@ final class SignatureHold {
     private static final class Refusal {
         private final String state;
         private final long atMark;
-        /** As {@link Refusals#keyKnownGood}, by this backend in this state. */
+        /** The counterpart of {@link Refusals#keyKnownGood} for this backend in this state. */
         private boolean keyKnownGood;
 
         Refusal(String state, long atMark) {
@@ -244,7 +245,7 @@ final class SignatureHold {
         return false;
     }
 
-    /** Returns the rejections of an entry since the last change of the configuration; null if there were none. */
+    /** Returns the rejections of an entry since the last change of the configuration; null if none are noted. */
     private @Nullable Refusals refusals(Queued queued) {
         Refusals refusals = queued.refusals;
         return refusals != null && refusals.atMark > resetAt ? refusals : null;

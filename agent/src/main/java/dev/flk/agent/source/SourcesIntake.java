@@ -211,8 +211,8 @@ public final class SourcesIntake implements Sink, Closeable {
     }
 
     /**
-     * Returns the states of the sources, at most about a second old. If a file has been read for long, or nothing can
-     * be stored, that is a problem of all sources. Any thread.
+     * Returns the states of the sources, at most about a second old. If reading one file takes too long, or nothing can
+     * be stored, every source without a problem of its own reports this problem. Any thread.
      */
     public List<SourceState> states() {
         long seconds = TimeUnit.NANOSECONDS.toSeconds(nanoTicker.getAsLong() - turnNanos);
