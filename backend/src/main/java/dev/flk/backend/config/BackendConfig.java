@@ -408,8 +408,8 @@ public record BackendConfig(
     /**
      * Returns a feed to a topic, ignoring invalid values of other settings.
      *
-     * @throws InvalidConfig if a setting of Kafka is invalid, the topic is that of the feed, or the configuration file
-     *     can't be used
+     * @throws InvalidConfig if a setting of Kafka is invalid, the topic belongs to the feed, or the configuration
+     *     file can't be used
      */
     public static FeedConfig feedTo(Map<String, String> environment, @Nullable Path file, String topic) {
         return part(environment, file, settings -> FeedConfig.to(settings, topic));

@@ -27,8 +27,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log that is copied, on a thread of its own. Its {@link SafeEnd} is the end of what is copied; if the copy is
- * not required, or while everything is copied again because the topic has lost it, it is the end of what is on disk.
+ * The copy of the inbox log, which a thread of its own writes. Its {@link SafeEnd} is the end of the copied records; if
+ * the copy is not required, or while all records are copied again because the topic has lost them, it is the end of the
+ * records on disk.
  */
 public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.copy");
@@ -68,7 +69,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** The ends of the groups that are on disk and not copied, in the order of the log; guarded by itself. */
     private final Deque<Forced> forced = new ArrayDeque<>();
 
-    /** The end of what is on disk; set while {@link #forced} is held. */
+    /** The end of the records on disk; set while {@link #forced} is held. */
     private volatile Forced newest;
 
     private volatile long copiedUpTo;
@@ -76,7 +77,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** The sequence up to which records were safe when the topic lost them; guarded by {@link #forced}. */
     private long safeBefore;
 
-    /** The end of what is copied again, because the topic has lost it; null while nothing is lost. */
+    /** The end of the records that are copied again because the topic has lost them; null while nothing is lost. */
     private volatile @Nullable Forced copiedAgain;
 
     /**
@@ -344,7 +345,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         return Math.max(0, newest.last() - copiedUpTo);
     }
 
-    /** Returns the age of the oldest record that is on disk and not copied; 0 if there is none. */
+    /** Returns the age of the oldest record that is on disk and not copied; 0 if all are copied. */
     double behindSeconds() {
         Forced oldest = copiedAgain;
         if (oldest == null) {

@@ -12,7 +12,7 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Where the log is copied.
+ * The configuration of the copy of the log.
  *
  * @param kafka the brokers
  * @param topic the topic of this log
@@ -47,7 +47,7 @@ public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired, 
     /**
      * Reads the settings; returns empty if the log is not copied.
      *
-     * @param isNamed whether the name of the log is configured, and so stays what it is on another machine
+     * @param isNamed whether the name of the log is configured, and so stays the same on another machine
      */
     public static Optional<CopyConfig> read(Settings settings, String logName, boolean isNamed) {
         if (!settings.get(LOG_COPY)) {

@@ -59,7 +59,7 @@ public final class CopyOpening implements AutoCloseable {
     private String identity = "";
     private @Nullable Started started;
 
-    /** A check without which a start does not go on. */
+    /** A check that a start must pass to continue. */
     public interface Check {
         /**
          * Runs the check.

@@ -62,7 +62,7 @@ public final class CopyReading {
     }
 
     /**
-     * Writes segments of the copy beside the log, until {@link #removeTaken}.
+     * Writes segments of the copy to a directory next to the log, where they stay until {@link #removeTaken}.
      *
      * @param directory the directory of the log, which the caller owns
      * @param intact the ids of the segments that are not needed
@@ -87,8 +87,8 @@ public final class CopyReading {
     /**
      * The records of a log that its copy lacks. They follow each other.
      *
-     * @param first the sequence of the first one; 0 if there is none
-     * @param last the sequence of the last one; 0 if there is none
+     * @param first the sequence of the first one; 0 if the copy has all records
+     * @param last the sequence of the last one; 0 if the copy has all records
      * @param owner which backend owns the log, and whether to stop it; empty if that is not known
      * @param lost a loss of entries that the topic had acknowledged; empty if no loss is known
      */

@@ -6,8 +6,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * The directory beside a log in which segments of the copy are collected. A kill leaves it behind; the next use empties
- * it. The caller owns the log.
+ * The directory next to a log in which segments of the copy are collected. It remains after a kill; the next use
+ * empties it. The caller owns the log.
  */
 final class TakenDirectory {
     private final FileOps files;

@@ -31,7 +31,7 @@ public record LoggedReview(String shardId, long epoch, String pcsId, Review revi
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    /** What a record of kind {@link RecordKind#REVIEW} may have. */
+    /** The fields that a record of kind {@link RecordKind#REVIEW} may have. */
     private record Body(
             @Nullable Long voids,
             @Nullable String shardId,

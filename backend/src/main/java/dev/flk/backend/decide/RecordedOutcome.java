@@ -142,7 +142,7 @@ public record RecordedOutcome(
      * Returns whether this outcome makes a new version of its row: the row has no version yet, the answer differs, or
      * only this version has the claims.
      *
-     * @param before the current version; null if there is none
+     * @param before the current version; null if the row has no version yet
      */
     public boolean isChangedFrom(@Nullable RecordedOutcome before) {
         return before == null || !before.verdict.equals(verdict) || (before.claims == null && claims != null);

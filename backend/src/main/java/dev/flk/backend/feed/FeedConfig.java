@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where outcomes are fed.
+ * The destination of the feed of outcomes.
  *
  * @param kafka the brokers
  * @param topic the topic of events
@@ -55,7 +55,7 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
         return feed;
     }
 
-    /** Reads the settings for events that are repeated to another topic than that of the feed. */
+    /** Reads the settings for repeating events to a topic that does not belong to the feed. */
     public static FeedConfig to(Settings settings, String topic) {
         settings.require(
                 settings.find(FEED_TOPIC)

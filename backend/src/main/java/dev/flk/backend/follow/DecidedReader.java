@@ -28,8 +28,9 @@ import org.slf4j.LoggerFactory;
 /**
  * A reader of the decided part of the inbox log for a follower that continues at a position. It reads in parts, and
  * knows the outcome of every submission in them, and which reviews are voided. It takes submissions from {@link
- * DecidedQueue}, if they are there; others it reads from the log and decides again. Before that, it reads ahead for the
- * records that overrule submissions or void reviews. One thread; after an exception, {@link #begin} comes first.
+ * DecidedQueue} if the queue still has them; others it reads from the log and decides again. Before that, it reads
+ * ahead for the records that overrule submissions or void reviews. One thread; after an exception, {@link #begin} comes
+ * first.
  */
 final class DecidedReader implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.follow");

@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The reviews in the log that took no effect, because their rows had others of the same versions: each is voided by a
- * later record before the follower passes it, so that whoever reads the log knows it. One thread.
+ * The reviews in the log that took no effect, because their rows had others of the same versions. A later record voids
+ * each of them before the follower passes it, so that every reader of the log knows that it is void. One thread.
  */
 public final class VoidedReviews {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");

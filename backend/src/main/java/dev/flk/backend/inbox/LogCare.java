@@ -75,7 +75,7 @@ public final class LogCare implements AutoCloseable {
     /**
      * Makes the removal wait for an archive or a copy, even if the disk is nearly full.
      *
-     * @param upTo a supplier of the sequence up to which all records are there
+     * @param upTo a supplier of the sequence up to which all records are archived or copied
      */
     public void waitForCopy(LongSupplier upTo) {
         LongSupplier others = copiedUpTo;

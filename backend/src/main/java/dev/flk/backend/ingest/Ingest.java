@@ -63,7 +63,7 @@ public interface Ingest {
      */
     record Known(List<Presence> known, Instant now, long dedupTtlSeconds) {}
 
-    /** What a backend has of a certificate. The names, in lower case, are a part of the answer. */
+    /** The presence of a certificate and its outcome in a backend. The answer contains the name in lower case. */
     enum Presence {
         /** Neither the certificate nor an outcome: it would be decided if it were sent. */
         UNKNOWN,

@@ -10,9 +10,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 
 /**
- * The certificates whose outcomes the store has, and whose bodies no log has: those of logs that were given up, and
+ * The certificates whose outcomes the store has, but whose bodies no log has: those of logs that were given up, and
  * those after the end at which this log was restored. If such a certificate is sent again, its body is logged, and its
- * outcome stays what it is. Safe for any thread.
+ * outcome stays the same. Safe for any thread.
  */
 public final class LostBodies {
     /**
@@ -42,7 +42,7 @@ public final class LostBodies {
         return isForgotten.test(stored.logId()) || isAfterEnd(stored);
     }
 
-    /** Returns whether the log of the outcome was given up, so that the store must be told which log has the body now. */
+    /** Returns whether the log of the outcome was given up; the store must then record which log has the body now. */
     boolean isOfForgotten(StoredOutcome stored) {
         return isForgotten.test(stored.logId());
     }

@@ -11,7 +11,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the registry knows of a log and of the backend that writes it. A log has one entry, whichever backend writes it.
+ * An entry of the registry, about a log and the backend that writes it. A log has one entry, whichever backend writes
+ * it.
  *
  * @param logId the id of the log, 32 hex digits, under which the store keeps its position
  * @param name the name of the log, {@code LOG_NAME}

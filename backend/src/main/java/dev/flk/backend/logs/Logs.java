@@ -123,7 +123,7 @@ public final class Logs implements AutoCloseable {
         }
     }
 
-    /** What a log's backend is doing. */
+    /** The status of a log and its backend. */
     public enum Status {
         /** The backend has reported the log within the last 30 seconds. */
         UP,
@@ -511,8 +511,8 @@ public final class Logs implements AutoCloseable {
     }
 
     /**
-     * Makes sure that the registry has the log of this backend. A log that is lost before that would be taken for one
-     * that never existed.
+     * Makes sure that the registry has the log of this backend. If the log were lost before that, it would seem never
+     * to have existed.
      *
      * @param keys the version of the keys in force
      * @return fails with {@link StoreUnavailableException} if the registry fails

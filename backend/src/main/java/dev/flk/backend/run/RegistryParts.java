@@ -20,12 +20,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What this backend and the others of its store know of each other. */
+/** This backend's part in the registry of logs: it reports its own log, and watches the others of its store. */
 final class RegistryParts {
     private final Logs logs;
     private final Supplier<Figures> figures;
 
-    /** What the entry of this backend needs besides the log; null while it is being opened. */
+    /** The parts that the entry of this backend needs besides the log; null until they are open. */
     private volatile @Nullable CertificateParts certificates;
 
     private static final long ASK_AGAIN_MILLIS = 1_000;

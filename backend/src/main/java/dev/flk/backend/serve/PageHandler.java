@@ -312,7 +312,7 @@ final class PageHandler implements AutoCloseable {
                         OutcomesView.read(found, filter, reviews.get().orElse(null), clock.instant())));
     }
 
-    /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
+    /** Returns the answer for the conditions in a query; if a condition is invalid, the form with an error message. */
     private Answer explored(Map<String, String> query, BiFunction<RecordedOutcomes, OutcomeFilter, byte[]> view) {
         return recorded("Explore", found -> {
             OutcomeFilter filter;
@@ -490,7 +490,7 @@ final class PageHandler implements AutoCloseable {
         return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent(), shards)));
     }
 
-    /** Redirects to the certificate whose id begins with these digits; empty if there is none. */
+    /** Redirects to the certificate whose id begins with these digits; empty if no id does. */
     private Optional<Answer> certificate(RecordedOutcomes found, String digits) {
         List<String> ids = found.idsThatBeginWith(digits, 2);
         return ids.isEmpty()

@@ -44,7 +44,7 @@ public final class SubmissionHeaders implements Supplier<List<Header>> {
         keys = used;
     }
 
-    /** Returns the headers. They are made anew only after the keys have changed. */
+    /** Returns the headers. They are created again only after the keys have changed. */
     @Override
     public List<Header> get() {
         Signatures used = keys;

@@ -370,7 +370,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             return tooLong("answers", caller, isStream ? maxBytes.streamed() : maxBytes.answers());
         }
 
-        /** Counts the bytes of an answer, instead of what was reserved for it; returns false if there is no room. */
+        /** Counts the bytes of an answer, instead of the bytes reserved for it; returns false if there is no room. */
         private synchronized boolean add(A message) {
             long size = message instanceof KnownLength known && !isOver ? available(known) : 0;
             return hold(isStream ? taken + size : size);

@@ -58,7 +58,7 @@ public final class ServedState implements AutoCloseable {
     private static final int HISTORY_ID_BYTES = 16;
 
     private final InstantSource expiry;
-    /** By how much the limit of open files is divided to get the maximum number of connections. */
+    /** The divisor of the limit of open files that gives the maximum number of connections. */
     private static final int SHARE_OF_FILES = 8;
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();

@@ -65,7 +65,10 @@ public final class ReloadedTls extends Reloaded<TlsIdentity> implements Supplier
         return this;
     }
 
-    /** Prefers a valid identity to one that is expired or not valid yet; the latter is used as soon as it is valid. */
+    /**
+     * Rejects an expired or not yet valid identity while the current one is valid. An identity that is not valid yet is
+     * used as soon as it is.
+     */
     @Override
     protected void requireBetter(TlsIdentity read, TlsIdentity before) throws InvalidFileException {
         Instant now = clock.instant();

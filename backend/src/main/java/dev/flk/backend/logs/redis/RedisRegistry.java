@@ -20,9 +20,9 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The registry in Redis: one key, {@code flk:logs} or, in a cluster, <code>{flk}:logs</code>, whose value has a line for each log, the JSON of its entry after
- * the id of the log. One script reads and changes it, with the commands that the store of outcomes uses, too, so that an
- * ACL that permits the store permits the registry.
+ * The registry in Redis: one key, {@code flk:logs} or, in a cluster, <code>{flk}:logs</code>. Its value has a line for
+ * each log: the id of the log, and the JSON of its entry. One script reads and changes it, with the commands that the
+ * store of outcomes uses, too, so that an ACL that permits the store permits the registry.
  */
 public final class RedisRegistry implements LogRegistry {
     /** A script whose arguments are, for each change: its kind, the id of the log, and the entry. */

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param signature a {@link Diagnosis}, or {@link Verified} if the signature verifies with a key of the keys file
  * @param key the key that made the signature; null if it is not in the keys file, or without a keys file
- * @param objections the reasons why {@code key} may not sign, empty if there are none; null without a keys file
+ * @param objections the reasons, if any, why {@code key} may not sign; null without a keys file
  * @param shardKeys the keys of the file for the shard of the certificate, in any state; keys that may sign now come
  *     first. Null without a keys file
  * @param shard the shard of the certificate; empty without a keys file

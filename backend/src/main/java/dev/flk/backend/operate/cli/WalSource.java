@@ -112,7 +112,7 @@ final class WalSource {
         return copy.map(copies);
     }
 
-    /** Returns a topic of Kafka, other than that of the feed, to which events of this log are repeated. */
+    /** Returns the configuration for repeating events of this log to a topic that does not belong to the feed. */
     FeedConfig feedTo(String topic) {
         FeedConfig feed = config.read((environment, file) -> BackendConfig.feedTo(environment, file, topic));
         Configuration.logOnlyErrors(LogConfig.Format.TEXT);

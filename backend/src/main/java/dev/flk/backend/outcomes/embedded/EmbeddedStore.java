@@ -79,7 +79,7 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** What the store knows of its log, and the number of the opening from which it was read. */
+    /** The position and the id of the log in the store, and the number of the opening from which they were read. */
     private record Found(long number, Optional<Position> position, Optional<String> logId) {
         static Found in(OpenDatabase open) throws RocksDBException {
             Optional<Position> position = Optional.ofNullable(open.rocks().get(StoreFormat.POSITION_KEY))

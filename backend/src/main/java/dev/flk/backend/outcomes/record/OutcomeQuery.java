@@ -75,7 +75,7 @@ public record OutcomeQuery(
             RecordedOutcomes.MAX_LIMIT,
             null);
 
-    /** A value that can't be a condition; the message names the value, and says what it is not, without a full stop. */
+    /** A value that can't be a condition; the message names the value and says why, without a full stop. */
     public static final class InvalidQueryException extends RuntimeException {
         private static final long serialVersionUID = 1;
 

@@ -43,7 +43,7 @@ public interface OutcomeRows extends AutoCloseable {
      */
     record RowKey(String shard, long epoch, String pcsId) {}
 
-    /** What a change has made: a version of a row, or a review. */
+    /** The result of a change: a version of a row, or a review. */
     sealed interface Changed {
         RowKey key();
     }

@@ -306,7 +306,7 @@ public final class Reviews implements AutoCloseable {
     /**
      * A certificate whose review was not recorded, because the condition did not hold.
      *
-     * @param review the newest review, which remains; null if there is none
+     * @param review the newest review, which remains; null if the certificate has no review
      */
     public record LeftOut(RowKey row, @Nullable Review review) {}
 

@@ -48,7 +48,7 @@ final class RowFormat {
 
     static final byte[] META_KEY = {'m'};
 
-    /** The first byte of a review; that of a version is another one. */
+    /** The first byte of a review; a version begins with another byte. */
     static final byte REVIEW = 'r';
 
     private static final int ID_DIGITS = 2 * Long.BYTES;
@@ -283,8 +283,8 @@ final class RowFormat {
     }
 
     /**
-     * Returns all keys under which a current version is found, besides {@code i}; the first one is that of all versions
-     * by arrival, the third one that of its shard by arrival.
+     * Returns all keys under which a current version is found, besides {@code i}. The first key finds it among all
+     * versions by arrival, the third one among the versions of its shard by arrival.
      */
     static List<byte[]> indexKeys(Version version, long row, int kind) {
         RecordedOutcome outcome = version.outcome();

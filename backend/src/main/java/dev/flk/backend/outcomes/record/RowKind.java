@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * whether the row waits for a review. They are stored, so they never change.
  */
 public final class RowKind {
-    /** What is added to the kind of a row that waits for a review. */
+    /** The bit that is set in the kind of a row that waits for a review. */
     public static final int WAITS = 16;
 
     private static final int NO_REGIME = 3;

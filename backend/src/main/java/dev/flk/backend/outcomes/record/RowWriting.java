@@ -342,8 +342,8 @@ final class RowWriting implements AutoCloseable {
     }
 
     /**
-     * Removes rows with all their versions. Their reviews stay until they are as old themselves: the numbers of what is
-     * removed are then in the order of its age, and no cursor becomes invalid before.
+     * Removes rows with all their versions. Their reviews stay until they are as old themselves, so that row numbers
+     * are removed in the order of age, and no cursor becomes invalid early.
      *
      * @param reviewedOnly rows that do not exist, whose reviews are removed
      */

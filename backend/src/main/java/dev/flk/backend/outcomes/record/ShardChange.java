@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>where MAD is the median of the absolute differences from the median. A shard has changed if the largest of the
- * three distances is above {@link #MOST_USUAL}. "Newest" and "earlier" refer to the arrival. These outcomes do not count:
+ * three distances is above {@link #MOST_USUAL}. "Newest" and "earlier" refer to the arrival. These outcomes do not
+ * count:
  *
  * <ul>
  *   <li>rejected ones, because their claims are not trustworthy, and those {@linkplain Shape without a shape};
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param distance the largest distance; 0 unless the shard was compared
  * @param from the median of the earlier values of this measure
  * @param to the newest value of this measure
- * @param atMillis the arrival of the newest outcome, in milliseconds since the epoch; 0 if there is none
+ * @param atMillis the arrival of the newest outcome, in milliseconds since the epoch; 0 if no such outcome is known
  */
 public record ShardChange(State state, @Nullable Measure measure, float distance, float from, float to, long atMillis) {
     /** The maximum number of earlier outcomes that the newest one is compared with. */

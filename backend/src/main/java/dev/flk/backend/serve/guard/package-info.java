@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What protects the paths for operators: their login and hosts, the requests that are refused, and the mistakes in
+ * The protection of the paths for operators: their login and hosts, the requests that are refused, and the mistakes in
  * requests. Any handler below {@code serve} may use it.
  */
 @NullMarked

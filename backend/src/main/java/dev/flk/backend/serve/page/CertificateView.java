@@ -61,7 +61,7 @@ public record CertificateView(
      * A named value.
      *
      * @param at the value if it is a time
-     * @param path the page about the value; null if there is none
+     * @param path the page about the value; null if no such page exists
      */
     public record Fact(
             String name,
@@ -171,7 +171,7 @@ public record CertificateView(
         return ReviewView.Form.of("id", outcome.key().pcsId(), "version", Long.toString(version()));
     }
 
-    /** Returns the version of the newest review; 0 if there is none. */
+    /** Returns the version of the newest review; 0 without a review. */
     public long version() {
         return reviews.isEmpty() ? Reviews.NO_REVIEW : reviews.get(0).version();
     }

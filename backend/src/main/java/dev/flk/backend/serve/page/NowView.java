@@ -84,7 +84,7 @@ public record NowView(
     }
 
     /**
-     * What the view is made from.
+     * The data from which the view is made.
      *
      * @param logs the logs of the backend's store; empty if they are not shown
      * @param refusals the newest refused submissions
@@ -115,7 +115,7 @@ public record NowView(
     /**
      * A number.
      *
-     * @param path the address of the list of what is counted; null if there is no such list
+     * @param path the address of the list of the counted items; null if there is no such list
      */
     public record Cell(String text, @Nullable String path) {}
 

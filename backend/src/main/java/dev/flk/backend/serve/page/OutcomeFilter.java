@@ -167,7 +167,7 @@ public record OutcomeFilter(
         return given.getOrDefault(name, "");
     }
 
-    /** Returns whether the time is that of the last measurement instead of the arrival. */
+    /** Returns whether time means the time of the last measurement instead of the arrival. */
     boolean isMeasured() {
         return given.containsKey("clock");
     }
@@ -238,7 +238,7 @@ public record OutcomeFilter(
                 + (span.to() == null ? "" : " until " + Pages.time(span.to()));
     }
 
-    /** Returns what meets the conditions, in words: {@code rejected certificates that arrived from …}. */
+    /** Returns a description of the selected certificates: {@code rejected certificates that arrived from …}. */
     String words() {
         String others = List.of("regime", "shard", "agent", "key", "reason", "id").stream()
                 .filter(given::containsKey)

@@ -93,7 +93,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
         return time(counts.completeFrom());
     }
 
-    /** Returns the number of certificates, or that there are at least so many, as the beginning of a sentence. */
+    /** Returns the number of certificates to begin a sentence with, after {@code At least} if not all were counted. */
     public String total() {
         String number = NowView.number((double) counts.total());
         return isComplete() ? number : "At least " + number;

@@ -67,7 +67,7 @@ public record OutcomesView(
     /** A range of time with its address. */
     public record Range(String name, String path) {}
 
-    /** The addresses of the newest page, the pages beside this one, and the files; empty for none. */
+    /** The addresses of the newest, next newer and next older page, and of the files; empty if one does not exist. */
     public record Paging(String newest, String newer, String older, String csv, String ndjson) {
         private static final Paging NONE = new Paging("", "", "", "", "");
     }

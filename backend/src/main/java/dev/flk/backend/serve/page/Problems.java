@@ -52,7 +52,7 @@ public final class Problems {
     /**
      * A link to a list.
      *
-     * @param line a small plot of what is listed, as SVG; empty for none
+     * @param line a small plot of the listed items as SVG; empty without a plot
      */
     public record Link(String text, String path, String line) {
         Link(String text, String path) {
@@ -69,7 +69,7 @@ public final class Problems {
      * @param id distinguishes this problem from all others, also when its numbers change
      * @param sentence what is wrong, with numbers
      * @param remedy what to do
-     * @param links the lists of what the numbers count; empty if no list exists
+     * @param links the lists of the counted items; empty if no list exists
      */
     public record Problem(String id, String sentence, String remedy, List<Link> links) {
         private static final Pattern RUNBOOK = Pattern.compile("runbook ([A-Za-z]+)");
@@ -85,7 +85,7 @@ public final class Problems {
         }
     }
 
-    /** What must never happen. A counter is a problem for an hour after it rose, as it is for its alert. */
+    /** A counter that must never rise. It is a problem for an hour after it rose, as in its alert. */
     private enum Counter {
         LOST_OUTCOMES(
                 "flk_lost_outcomes_total",

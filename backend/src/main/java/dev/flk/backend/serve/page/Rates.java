@@ -63,7 +63,7 @@ public final class Rates {
             return text;
         }
 
-        /** Returns the number since the start; 0 for what is counted at the end of each minute. */
+        /** Returns the number since the start; 0 for a number that is counted at the end of each minute. */
         private double total(Samples samples) {
             double rejected = samples.sum("flk_rejected_total", "reason", "verification");
             double timed = samples.sum(SUBMIT_SECONDS + "_count");
@@ -133,7 +133,7 @@ public final class Rates {
         answered = answeredNow;
     }
 
-    /** Returns the 99th percentile of what was added to a histogram, interpolated as Prometheus does. */
+    /** Returns the 99th percentile of the values that were added to a histogram, interpolated as Prometheus does. */
     private static double p99(NavigableMap<Double, Double> before, NavigableMap<Double, Double> after) {
         double all = after.isEmpty() ? 0 : after.lastEntry().getValue() - before.getOrDefault(after.lastKey(), 0.0);
         if (!(all > 0)) {

@@ -83,7 +83,7 @@ public record ReviewDone(
                 "shard", made.key().shard(), "reason", reviews.cause(made).orElse("")));
     }
 
-    /** Returns a sentence about the review that the withdrawn one had replaced; empty if there was none. */
+    /** Returns a sentence about the review that the withdrawn one had replaced; empty if it had replaced no review. */
     private static String reviewBefore(List<Review> versions) {
         if (versions.size() < 3 || !versions.get(0).isWithdrawal()) {
             return "";

@@ -108,7 +108,7 @@ final class ReviewQueue {
         return at(Stream.of(place)).values().stream().findFirst();
     }
 
-    /** Returns the path of the view of the certificate at a place; null if there is none. */
+    /** Returns the path of the view of the certificate at a place; null if no certificate is found. */
     @Nullable
     String path(Optional<Waiting> place) {
         return place.flatMap(this::at).map(ReviewView::path).orElse(null);

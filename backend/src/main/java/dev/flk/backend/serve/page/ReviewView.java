@@ -21,13 +21,13 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The view of the certificates that wait for a review: the groups, and one certificate with what a person needs to
- * review it.
+ * The view of the certificates that wait for a review: the groups, and one certificate with the evidence that its
+ * review needs.
  *
  * @param problem why a form had no effect, or why something is not shown; empty if there is no problem
  * @param done the effect of the form that was sent just now; null if no form was sent
- * @param retry the form that had no effect; null if there is none
- * @param groups what waits; null if it is unknown
+ * @param retry the form that had no effect; null without such a form
+ * @param groups the waiting certificates; null if they are unknown
  * @param shown the certificate; null if none was chosen or waits
  * @param token the secret of the forms
  */
@@ -47,7 +47,7 @@ public record ReviewView(
     private static final int LOOKED_AT = 200;
 
     /**
-     * What the view reads.
+     * The data that the view reads.
      *
      * @param token the secret of the forms
      */
@@ -113,7 +113,7 @@ public record ReviewView(
     }
 
     /**
-     * What a person looks at to review a certificate.
+     * The evidence for the review of a certificate.
      *
      * @param certificate the certificate without its records in the log
      * @param measuredFrom the first measurement; null if the certificate does not have it

@@ -101,8 +101,8 @@ record ServiceLevel(
     }
 
     /**
-     * Returns whether the budget is used up and misses go on: the permitted share was exceeded since the beginning, for
-     * an hour at least, and in the last six hours, as for the warning of the alert, and by more than a few misses.
+     * Returns whether the budget is used up and misses continue: the permitted share was exceeded since the beginning,
+     * at least an hour ago, and in the last six hours, as for the warning of the alert, and by more than a few misses.
      */
     boolean isUsedUp(List<Minute> minutes) {
         return minutes.size() >= MINUTES_OF_HOUR

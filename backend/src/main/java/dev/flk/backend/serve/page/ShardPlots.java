@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param outcomes at least one outcome, the oldest first
  * @param texts a description of each outcome
- * @param isMeasured whether the time is that of the last measurement instead of the arrival
+ * @param isMeasured whether time means the time of the last measurement instead of the arrival
  * @param zoom the address to which the script adds a range of time
  * @param isCut whether the range has older outcomes, which are not drawn
  */
@@ -71,7 +71,7 @@ public record ShardPlots(
      */
     public record Drawn(String svg, String caption, boolean isOverTime) {}
 
-    /** Reads the outcomes of the shard that a filter selects, whatever else it selects; null if there are none. */
+    /** Reads the outcomes of a filter's shard in its range of time, ignoring other conditions; null if none exist. */
     static @Nullable ShardPlots read(RecordedOutcomes record, OutcomeFilter filter) {
         OutcomeQuery wanted = OutcomeQuery.ALL
                 .withShard(filter.value("shard"))

@@ -109,7 +109,7 @@ public record ShardsView(
     /**
      * A shard with its newest outcome.
      *
-     * @param doubted the newest outcome that was not accepted; null if there is none
+     * @param doubted the newest outcome that was not accepted; null if all were accepted
      * @param waiting the number of certificates that wait for a review
      * @param change how its shape compares with its past
      * @param rate how often outcomes arrived lately, or for how long none has arrived
@@ -159,7 +159,7 @@ public record ShardsView(
                     line(outcomes, Measure.D_HAT)));
         }
 
-        /** Returns whether the shape of the newest outcome differs from that of the earlier ones. */
+        /** Returns whether the shape of the newest outcome differs from the shape of the earlier ones. */
         public boolean isChanged() {
             return change.state() == State.CHANGED;
         }

@@ -220,12 +220,12 @@ public final class Trends {
         return points;
     }
 
-    /** Returns the beginning of what this process remembers. */
+    /** Returns the time since which this process remembers rates. */
     private double rememberedSince() {
         return Axis.seconds(rates.began());
     }
 
-    /** Returns the beginning of what is counted of the outcomes. */
+    /** Returns the time since which outcomes are counted. */
     private double countedSince() {
         return verdicts.isCounted() ? Axis.seconds(verdicts.end()) - 60.0 * verdicts.size() : rememberedSince();
     }

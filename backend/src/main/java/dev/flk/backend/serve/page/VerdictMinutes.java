@@ -54,7 +54,7 @@ public final class VerdictMinutes {
     /**
      * Counts the minutes that have ended since the last call, or else some older ones.
      *
-     * @param behind how far the record is behind the log; asked only if a minute has ended
+     * @param behind supplies the time by which the record lags the log; called only if a minute has ended
      */
     public void count(RecordedOutcomes record, Instant now, Supplier<Duration> behind) {
         countComplete(record, now, behind);

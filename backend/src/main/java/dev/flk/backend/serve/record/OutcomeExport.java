@@ -52,7 +52,7 @@ public final class OutcomeExport implements AutoCloseable {
     private static final long MAX_PENDING_BYTES = 16 << 20;
     private static final long ENOUGH_PENDING_BYTES = 1 << 20;
     private static final long WAIT_MILLIS = 100;
-    /** The time for which a file goes on without an outcome; the connection counts as idle a little later. */
+    /** The time without an outcome after which a file is cut; the connection would count as idle a little later. */
     private static final long MOST_QUIET_SECONDS = 20;
 
     private final StreamPlaces places = new StreamPlaces(MOST_FILES);

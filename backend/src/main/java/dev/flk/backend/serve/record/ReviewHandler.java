@@ -184,7 +184,8 @@ public final class ReviewHandler {
     /**
      * The answer to a PUT whose condition holds for none of the certificates.
      *
-     * @param review the review of the certificate; missing if there is none, or if there are several certificates
+     * @param review the review of the certificate; missing if the certificate has none, or if there are several
+     *     certificates
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Refused(String error, @Nullable Review review) {

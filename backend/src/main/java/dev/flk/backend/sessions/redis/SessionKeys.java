@@ -39,8 +39,8 @@ final class SessionKeys {
     }
 
     /**
-     * Returns all keys that an operation may use, so that a cluster can check that they all are there. The first eight
-     * are the same in each call.
+     * Returns all keys that an operation may use, so that a cluster can check that they are all in one slot. The first
+     * eight are the same in each call.
      */
     String[] of(String operation, String... arguments) {
         Stream<String> shared = Stream.of(

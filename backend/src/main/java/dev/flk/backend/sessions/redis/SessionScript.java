@@ -24,8 +24,8 @@ import java.util.HexFormat;
  * <tr><td>{@code session-changes-count}</td><td>the number of changes so far</td></tr>
  * <tr><td>{@code session-changes-trimmed}</td><td>an id; the entries of the stream with lower ids were
  * removed</td></tr>
- * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused, with the fields {@code entry}, the
- * id in the stream of changes, and {@code error}</td></tr>
+ * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused, with the fields {@code entry},
+ * the id in the stream of changes, and {@code error}</td></tr>
  * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the run id of the Redis process whose sessions a backend
  * has completed, and a random number for this completion</td></tr>
  * <tr><td>{@code session-generation}</td><td>{@code REPLICATION-ID GENERATION}: the replication id of the server whose
@@ -40,10 +40,11 @@ import java.util.HexFormat;
  * exceed all that were given out and lost. The mark {@code session-restore} exists from before the generation is begun
  * until the restore is finished; without it, the data was lost again meanwhile, and the restore is void.
  *
- * <p>The arguments are an operation, the epoch (empty: any for which the sessions are complete), the time in milliseconds for which a version outlives its session, and
- * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},
- * {@code REPLAYED} or {@code EPOCH}. All keys of a call are declared ({@link SessionKeys}); in a cluster, their names
- * contain a hash tag. The channel {@code session-updates} gets each change as a line of JSON, followed by a line with the state.
+ * <p>The arguments are an operation, the epoch (empty: any for which the sessions are complete), the time in
+ * milliseconds for which a version outlives its session, and the operation's own arguments. The first element of the
+ * reply is {@code OK}, {@code CONFLICT}, {@code REPLAYED} or {@code EPOCH}. All keys of a call are declared ({@link
+ * SessionKeys}); in a cluster, their names contain a hash tag. The channel {@code session-updates} gets each change as
+ * a line of JSON, followed by a line with the state.
  */
 final class SessionScript {
     /** The field of an entry of the stream that was put back from the dead stream; followers skip such an entry. */

@@ -224,7 +224,7 @@ public final class RedisConnector implements AutoCloseable {
                 List<?> master = (List<?>) range.get(2);
                 Object host = master.get(0);
                 RedisURI found = RedisURI.builder(asked).build();
-                if (host != null && !host.equals("") && !host.equals("?")) { // otherwise that of the asked node
+                if (host != null && !host.equals("") && !host.equals("?")) { // otherwise the host of the asked node
                     found.setHost((String) host);
                 }
                 found.setPort(((Long) master.get(1)).intValue());
