@@ -240,7 +240,7 @@ final class CopyChain {
         return Optional.ofNullable(owner);
     }
 
-    /** Returns the highest term of a claim; 0 if there is none. */
+    /** Returns the highest term of a claim; 0 without a claim. */
     long term() {
         return term;
     }

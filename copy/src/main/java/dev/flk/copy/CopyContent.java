@@ -31,8 +31,8 @@ public final class CopyContent {
      * The records of a log that its copy lacks. They follow each other.
      *
      * @param records the number of complete records
-     * @param first the sequence of the first one; 0 if there is none
-     * @param last the sequence of the last one; 0 if there is none
+     * @param first the sequence of the first one; 0 if the copy has all records
+     * @param last the sequence of the last one; 0 if the copy has all records
      */
     public record OnlyHere(long records, long first, long last) {}
 
@@ -41,8 +41,7 @@ public final class CopyContent {
      *
      * @param owner who owns the log according to the topic; empty if that is not known
      * @param beatMillis when the owner was alive last, in milliseconds since the epoch by its clock
-     * @param lost what the topic has lost of what it had acknowledged to this machine; empty if nothing is known to be
-     *     lost
+     * @param lost a loss of entries that the topic had acknowledged to this machine; empty if no loss is known
      */
     public record Compared(OnlyHere onlyHere, Optional<Claim> owner, long beatMillis, Optional<String> lost) {}
 
@@ -130,7 +129,7 @@ public final class CopyContent {
     }
 
     /**
-     * Returns the records that are not known to be copied, by what the log's directory says. The copy may have some of
+     * Returns the records that, according to the log's directory, are not known to be copied. The copy may have some of
      * them.
      */
     public static OnlyHere notKnownToBeCopied(FileOps files, Path directory, String prefix) throws IOException {

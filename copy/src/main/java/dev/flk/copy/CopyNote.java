@@ -137,10 +137,10 @@ record CopyNote(
     }
 
     /**
-     * Returns what a topic has lost of what it had acknowledged; empty if nothing is known to be lost.
+     * Returns a description of the loss of entries that a topic had acknowledged; empty if no loss is known.
      *
-     * @param present what identifies the topic now
-     * @param end the offset after the last entry that was there before
+     * @param present the identity of the topic now
+     * @param end the end of the topic before this process has written to it
      */
     Optional<String> loss(CopyTopic topic, String present, long end) {
         if (!identity.equals(present)) {

@@ -13,8 +13,8 @@ import java.util.regex.Pattern;
  * <pre>
  * flk-copy1 claim incarnation term instance millis host    the writer owns the log from here on
  * flk-copy1 beat now incarnation term instance millis host
- *                                                          the writer still owns the log; the time, and its claim, which
- *                                                          may have been removed from the topic
+ *                                                          the writer still owns the log; the time, and its claim,
+ *                                                          which may have been removed from the topic
  * flk-copy1 part incarnation segment_id ordinal offset before_ordinal before_offset name
  *                                                          bytes of a segment from this offset on, after those before
  *                                                          the other place, which is in the segment before if the
@@ -22,13 +22,13 @@ import java.util.regex.Pattern;
  * flk-copy1 head …                                         a part of the segment's header, otherwise the same
  * flk-copy1 file incarnation name                          the content of another file of the log
  *
- * incarnation  16 hex digits, drawn by each writer; the instance is that of its backend
+ * incarnation  16 hex digits, drawn by each writer; the instance identifies its backend
  * term         a number above those of all claims that the writer knew
  * millis       wall time, milliseconds since the epoch
  * </pre>
  *
- * <p>A record whose incarnation is not that of the last claim before it was written by a writer that no longer owned the
- * log, and counts for nothing.
+ * <p>A record counts for nothing if its incarnation differs from the incarnation of the last claim before it: its
+ * writer no longer owned the log.
  */
 public sealed interface CopyRecord {
     /** The most bytes of a part. */

@@ -54,7 +54,7 @@ public final class LogCopy {
     private final LongSupplier nanoTicker;
     private final Listener listener;
 
-    /** Where in the topic each segment begins, by ordinal. */
+    /** The offset in the topic at which each segment begins, by ordinal. */
     private final NavigableMap<Long, Long> begins = new TreeMap<>();
 
     private final Deque<Sent> underWay = new ArrayDeque<>();
@@ -100,7 +100,7 @@ public final class LogCopy {
         }
     }
 
-    /** What happens to the copy; called by the thread of {@link LogCopy#step}. */
+    /** A listener to changes of the copy; called by the thread of {@link LogCopy#step}. */
     public interface Listener {
         /** Everything before this place is copied. */
         void safe(Place place);

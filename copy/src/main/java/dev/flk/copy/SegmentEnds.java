@@ -8,15 +8,16 @@ import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentList.Listed;
 import java.io.IOException;
 
-/** Where the segments of a log end. */
+/** The ends of the segments of a log. */
 final class SegmentEnds {
     private SegmentEnds() {}
 
     /**
-     * Returns the offset after the last byte of a segment that counts. The header of the next segment names it; if there
-     * is none, the segment is read.
+     * Returns the offset after the last byte of a segment that counts. The header of the next segment names this
+     * offset; without a next segment, the segment is read.
      *
-     * @param after a segment after those of the list, which may be its successor; its last one for none
+     * @param after the header of a segment after those of the list, which may be the successor; without such a segment,
+     *     any header of the list
      */
     static long of(SegmentList list, int index, SegmentHeader after) throws IOException {
         String id = list.segments().get(index).header().id();

@@ -32,9 +32,9 @@ import org.jspecify.annotations.Nullable;
  * <caption>Records</caption>
  * <tr><th>key</th><th>value</th><th>meaning</th></tr>
  * <tr><td>the log's id</td><td>{@code flk-feed2 <term> <sequence> <digest> -}</td><td>the position after the events of
- * the same transaction (an earlier version wrote a position of reviews last); a record without a value removes it: the log is fed from its
- * beginning. The term is that of the claim with which the writer owns the log. A writer without a claim repeats the
- * term of the position before, 0 at first</td></tr>
+ * the same transaction (an earlier version wrote a position of reviews last); a record without a value removes it: the
+ * log is fed from its beginning. The term comes from the claim with which the writer owns the log. A writer without a
+ * claim repeats the term of the position before, 0 at first</td></tr>
  * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed2}</td><td>a process begins: what is committed before this
  * record is final</td></tr>
  * </table>
@@ -51,7 +51,7 @@ final class FeedPositions {
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final int FETCH_BYTES = 1 << 20;
 
-    /** By how much each further window is larger. */
+    /** The factor by which each further window is larger. */
     private static final int GROWTH = 10;
 
     private final KafkaSettings settings;
@@ -80,7 +80,7 @@ final class FeedPositions {
      * The newest position of the log.
      *
      * @param owner the process that has committed it, which owns the log's events
-     * @param term the term that was committed with it; 0 if there is none
+     * @param term the term that was committed with it; 0 without a position
      */
     record Newest(Optional<FeedPosition> position, Optional<Writer> owner, long term) {}
 

@@ -16,8 +16,8 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * A topic that gets events without a position, such as events that are repeated. After a failure, some of the events may
- * be there. One thread; an interrupt ends a call that blocks.
+ * A topic that gets events without a position, such as events that are repeated. After a failure, the topic may have
+ * some of the events. One thread; an interrupt ends a call that blocks.
  */
 public final class KafkaEvents implements AutoCloseable {
     private final String topic;

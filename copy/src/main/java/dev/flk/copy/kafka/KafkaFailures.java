@@ -34,7 +34,7 @@ import org.apache.kafka.common.errors.UnsupportedSaslMechanismException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
 
 /**
- * What the failures of Kafka's client mean, and what to do. The messages name the brokers and the topic, and contain no
+ * The meanings of failures of Kafka's client, with advice. The messages name the brokers and the topic, and contain no
  * secrets. Safe for any thread.
  */
 final class KafkaFailures {

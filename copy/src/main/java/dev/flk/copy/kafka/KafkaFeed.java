@@ -43,7 +43,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>{@link #open} commits a record of its own, and waits until that record is read as committed: then all earlier
  * transactions of the log are decided and read too, whichever broker answers. It commits the position that it finds
- * once more, as its own, so whoever opens the feed later knows its writer.
+ * once more, as its own, so a process that opens the feed later knows its writer.
  *
  * <p>A log that is copied has owners with claims, whose terms grow. The brokers do not know them: a former owner of the
  * log, which was stopped before it opened the feed, would fence its successor. Hence the positions have the term. A
@@ -69,10 +69,10 @@ public final class KafkaFeed implements FeedTopic {
     private static final Duration RETRY = Duration.ofMillis(5);
 
     private static final int BATCH_BYTES = 64 << 10;
-    /** The memory for what the brokers have not acknowledged; as much as that of the copy. */
+    /** The memory for events that the brokers have not acknowledged; the copy has the same amount. */
     public static final int BUFFER_BYTES = 16 << 20;
 
-    /** What is used of larger limits of the topic; a quarter of the buffer, which needs room while it is sent. */
+    /** The largest message even if the topic accepts more: half of the buffer, which needs room while it is sent. */
     private static final int MAX_MESSAGE_BYTES = BUFFER_BYTES / 2;
 
     /** The key, the headers, and less than 200 bytes that Kafka adds to a batch of one record. */
@@ -155,7 +155,7 @@ public final class KafkaFeed implements FeedTopic {
     }
 
     /**
-     * Returns the term with which the newest position was committed; 0 if there is none. The feed need not be open.
+     * Returns the term with which the newest position was committed; 0 without a position. The feed need not be open.
      *
      * @throws FeedUnavailableException if the brokers can't be reached, lack the topic, or deny its use
      */

@@ -36,7 +36,7 @@ public final class TopicCheck {
     }
 
     /**
-     * Checks the topic within a bounded time. Bad findings are violations of what the feature that uses it promises.
+     * Checks the topic within a bounded time. A bad finding violates a promise of the feature that uses the topic.
      *
      * @param mayCreate whether to create the topic if it does not exist
      */

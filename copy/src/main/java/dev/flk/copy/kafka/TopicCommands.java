@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** The commands of Kafka that create a topic, change it, or remove what it has. */
+/** The commands of Kafka that create a topic, change it, or remove its content. */
 final class TopicCommands {
     private final String server;
     private final String topic;

@@ -137,7 +137,7 @@ final class TopicProducer implements AutoCloseable {
                 } else if (failure == null) {
                     end(to, admin.failures().of("an entry was acknowledged without its offset"), offset);
                 } else if (failure instanceof TimeoutException && Thread.currentThread() == caller) {
-                    failed(admin.failures().of(failure), offset); // the producer goes on looking for the leader
+                    failed(admin.failures().of(failure), offset); // the producer keeps looking for the leader
                 } else if (failure instanceof TimeoutException && !to.isEnded) {
                     expired(to, failure, offset);
                 } else {

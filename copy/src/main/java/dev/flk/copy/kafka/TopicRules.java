@@ -8,7 +8,7 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
- * What a topic must be like.
+ * The requirements on a topic.
  *
  * @param subject the subject of findings
  * @param partitions the number of partitions that a new topic gets
@@ -27,7 +27,7 @@ record TopicRules(
     /** The least number of brokers that have the topic. */
     static final short REPLICAS = 3;
 
-    /** What is set for {@code max.message.bytes}: the default of Kafka. */
+    /** The value to set for {@code max.message.bytes}: the default of Kafka. */
     static final String MAX_MESSAGE = "1048588";
 
     /** The end of the name of the topic that has the positions of a feed. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The topic of a copy in Kafka: its settings, its check, and reading and writing it. The only package that knows Kafka's
- * client. Who reads the settings only, loads no class of the client.
+ * The topic of a copy in Kafka: its settings, its check, and reading and writing it. The only package that knows
+ * Kafka's client. A caller that only reads the settings loads no class of the client.
  */
 @NullMarked
 package dev.flk.copy.kafka;
