@@ -138,7 +138,7 @@ final class GroupCommit {
     }
 
     /**
-     * If records were appended to the active segment, makes the next step close that segment and open another. Any
+     * Makes the next step close the active segment and open another, if records were appended to the active one. Any
      * thread.
      */
     CompletableFuture<Void> seal() {

@@ -234,8 +234,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Makes every following append fail, because this process no longer owns the log. The listener is told as if the
-     * lock file had been removed. Any thread.
+     * Makes every following append fail, because this process no longer owns the log. The listener is notified as if
+     * the lock file had been removed. Any thread.
      */
     public void giveUp(LockLostException cause) {
         commit.giveUp(cause);

@@ -443,8 +443,8 @@ public final class LogArchive {
     }
 
     /**
-     * Reads the position. If there is none, or this log can't have it, writes one at which nothing is stored. The file
-     * makes a retention wait even while the backend is stopped.
+     * Reads the position. If no position is stored, or this log can't have it, writes one at which nothing is archived.
+     * The file makes a retention wait even while the backend is stopped.
      */
     private Position begin(SegmentList list, SegmentHeader active) throws IOException {
         Optional<Position> found = read(files, options.directory(), options.prefix())

@@ -93,8 +93,8 @@ public final class LogRestore {
     /**
      * A restored log.
      *
-     * @param first the sequence of the first record; 0 if there is none
-     * @param last the sequence of the last record; 0 if there is none
+     * @param first the sequence of the first record; 0 if the log has no records
+     * @param last the sequence of the last record; 0 if the log has no records
      * @param next the sequence at which the log continues
      * @param gaps the ranges of records that are missing without an explanation, oldest first
      * @param lost the ranges that the lost log had already declared lost

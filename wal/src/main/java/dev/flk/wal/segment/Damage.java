@@ -43,7 +43,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
         return new Damage(kind, segment, offset, first, last);
     }
 
-    /** Returns the part of the missing sequences after {@code sequence}; empty if there is none. */
+    /** Returns the part of the missing sequences after {@code sequence}; empty if no later sequence is missing. */
     public Optional<Damage> after(long sequence) {
         return lastMissing <= sequence
                 ? Optional.empty()

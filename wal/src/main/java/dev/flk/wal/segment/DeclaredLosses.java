@@ -34,7 +34,7 @@ import java.util.zip.CRC32C;
 public final class DeclaredLosses {
     public static final String NAME = "-lost-";
 
-    /** The name that stands in place of a file for sequences that a restore skipped. */
+    /** The name that is written instead of a file for sequences that a restore skipped. */
     private static final String SKIPPED = "skipped-by-a-restore";
 
     private static final String OLD_VERSION = "losses 1 ";

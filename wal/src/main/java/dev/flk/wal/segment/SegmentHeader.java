@@ -85,7 +85,7 @@ public record SegmentHeader(
     /** The maximum length in bytes of a context's line that {@link #contextBefore} finds. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
-    /** Returns the id of the log that the first bytes of a segment name; empty if there is none. */
+    /** Returns the id of the log that the first bytes of a segment name; empty if they name no log. */
     public static Optional<String> logIdIn(byte[] firstBytes) {
         Matcher line = LOG_LINE.matcher(
                 new String(firstBytes, 0, Math.min(firstBytes.length, BLOCK_BYTES), StandardCharsets.ISO_8859_1));

@@ -191,7 +191,7 @@ final class SegmentListing {
 
     /**
      * Derives a header for a file whose own header is lost. The id, which seeds the checksums, is in the header of the
-     * next segment; the first sequence is in the file's name. The context is that of the last record that the next
+     * next segment; the first sequence is in the file's name. The context comes from the last record that the next
      * segment repeats. If the next segment repeats no record, its own context is used, but only if the ordinals show
      * that no other segment was opened between this file and its neighbours. Returns null if there is no next segment,
      * another file has the id, or the context is not certain.
