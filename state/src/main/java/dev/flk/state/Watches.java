@@ -60,7 +60,7 @@ final class Watches {
         return waiting.size();
     }
 
-    /** Returns the id of the history that was published last; empty if there is none. */
+    /** Returns the id of the history that was published last; empty if nothing was published. */
     String historyId() {
         return published.historyId();
     }
@@ -72,7 +72,7 @@ final class Watches {
 
     /**
      * Announces that, in this history, everything up to this revision is durable. Returns the id of the history that
-     * was published before; empty if there is none.
+     * was published before; empty if nothing was.
      */
     String publish(String historyId, long revision) {
         Published before;

@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * server                       system identifier and timeline, like 7711400727285130605/00000001; - if not known. If
  *                              lifetimes were ever renewed, followed by ;number of the newest touch;its time in
  *                              microseconds since 1970: here, a version that does not know of them ignores them
- * former history ids           newest first, separated by commas; - if there are none
+ * former history ids           newest first, separated by commas; - if the list is empty
  * CRC32C of the text before    8 hexadecimal digits
  * </pre>
  */
@@ -59,11 +59,11 @@ final class KnownHistory implements AutoCloseable {
     private @Nullable FileChannel channel;
 
     /**
-     * The touches in the database: transactions that have renewed lifetimes without a new revision. Touches are numbered
-     * from 1.
+     * The touches in the database: transactions that have renewed lifetimes without a new revision. Touches are
+     * numbered from 1.
      *
-     * @param number the number of the newest touch; 0 if there is none
-     * @param atMicros the time of the newest touch, later than that of the touch before
+     * @param number the number of the newest touch; 0 before the first touch
+     * @param atMicros the time of the newest touch, later than the time of the touch before
      */
     record Touches(long number, long atMicros) {
         static final Touches NONE = new Touches(0, 0);

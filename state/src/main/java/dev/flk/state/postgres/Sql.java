@@ -144,8 +144,8 @@ final class Sql {
 
     /**
      * A query for the places of an agent's changes in a range of revisions, including all those of the last revision.
-     * Because the inner query is materialized, Postgres chooses between the index of the agent's versions and that of
-     * the revisions by the number of rows in each; the limit would make it walk all revisions in order.
+     * Because the inner query is materialized, Postgres chooses between the index of the agent's versions and the index
+     * of the revisions by the number of rows in each; the limit would make it walk all revisions in order.
      */
     static final String PLACES = """
             WITH found AS MATERIALIZED (
