@@ -18,7 +18,7 @@ import org.apache.commons.math3.stat.StatUtils;
  *
  * @param suite the name of the suite
  * @param unit the unit of the rates
- * @param base the subject that the others are compared with; "" if there is none
+ * @param base the subject that the others are compared with; "" without a comparison
  */
 record Results(
         @JsonProperty("name") String suite,

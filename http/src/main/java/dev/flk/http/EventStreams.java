@@ -71,8 +71,8 @@ public final class EventStreams implements AutoCloseable {
     /**
      * The next events of a stream.
      *
-     * @param events complete events, one after the other; empty if there are none
-     * @param lastId the last id in {@code events}; null if they have none
+     * @param events complete events, one after the other; may be empty
+     * @param lastId the last id in {@code events}; null if they have no id
      * @param position the id after everything that was examined; null if a client can resume only after events
      * @param comment the text of the comments from now on
      * @param hasMore whether more events may follow now

@@ -21,7 +21,7 @@ public final class StreamPlaces {
         this.most = most;
     }
 
-    /** Gives a place to a stream that is about to open; returns false if there is none. */
+    /** Gives a place to a stream that is about to open; returns false if no place is available. */
     boolean take(EventStream opening) {
         EventStream slowest = null;
         synchronized (this) {

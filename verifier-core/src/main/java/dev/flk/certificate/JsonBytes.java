@@ -61,7 +61,7 @@ final class JsonBytes implements JsonText {
     private int depth;
 
     /**
-     * One bit for each open container: 1 for an object, 0 for an array. The lowest bit is that of the innermost
+     * One bit for each open container: 1 for an object, 0 for an array. The lowest bit describes the innermost
      * container.
      */
     private long objects;

@@ -90,9 +90,10 @@ public final class SteadyClock implements InstantSource {
     /**
      * Compares the wall clock with the times of the previous process. If the wall clock is far ahead of the time by
      * which outcomes expired, the backend was stopped that long, or the clock is wrong now or was late before; if it is
-     * behind the time that was trusted last, it is wrong now or was wrong before. In both cases, the clock is in doubt
-     * for an hour, and {@link #expiry} shows the earlier of the two times. Arrivals get the wall time: if the backend
-     * was only stopped, an earlier time would shorten the lives of new outcomes. Must be called before anything expires.
+     * earlier than the time that was trusted last, it is wrong now or was wrong before. In both cases, the clock is in
+     * doubt for an hour, and {@link #expiry} shows the earlier of the two times. Arrivals get the wall time: if the
+     * backend was only stopped, an earlier time would shorten the lives of new outcomes. Must be called before anything
+     * expires.
      *
      * @param lastTrustedMillis the time that the previous process trusted last
      * @param lastExpiryMillis the time of {@link #expiry} in the previous process, at most {@code lastTrustedMillis}

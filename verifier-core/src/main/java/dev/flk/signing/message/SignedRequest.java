@@ -30,7 +30,7 @@ import java.util.regex.Pattern;
  *   ed25519}</td></tr>
  * <tr><td>headers</td><td>at most once, at most 4096 printable ASCII characters</td></tr>
  * <tr><td>{@code Content-Digest}</td><td>{@code sha-256}, {@code sha-512} or both, and any unknown algorithms; each
- *   known digest must be that of the body</td></tr>
+ *   known digest must match the body</td></tr>
  * </table>
  *
  * <p>Parsing proves nothing: anyone can name any key. The caller must find the key by its id, call {@link #verifiedBy}
