@@ -58,8 +58,7 @@ final class RotatedSegmentTest {
 
     /**
      * Renames the segment before each operation, also between force and answer, and crashes at the later steps: by a
-     * kill or a loss of power in turn, in the thorough build by both. This is the sixteenth history in
-     * docs/durability.md.
+     * kill or a loss of power in turn, in the thorough build by both.
      */
     @ParameterizedTest
     @CsvSource({"false,false", "false,true", "true,false", "true,true"})
