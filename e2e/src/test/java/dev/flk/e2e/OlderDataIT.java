@@ -92,7 +92,7 @@ final class OlderDataIT {
                 .lines()
                 .map(StrictJson::read)
                 .collect(Collectors.toMap(
-                        entry -> entry.path("seq").asLong(),
+                        entry -> entry.path("sequence").asLong(),
                         entry -> entry.path("body").asText()));
         try (BackendInJvm backend = BackendInJvm.serve(environment, "--config", config)) {
             Client client = new Client(backend.url());
