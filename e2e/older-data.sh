@@ -97,7 +97,7 @@ backend review set --url "$url" "$(backend record --url "$url" --verdict escalat
 backend state --namespace other --url "$state" set planner memory '"other"'
 backend record --url "$url" --all --json >printed/record
 backend review list --reviewed --url "$url" --json >printed/reviews
-backend state --url "$state" dump >printed/state
+backend state --url "$state" dump | sed 1d >printed/state
 stop -KILL
 backend wal replay --config flk.properties --outcomes >printed/outcomes
 backend wal verify --config flk.properties >printed/verified

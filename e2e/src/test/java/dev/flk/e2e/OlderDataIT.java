@@ -102,7 +102,8 @@ final class OlderDataIT {
             assertPrinted("reviews", backend("review", "list", "--reviewed", "--json", "--url", backend.url()));
             Path dump = directory.resolve("dump");
             backend("state", "dump", "-o", dump.toString(), "--url", backend.stateUrl());
-            assertPrinted("state", Files.readString(dump));
+            // the first line has the id of the history, and a copied directory gets another
+            assertPrinted("state", Files.readString(dump).replaceFirst(".*\n", ""));
             sentAgain_hasItsAnswer(client, bodies);
             long accepted = accepted(backend);
             long waiting = waiting();
