@@ -166,14 +166,14 @@ final class PageHandlerTest {
     }
 
     @Test
-    void now_backends_areTheLiveOnes_andWhatIsNotKnownIsADash() throws Exception {
+    void now_backends_areThoseOfTheStore_quietOnesStandOut_andWhatIsNotKnownIsADash() throws Exception {
         SeenLogs logs = new SeenLogs(ServerFixture.NOW, Audit.none());
         try (Logs registered = logs.registered();
                 MemoryRecord memory = new MemoryRecord()) {
             server.logs = registered;
             server.record = memory.outcomes();
-            logs.report(logs.entry(2, "gone", Duration.ofMinutes(5)));
             assertThat(get("/ui").body()).doesNotContain("Backends of this store");
+            logs.report(logs.entry(2, "quiet", Duration.ofMinutes(5)));
             String old = logs.entry(3, "<old>", Duration.ZERO).text().replaceFirst(",\"figures\":\\{.*?}", "");
             logs.report(LogEntry.parse(old.replace("\"version\":\"1.0\"", "\"version\":\"0.9\""))
                     .orElseThrow());
@@ -182,6 +182,7 @@ final class PageHandlerTest {
 
             String table = page.substring(page.indexOf("Backends of this store"), page.indexOf("Logs of this store"));
             assertThat(table)
+                    .containsSubsequence(">quiet</a>", "problems\" class=\"bad\">no report for 5 min<")
                     .containsSubsequence(">&lt;old&gt;</th>", "problems\">–<", "record\">–<", "\"bad\">0.9 (differs)<")
                     .containsSubsequence(
                             "own (this one)",
@@ -189,8 +190,7 @@ final class PageHandlerTest {
                             "decision\">2<",
                             "3 s<",
                             "version\">1.0<",
-                            "policy\">0123456789ab<")
-                    .doesNotContain("gone");
+                            "policy\">0123456789ab<");
             for (String view : List.of("/outcomes", "/outcomes?shard=x")) {
                 assertThat(get("/ui" + view).body())
                         .as(view)

@@ -21,12 +21,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * The part of the view <i>Now</i> with the logs of the backend's store and the backends that report them.
  *
- * @param backends the live backends, by their names; empty if there is only one
+ * @param backends the backends whose logs are not missing, by their names; empty if there is only one
  * @param logs the logs, those that are missing first
  * @param problem why the registry of logs can't be read now; empty if it can
  */
 public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> problem) {
     private static final int SHORT = 12;
+
+    /** The time after a start within which a backend has written the end of its log to the record, or reports a lag. */
+    private static final Duration CATCHES_UP_IN = Duration.ofMinutes(2);
+
+    private static final Duration RECOUNTED = Duration.ofHours(1);
+
     private static final List<Link> TABLE = List.of(new Link("the logs", "#logs"));
 
     /**
@@ -47,18 +53,22 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
             String keys) {
         private static Log of(RegisteredLog log, Instant now) {
             LogEntry entry = log.entry();
-            long ageSeconds = Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now)
-                    .toSeconds();
             return new Log(
                     entry.name(),
                     entry.logId(),
                     log.status().name().toLowerCase(Locale.ROOT),
                     log.status() == Status.MISSING,
-                    NowView.duration((double) Math.max(0, ageSeconds)) + " ago",
+                    age(entry, now) + " ago",
                     number(entry.last()),
                     entry.archivedUpTo() == 0 ? "–" : number(entry.archivedUpTo()),
                     start(entry.policy()),
                     start(entry.keys()));
+        }
+
+        private static String age(LogEntry entry, Instant now) {
+            long seconds = Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now)
+                    .toSeconds();
+            return NowView.duration((double) Math.max(0, seconds));
         }
 
         private static String number(long value) {
@@ -75,10 +85,11 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
     }
 
     /**
-     * A live backend, as it reported itself last.
+     * A backend, as it reported itself last.
      *
      * @param url the address of its page; null if it is not known
      * @param isThis whether it is the one whose page this is
+     * @param problems the number of problems that it sees, or for how long it has not reported
      * @param version its version and policy, each marked if it is another one than that of this backend
      */
     public record Backend(
@@ -91,13 +102,15 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
             String lag,
             Compared version,
             Compared policy) {
-        private static Backend of(LogEntry entry, LogEntry own) {
+        private static Backend of(RegisteredLog log, LogEntry own, Instant now) {
+            boolean isThis = log.entry().logId().equals(own.logId());
+            LogEntry entry = isThis ? own : log.entry();
             Figures figures = entry.figures() == null ? Figures.NONE : entry.figures();
             return new Backend(
                     entry.name(),
                     figures.url(),
-                    entry.logId().equals(own.logId()),
-                    known(figures.problems()),
+                    isThis,
+                    log.status() == Status.UP ? known(figures.problems()) : "no report for " + Log.age(entry, now),
                     known(figures.waiting()),
                     known(figures.reviews()),
                     figures.lagSeconds() == null ? "–" : NowView.duration(figures.lagSeconds()),
@@ -118,18 +131,31 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
     /** A value of a backend, and whether it is another one than that of this backend. */
     public record Compared(String text, boolean isOther) {}
 
-    private static List<Backend> backends(Logs registry, List<RegisteredLog> logs) {
-        List<LogEntry> live = logs.stream()
-                .filter(log -> log.status() == Status.UP)
-                .map(RegisteredLog::entry)
-                .toList();
+    private static List<Backend> backends(Logs registry, List<RegisteredLog> logs, Instant now) {
         LogEntry own = registry.own();
-        return live.size() < 2
-                ? List.of()
-                : live.stream()
-                        .map(entry -> entry.logId().equals(own.logId()) ? own : entry)
-                        .map(entry -> Backend.of(entry, own))
-                        .toList();
+        List<Backend> inUse = logs.stream()
+                .filter(RegisteredLog::isInUse)
+                .map(log -> Backend.of(log, own, now))
+                .toList();
+        return inUse.size() < 2 ? List.of() : inUse;
+    }
+
+    /** Returns how long certificates that other backends have answered may wait until they are in a shared record. */
+    public static Duration behind(Logs registry, Instant now) {
+        String own = registry.own().logId();
+        return registry.view().logs().stream()
+                .filter(log -> log.isInUse() && !log.entry().logId().equals(own))
+                .map(log -> behind(log.entry(), now))
+                .max(Comparator.naturalOrder())
+                .orElse(Duration.ZERO);
+    }
+
+    private static Duration behind(LogEntry entry, Instant now) {
+        if (Instant.ofEpochMilli(entry.startedMillis()).plus(CATCHES_UP_IN).isAfter(now)) {
+            return RECOUNTED; // it may write what it answered before it was killed
+        }
+        Long lag = entry.figures() == null ? null : entry.figures().lagSeconds();
+        return Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now).plusSeconds(lag == null ? 0 : lag);
     }
 
     /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */
@@ -143,7 +169,7 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
                 .map(log -> Log.of(log, now))
                 .sorted(Comparator.comparing(log -> !log.isMissing()))
                 .toList();
-        return Optional.of(new LogsView(backends(registry, seen.logs()), logs, seen.problem()));
+        return Optional.of(new LogsView(backends(registry, seen.logs(), now), logs, seen.problem()));
     }
 
     /** Returns a problem for each missing log, and for settings in which running backends differ. */

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.ingest.RecentRefusals;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.Logs;
+import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -19,6 +22,7 @@ import dev.flk.backend.serve.page.NowView.Source;
 import dev.flk.backend.serve.page.Problems.Link;
 import dev.flk.backend.serve.page.Problems.Problem;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import java.time.Duration;
 import java.time.Instant;
@@ -498,6 +502,30 @@ final class NowViewTest {
             count(record, 40);
 
             assertThat(view().rows().get(0).all().text()).isEqualTo("2");
+        }
+    }
+
+    @Test
+    void recordOfABackendThatWasKilled_isCountedWhenItIsBack() {
+        SeenLogs logs = new SeenLogs(BEGAN, Audit.none());
+        try (Logs registered = logs.registered();
+                MemoryRecord record = new MemoryRecord()) {
+            for (int minute = 0; minute <= 20; minute++) {
+                if (minute == 15) {
+                    String back = logs.entry(2, "killed", Duration.ZERO).text();
+                    String started = "\"started_millis\":" + now.toEpochMilli();
+                    logs.report(LogEntry.parse(back.replace("\"started_millis\":0", started))
+                            .orElseThrow());
+                    record.add("a", 1, "accepted", "", BEGAN.minusSeconds(1)); // answered before the kill
+                }
+                for (int i = 0; i < 40; i++) {
+                    verdicts.count(record.outcomes(), now, () -> LogsView.behind(registered, now));
+                }
+                now = now.plusSeconds(60);
+                logs.pass(Duration.ofMinutes(1));
+            }
+
+            assertThat(view().rows().get(0).all().text()).isEqualTo("1");
         }
     }
 
