@@ -57,6 +57,8 @@ def fetch(options, cursor):
         if e.code == 400:
             raise Refused(message) from None
         raise OSError(message) from None
+    except urllib.error.URLError as e:
+        raise OSError(f"{options.url}: {e.reason}") from None
 
 
 def report_gaps(gaps):
@@ -97,8 +99,10 @@ def copy_part(options, db):
 
 @contextlib.contextmanager
 def to_postgres(options):
-    import psycopg
-
+    try:
+        import psycopg
+    except ModuleNotFoundError:
+        sys.exit("psycopg 3 is missing; install the package python3-psycopg, or use --print")
     try:
         with psycopg.connect(autocommit=True) as db:
             db.execute(TABLES)

@@ -72,4 +72,31 @@ final class FeedExampleRefusedIT {
                         "410: {\"error\":\"compacted\"}; trying again in 2 s",
                         "{\"pcs_id\":\"7\"}");
     }
+
+    @Test
+    void psycopgIsMissing_namesThePackage() throws Exception {
+        HostProgram python = HostProgram.orSkip("python3", "python3", directory);
+
+        HostProgram.Ended ended = python.run("-S", PROGRAM.toString(), "--once"); // -S: without installed packages
+
+        assertThat(ended.exitCode()).isOne();
+        assertThat(ended.output())
+                .isEqualTo("psycopg 3 is missing; install the package python3-psycopg, or use --print\n");
+    }
+
+    @Test
+    void noBackendListens_messageNamesTheAddress() throws Exception {
+        HostProgram python = HostProgram.orSkip("python3", "python3", directory);
+        server.stop(0);
+        String url = "http://127.0.0.1:" + server.getAddress().getPort();
+
+        HostProgram.Ended ended = python.run(
+                "-c",
+                "import runpy, sys, types; runpy.run_path(sys.argv[1])['fetch']("
+                        + "types.SimpleNamespace(url=sys.argv[2], login_file=None), '')",
+                PROGRAM.toString(),
+                url);
+
+        assertThat(ended.output()).contains("OSError: " + url + ": [Errno ");
+    }
 }

@@ -304,7 +304,9 @@ final class CertifyCommand implements Callable<Integer> {
         if (lacksZone && !offset.equals("Z")) {
             open.put("--time-zone", List.of(offset));
         }
-        String note = first + (lacksZone ? "; the times have no zone, so UTC is assumed" : "");
+        String note = first
+                + (lacksZone ? "; the times have no zone, so UTC is assumed" : "")
+                + (first.indexOf('\uFFFD') < 0 ? "" : "; the file is not UTF-8, so give its encoding");
         try (InputStream csv = new BufferedInputStream(context.open(file))) {
             boolean isComplete =
                     CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);

@@ -354,4 +354,17 @@ class CsvOptionsTest {
                         .err())
                 .isEmpty();
     }
+
+    @Test
+    void preview_textIsNotUtf8_asksForTheEncoding() throws IOException {
+        Path file = Files.write(
+                directory.resolve("file.csv"), "time,Öl\n1,20.5\n2,21.5\n".getBytes(StandardCharsets.ISO_8859_1));
+        Cli cli = new Cli(directory).unwatched();
+
+        assertThat(cli.run("certify", "--preview", file.toString()).out()).contains("is not UTF-8");
+        assertThat(cli.run("certify", "--preview", "--encoding=ISO-8859-1", file.toString())
+                        .out())
+                .contains("\"Öl\"")
+                .doesNotContain("UTF-8");
+    }
 }
