@@ -273,10 +273,8 @@ final class LostLogIT {
             }
             loseTheMachine(lost, "a");
             settings.put("WAL_DIR", wal("c").toString());
-            Command restore = Command.ofBackend(
-                    settings, "wal", "restore", "--from", archive().toString(), "--json");
-            assertThat(restore.exits(0).out().lines())
-                    .allSatisfy(line -> assertThat(line).startsWith("{\"type\":"));
+            Command.ofBackend(settings, "wal", "restore", "--from", archive().toString())
+                    .exits(0);
             settings.remove("WAL_DIR");
             int missing = CERTIFICATES - ids(wal("c")).size();
             assertThat(missing).isGreaterThanOrEqualTo(100);
