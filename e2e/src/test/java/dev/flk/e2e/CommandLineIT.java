@@ -144,6 +144,19 @@ final class CommandLineIT {
     }
 
     @Test
+    void restoreWithoutItsStore_printsOnlyItsResult() throws Exception {
+        try (ServedBackend lost = BackendInJvm.start(directory)) {
+            assertThat(new Client(lost.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        }
+        Map<String, String> environment = ServedBackend.environment();
+        environment.putAll(Map.of("WAL_DIR", "restored", "DEDUP_BACKEND", "redis", "REDIS_ADDR", "127.0.0.1:1"));
+        Ended run = run(environment, "wal", "restore", "--from", "data/wal");
+        assertThat(run.exitCode()).as(run.all()).isZero();
+        assertThat(run.out()).startsWith("ignored, ").contains("\nrestored: 2 segments, 1 record (1 to 1)");
+        assertThat(run.all()).contains("WARNING the store can't be asked");
+    }
+
+    @Test
     void secondBackendOnTheSameStore_exits1AndSaysWhatToDo() throws Exception {
         try (ServedBackend first = BackendInJvm.start(directory)) {
             Map<String, String> environment = ServedBackend.environment();

@@ -312,6 +312,7 @@ public final class LogInspector {
      * @param first the first sequence that counts in the segment; the first of the carried records, if there are any
      * @param next the first sequence that was or will be appended to the segment
      * @param end the sequence after the last record that counts in the segment; {@code first} if no record counts
+     * @param records the number of records that count in the segment
      * @param carried the number of records that the segment's header carries from earlier segments
      * @param bytes the length of the content, uncompressed, including zeros written ahead
      * @param openedMillis the wall time at which the segment was opened, in milliseconds since the epoch
@@ -323,6 +324,7 @@ public final class LogInspector {
             long first,
             long next,
             long end,
+            long records,
             int carried,
             long bytes,
             long openedMillis,
@@ -346,11 +348,6 @@ public final class LogInspector {
             DETACHED
         }
 
-        /** Returns the number of records that count in this segment. */
-        public long records() {
-            return end - first;
-        }
-
         static SegmentSummary of(SegmentList list, int index) throws IOException {
             try (SegmentCursor cursor = list.open(index)) {
                 SegmentScan scan = cursor.scan();
@@ -367,6 +364,7 @@ public final class LogInspector {
                         header.first(),
                         header.next(),
                         Math.max(header.first(), end),
+                        list.losses().notLost(header.first(), end - 1),
                         header.carried().size(),
                         scan.size(),
                         header.openedMillis(),

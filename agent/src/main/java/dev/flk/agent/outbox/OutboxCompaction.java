@@ -209,6 +209,7 @@ public final class OutboxCompaction {
                 newest.end(),
                 0,
                 0,
+                0,
                 clock.millis(),
                 newest.context(),
                 newest.state()));

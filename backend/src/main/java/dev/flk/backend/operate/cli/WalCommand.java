@@ -177,8 +177,9 @@ final class WalCommand {
         return file.name().equals(Inbox.ARCHIVED_FILE);
     }
 
+    /** Returns whether a file is {@code inbox.mark} or, in an archive, one of its copies. */
     private static boolean isMark(OtherFile file) {
-        return file.name().equals(Inbox.MARK_FILE);
+        return file.name().matches("inbox(-.*)?\\.mark");
     }
 
     private static boolean isClock(OtherFile file) {

@@ -143,7 +143,11 @@ final class WalSource {
         } catch (InvalidConfig e) {
             return 0; // only the directory is configured
         }
-        return known.isEmpty() ? 0 : RegisteredLogs.usedUpTo(known.get(), positionId);
+        if (known.isEmpty()) {
+            return 0;
+        }
+        Configuration.logOnlyErrors(LogConfig.Format.TEXT);
+        return RegisteredLogs.usedUpTo(known.get(), positionId);
     }
 
     /** Returns the name by which lock files identify this process. */

@@ -144,6 +144,26 @@ class WalRestoreCommandTest {
     }
 
     @Test
+    void restore_thenMoreRecords_lsDoesNotCountSkippedSequences() throws IOException {
+        assertThat(restore()).isZero();
+        writeLog(empty, 2);
+
+        assertThat(cli.run("wal ls", "--dir", empty.toString())).isZero();
+
+        assertThat(cli.out()).contains(" segments, 13 records, ");
+    }
+
+    @Test
+    void ls_archive_namesItsMarks() {
+        assertThat(cli.run("wal ls", "--dir", archive.toString())).isZero();
+
+        assertThat(cli.out()).endsWith("""
+                        -01234567.mark
+                            the position up to which the log is decided
+                        """);
+    }
+
+    @Test
     void restore_json_isOneSummary() throws IOException {
         assertThat(restore("--json")).isZero();
 
