@@ -78,7 +78,7 @@ final class DocsIT {
             entry("^clients/python/README\\.md", "installs packages; PythonIT"),
             entry("^RELEASING\\.md|: mvn |^SECURITY\\.md", "the build, and programs that look at what it has built"),
             entry(
-                    "^[^ ]+ (sudo|sudoedit|systemctl|journalctl|timedatectl|rsync|dmesg|date -u; timedatectl) |\\| sudo ",
+                    "^[^ ]+ (sudo|sudoedit|systemctl|journalctl|rsync|dmesg) |: date -u; timedatectl|\\| sudo ",
                     "needs root, or services of the system"),
             entry(": (openssl s_client|curl --cacert)", "needs a backend with TLS; TlsIT, AgentTlsIT"),
             entry(": redis-cli", "ends the work of a stopped backend; SharedSessionsIT"),
