@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static java.util.Map.entry;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.testkit.FreePort;
+import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,7 +15,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -38,6 +45,53 @@ final class DocsIT {
     /** The name of a setting in a chart template, a Compose environment or the Dockerfile. */
     private static final Pattern SETTING = Pattern.compile(
             "(?m)(?:\"([A-Z][A-Z0-9_]+)\" [\"(.]|^ {6}([A-Z][A-Z0-9_]+): |^(?:ENV|   ) ([A-Z][A-Z0-9_]+)=)");
+
+    /** The first lines of blocks that have no commands, as regular expressions that begin with the page. */
+    private static final List<String> FORMATS = List.of(
+            "README\\.md: (Certifying|measurements) ",
+            "docs/internals/ARCHITECTURE\\.md: ",
+            ".*: \\[Service]",
+            "deploy/helm/flk/README\\.md: (backend|metrics):",
+            "docs/agent\\.md: sources:",
+            "docs/concepts\\.md: (0\\.10|\\|x|6254982)",
+            "docs/copy\\.md: org\\.apache",
+            "docs/diagnostics\\.md: backend$",
+            ".*: (… |WARN )",
+            "docs/log-care\\.md: (flk-backend: |WAL_ARCHIVE_COMMAND=|#!)",
+            "docs/(operations-guide|runbooks)\\.md: (BACKEND=|PATH=|sum |count |histogram_quantile|sort\\()",
+            "docs/(postgres|sessions)\\.md: (SELECT |SESSION_STORE=|user )",
+            "docs/redis\\.md: (DEDUP_BACKEND=|redis://|port )",
+            "docs/refused\\.md: import ",
+            "docs/wire-format\\.md: ");
+
+    /**
+     * Commands that are not run, but must be commands of bash: regular expressions of {@code PAGE:LINE: COMMAND}, and why.
+     */
+    private static final Map<String, String> NOT_RUN = Map.ofEntries(
+            entry("^docs/first-files\\.md", "FirstFilesIT runs them"),
+            entry("^docs/copy\\.md", "needs three brokers of Kafka; CopyBrokersIT, CopyIT"),
+            entry("^docs/scaling\\.md", "needs Kafka and HAProxy; CopyIT, SecondBackendIT"),
+            entry("^docs/feeds\\.md:[0-9]+: (kafka-|.*feed replay)", "needs brokers of Kafka; FeedBrokersIT"),
+            entry("^docs/feeds\\.md:[0-9]+: .*outcomes-to-postgres", "needs psycopg; FeedExampleIT"),
+            entry("^deploy/(compose|docker|helm/flk)/README", "needs a container engine or Kubernetes; DeployIT"),
+            entry("^deploy/README\\.md|: (cp|mkdir) .*/etc/", "installs; PackagesIT, DeployIT"),
+            entry("^clients/python/README\\.md", "installs packages; PythonIT"),
+            entry("^RELEASING\\.md|: mvn |^SECURITY\\.md", "the build, and programs that look at what it has built"),
+            entry(
+                    "^[^ ]+ (sudo|sudoedit|systemctl|journalctl|rsync|dmesg) |: date -u; timedatectl|\\| sudo ",
+                    "needs root, or services of the system"),
+            entry(": (openssl s_client|curl --cacert)", "needs a backend with TLS; TlsIT, AgentTlsIT"),
+            entry(": redis-cli", "ends the work of a stopped backend; SharedSessionsIT"),
+            entry(": \\./flk (demo|bench)|: file=docs/performance", "DemoIT, BenchIT"));
+
+    /** Commands, of which {@code PAGE:LINE: COMMAND} is found by the key, that end with a status that the page tells. */
+    private static final Map<String, String> EXITS = Map.ofEntries(
+            entry("agent verify |backend explain ", "flk 1"), // not accepted
+            entry("state delete agent-1 --all --if-revision 4711", "flk 1"), // no such revision
+            entry("logs forget backend-1", "flk 1"), // in use
+            entry("postgres check ", "flk [12]"), // a server for tests is beyond the limits
+            entry("cat data/wal/inbox\\.archived", "run 1"), // nothing is archived
+            entry("/v1/pcs/submit -d \\{}", "curl 400"));
 
     @TempDir
     private Path directory;
@@ -185,9 +239,9 @@ final class DocsIT {
         assertThat(named).isEmpty();
     }
 
+    /** Checks the commands in the text, too. */
     @Test
-    @Tag("thorough")
-    void shownCommands_exist() throws Exception {
+    void shownCommands_exist() throws IOException {
         TreeSet<String> shown = new TreeSet<>();
         for (Path page : pages()) {
             COMMAND.matcher(Files.readString(page))
@@ -201,13 +255,12 @@ final class DocsIT {
             String[] words = command.split(" ", -1);
             List<String> arguments = new ArrayList<>(List.of(words).subList(1, words.length));
             arguments.add("--help");
-            try (Program help = Program.java(
-                    "flk-" + words[0], directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
-                // an unknown word after the program's name prints the help of the program, with exit code 0
-                String usage = "Usage: flk-" + command + " ";
-                if (help.awaitExit() != 0 || !help.out().contains(usage)) {
-                    unknown.add(command);
-                }
+            Command help = words[0].equals("agent")
+                    ? Command.ofAgent(Map.of(), arguments.toArray(String[]::new))
+                    : Command.ofBackend(Map.of(), arguments.toArray(String[]::new));
+            // an unknown word after the program's name prints the help of the program, with exit code 0
+            if (help.exitCode() != 0 || !help.out().contains("Usage: flk-" + command + " ")) {
+                unknown.add(command);
             }
         }
         assertThat(unknown).isEmpty();
@@ -218,5 +271,154 @@ final class DocsIT {
         boolean isFamily = words.matches(
                 "(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|logs|sources) [a-z].*");
         return found.group(1) + " " + (isFamily ? words : words.replaceFirst(" .*", ""));
+    }
+
+    /**
+     * Runs the commands of all pages on running programs, or fails for one that nobody classified: each block is in
+     * {@link #FORMATS}, or has commands, and each command runs or is in {@link #NOT_RUN}.
+     */
+    @Test
+    @Tag("thorough")
+    void commandsOfPages_run() throws Exception {
+        List<String> results = run(blocks());
+
+        List<String> wrong = new ArrayList<>();
+        Set<String> used = new TreeSet<>();
+        for (String result : results) {
+            String[] columns = result.split("\t", -1);
+            if (columns[0].startsWith("not run ")) {
+                used.add(columns[0].substring("not run ".length()));
+            } else if (!isRight(columns[0], columns[1] + ": " + columns[2], used)) {
+                wrong.add(result);
+            }
+        }
+        assertThat(wrong).isEmpty();
+        assertThat(results).filteredOn(result -> result.startsWith("flk ")).hasSizeGreaterThan(100);
+        assertThat(used)
+                .as("exceptions that are needed")
+                .containsAll(NOT_RUN.keySet())
+                .containsAll(EXITS.keySet());
+    }
+
+    /** Returns whether a command, program or request may end like this. */
+    private static boolean isRight(String what, String command, Set<String> used) {
+        for (Map.Entry<String, String> exit : EXITS.entrySet()) {
+            if (Pattern.compile(exit.getKey()).matcher(command).find() && what.matches(exit.getValue())) {
+                used.add(exit.getKey());
+                return true;
+            }
+        }
+        // 141 is SIGPIPE, when head has read enough. flk and curl have lines of their own.
+        // A log may lack what a command looks for; the metrics must have it.
+        boolean endsItself =
+                Pattern.compile("\\./flk |curl |grep ").matcher(command).find()
+                        && !command.contains("/metrics\" | grep");
+        return what.matches("flk (0|141)|curl 2..|run( (0|141))+") || (endsItself && what.startsWith("run "));
+    }
+
+    /** Runs the script, and returns the lines of its results. */
+    private List<String> run(Map<String, List<String>> pages) throws Exception {
+        for (Map.Entry<String, List<String>> page : pages.entrySet()) {
+            Files.write(directory.resolve(page.getKey().replace('/', '-') + ".page"), page.getValue());
+        }
+        Files.write(directory.resolve("not-run"), NOT_RUN.keySet());
+        Path script = Built.root().resolve("e2e/src/test/resources/dev/flk/e2e/docs.sh");
+        try (PostgresServer postgres = PostgresServer.start("shared_preload_libraries=pg_stat_statements");
+                RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
+            List<String> settings = new ArrayList<>(List.of(
+                    "PGPASSWORD=" + PostgresServer.PASSWORD,
+                    "POSTGRES_PORT=" + postgres.port(),
+                    "POSTGRES=" + postgres.uri(postgres.newDatabase()),
+                    "REDIS=" + redis.uri()));
+            for (String port : List.of(
+                    "PORT",
+                    "STATE_PORT",
+                    "SHARED_PORT",
+                    "SHARED_STATE_PORT",
+                    "OPS_PORT",
+                    "INTAKE_PORT",
+                    "METRICS_PORT")) {
+                settings.add(port + "=" + FreePort.choose());
+            }
+            Files.write(directory.resolve("settings"), settings);
+            Process bash = new ProcessBuilder(
+                            "bash", script.toString(), Built.root().toString())
+                    .directory(directory.toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("log").toFile())
+                    .start();
+            try {
+                assertThat(bash.waitFor(20, TimeUnit.MINUTES)).isTrue();
+                assertThat(bash.exitValue())
+                        .as(Files.readString(directory.resolve("log")))
+                        .isZero();
+            } finally {
+                bash.destroy();
+                bash.waitFor();
+            }
+        }
+        return Files.readAllLines(directory.resolve("results"));
+    }
+
+    /** Returns the blocks with commands of each page, each after a line with its place, without what is printed. */
+    private static Map<String, List<String>> blocks() throws IOException {
+        Map<String, List<String>> blocks = new TreeMap<>();
+        for (Path page : pages()) {
+            String name = Built.root().relativize(page).toString();
+            List<String> lines = Files.readAllLines(page);
+            String fence = null;
+            List<String> block = new ArrayList<>();
+            for (int i = 0; i <= lines.size(); i++) {
+                String line = i < lines.size() ? lines.get(i) : "end";
+                boolean isFence = line.strip().startsWith("```");
+                if ((fence == null && (isIndented(line) || (line.isBlank() && !block.isEmpty())))
+                        || ("```sh".equals(fence) && !isFence)) {
+                    block.add(line);
+                } else if (!block.isEmpty()) {
+                    String place = name + ":" + (i + 1 - block.size());
+                    List<String> commands = commands(block);
+                    if (FORMATS.stream().noneMatch(format -> (name + ": " + commands.get(0)).matches(format + ".*"))) {
+                        blocks.computeIfAbsent(name, key -> new ArrayList<>()).add('\u0001' + place);
+                        blocks.get(name).addAll(commands);
+                    }
+                    block.clear();
+                }
+                if (isFence) {
+                    fence = fence == null ? line.strip() : null;
+                }
+            }
+        }
+        return blocks;
+    }
+
+    private static boolean isIndented(String line) {
+        return line.startsWith("    ") && !line.isBlank();
+    }
+
+    /** Returns the lines of a block without indentation, prompts and output. */
+    private static List<String> commands(List<String> block) {
+        String text = String.join("\n", block).stripTrailing().stripIndent();
+        if (!Pattern.compile("(?m)^\\$ ").matcher(text).find()) {
+            return text.lines().toList();
+        }
+        List<String> commands = new ArrayList<>();
+        boolean continues = false;
+        boolean isInput = false;
+        for (String line : (text + "\n$ ").lines().toList()) {
+            if (line.startsWith("$ ") && isInput) {
+                commands.add("SQL");
+            }
+            if (line.startsWith("$ ") || continues) {
+                commands.add(line.startsWith("$ ") ? line.substring(2) : line);
+                continues = line.endsWith("\\");
+                isInput = line.startsWith("$ psql") && !continues;
+                if (isInput) {
+                    commands.set(commands.size() - 1, line.substring(2) + " <<'SQL'");
+                }
+            } else if (isInput) {
+                commands.add(line);
+            }
+        }
+        return commands;
     }
 }
