@@ -3,8 +3,8 @@
 --
 --   psql -d flk -v owner_password=... -v backend_password=... -f roles.sql
 --
--- Then create the tables as flk_owner ('flk-backend postgres migrate'), also after each upgrade, and run the backends as
--- flk_backend.
+-- Then create the tables as flk_owner ('flk-backend postgres migrate'), also with the jar of a new version before its
+-- backends start, and run the backends as flk_backend.
 \set ON_ERROR_STOP on
 BEGIN;
 CREATE ROLE flk_owner LOGIN PASSWORD :'owner_password';
