@@ -42,6 +42,8 @@ final class Workbench implements Closeable {
     /** The number of requests prepared for a round, relative to the number that is expected to be sent. */
     private static final double STOCK_FACTOR = 1.5;
 
+    private static final double STOCK_GROWTH = 4;
+
     /**
      * The maximum number of connections of a subject. The stock of a closed loop has this many additional requests,
      * because one request per connection may be in flight at the end of a round.
@@ -148,15 +150,23 @@ final class Workbench implements Closeable {
         LoadClient client(Stock stock) throws IOException;
     }
 
-    /** Returns a subject that sends requests in a closed loop, over connections of any protocol. */
+    /**
+     * Returns a subject that sends requests in a closed loop, over connections of any protocol. A round whose stock ran
+     * out before its end is repeated with a larger one.
+     */
     static Subject load(String name, Server server, Stock stock, double firstGuess, Connect connect) {
         double[] requestsPerSecond = {firstGuess};
         return new Subject(name, plan -> {
-            Stock filled = filled(stock, requestsPerSecond[0], plan, MOST_CONNECTIONS);
-            try (LoadClient client = connect.client(filled)) {
-                Sample sample = sample(client, server, plan);
-                requestsPerSecond[0] = sample.get(Figure.PER_SECOND) / stock.itemsPerRequest();
-                return sample;
+            while (true) {
+                Stock filled = filled(stock, requestsPerSecond[0], plan, MOST_CONNECTIONS);
+                try (LoadClient client = connect.client(filled)) {
+                    Sample sample = sample(client, server, plan);
+                    if (!filled.isEmpty()) {
+                        requestsPerSecond[0] = sample.get(Figure.PER_SECOND) / stock.itemsPerRequest();
+                        return sample;
+                    }
+                }
+                requestsPerSecond[0] *= STOCK_GROWTH;
             }
         });
     }

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.bench.LoadClient.Load;
+import dev.flk.bench.Results.Figure;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Workbench.Subject;
+import dev.flk.bench.Workbench.Subject.Plan;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.HmacSigner;
@@ -13,8 +17,10 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -22,6 +28,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class LoadClientTest {
     private static final Duration NONE = Duration.ZERO;
@@ -62,6 +69,18 @@ class LoadClientTest {
         Stock stock = Stock.ofSingles("/", new Certificates(new HmacSigner("key"), "5a".repeat(32)));
         stock.fill(requests);
         return stock;
+    }
+
+    @Test
+    void load_stockRunsOutInTheWarmUp_roundIsRepeatedWithALargerOne(@TempDir Path directory) throws Exception {
+        Program measured = Program.start("sleep", directory, Map.of(), List.of("sleep", "60"));
+        try (Server subject = new Server(measured, server.getAddress().getPort())) {
+            Subject load = Workbench.load("server", subject, 1, singles(0), 1, "200");
+
+            Sample sample = load.round().measure(new Plan(1, Duration.ofSeconds(1), Duration.ofMillis(100)));
+
+            assertThat(sample.get(Figure.PER_SECOND)).isPositive();
+        }
     }
 
     @Test
