@@ -33,6 +33,9 @@ public final class EventStream {
     static final String EVENTS = "text/event-stream";
 
     private static final Header NOT_STORED = new Header("Cache-Control", "no-store");
+    /** Makes nginx pass on each event at once; by default it waits for 4 or 8 KiB. */
+    private static final Header NOT_BUFFERED = new Header("X-Accel-Buffering", "no");
+
     private static final Header CHUNKED = new Header("Transfer-Encoding", "chunked");
 
     private final Exchange exchange;
@@ -99,6 +102,9 @@ public final class EventStream {
         this.maxPendingBytes = maxPendingBytes;
         List<Header> all = new ArrayList<>(List.of(headers));
         all.add(NOT_STORED);
+        if (!isFile) {
+            all.add(NOT_BUFFERED);
+        }
         if (!exchange.isHttp10()) {
             all.add(CHUNKED);
         }

@@ -111,6 +111,7 @@ class EventStreamTest {
             assertThat(head.status()).isEqualTo(200);
             assertThat(head.header("content-type")).contains("text/event-stream");
             assertThat(head.header("cache-control")).contains("no-store");
+            assertThat(head.header("x-accel-buffering")).contains("no");
             assertThat(head.header("transfer-encoding")).contains("chunked");
             assertThat(head.header("x-extra")).contains("y");
             assertThat(head.header("content-length")).isEmpty();
@@ -243,7 +244,7 @@ class EventStreamTest {
     @Test
     void placesAreTaken_clientThatHasReadNothingForLongestGivesWay() throws Exception {
         AtomicLong nanos = new AtomicLong();
-        server.nanoTicker(nanos::get).streams(2, 1 << 20);
+        server.loops(1).nanoTicker(nanos::get).streams(2, 1 << 20);
         server.connectNarrow().send(GET);
         EventStream first = watched(server.nextStream());
         fillUntilNothingIsRead(first);
@@ -265,11 +266,17 @@ class EventStreamTest {
         assertThat(server.connect().send(GET).read().status()).isEqualTo(503);
     }
 
-    /** Sends until the network accepts nothing more. */
-    private static void fillUntilNothingIsRead(EventStream stream) {
+    /** Sends until the network accepts nothing more. Requires a server with one loop. */
+    private void fillUntilNothingIsRead(EventStream stream) {
         await().until(() -> {
             long before = stream.pendingBytes();
             fill(stream, 500_000);
+            // the answer comes after the loop has tried to write what is pending
+            assertThat(server.connect()
+                            .send("GET /other HTTP/1.1\nHost: h\n\n")
+                            .read()
+                            .status())
+                    .isEqualTo(404);
             return stream.pendingBytes() == before;
         });
     }
