@@ -470,6 +470,9 @@ final class PageHandlerTest {
 
         assertThat(answer.statusCode()).isEqualTo(400);
         assertThat(answer.body()).contains("unknown parameter, sort", "Correct it, or choose a view above.");
+        HttpResponse<String> ofNone = get("/ui/refused?anything=1");
+        assertThat(ofNone.statusCode()).isEqualTo(400);
+        assertThat(ofNone.body()).contains("unknown parameter, anything; there are none here");
     }
 
     @Test

@@ -149,7 +149,7 @@ public final class Settings {
         return keys.stream().flatMap(key -> Stream.of(key.name(), key.nameOfFile()));
     }
 
-    /** Returns the candidate with the smallest edit distance to {@code name}, ignoring case. */
+    /** Returns the candidate with the smallest edit distance to {@code name}, ignoring case; there must be one. */
     public static String nearest(String name, Stream<String> candidates) {
         String upper = name.toUpperCase(Locale.ROOT);
         return candidates

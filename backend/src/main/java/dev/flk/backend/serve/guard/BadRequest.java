@@ -40,9 +40,14 @@ public final class BadRequest extends RuntimeException {
             int equals = part.indexOf('=');
             String name = decoded(equals < 0 ? part : part.substring(0, equals));
             if (!known.contains(name)) {
-                throw new BadRequest("the query has an unknown parameter, " + Printable.of(name) + "; did you mean "
-                        + Settings.nearest(name, known.stream().sorted()) + "? The parameters are "
-                        + String.join(", ", known.stream().sorted().toList()));
+                throw new BadRequest("the query has an unknown parameter, " + Printable.of(name) + "; "
+                        + (known.isEmpty()
+                                ? "there are none here"
+                                : "did you mean "
+                                        + Settings.nearest(name, known.stream().sorted())
+                                        + "? The parameters are "
+                                        + String.join(
+                                                ", ", known.stream().sorted().toList())));
             }
             if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
                 throw new BadRequest(name + " is given twice");
