@@ -81,14 +81,17 @@ public record StoredOutcome(
         String line = new String(bytes, 0, lineEnd, StandardCharsets.US_ASCII);
         String[] fields = line.split(" ", -1);
         if (lineEnd == bytes.length || fields.length != 5) {
-            throw new IllegalArgumentException("not a recorded outcome: " + line);
+            throw new IllegalArgumentException("not a recorded outcome");
         }
         int colon = fields[4].indexOf(':');
+        int status = Integer.parseInt(fields[1]);
+        if (status != 200 && status != 202) {
+            throw new IllegalArgumentException("not the status of an outcome: " + status);
+        }
         return new StoredOutcome(
                 PcsId.parse(fields[0])
-                        .orElseThrow(
-                                () -> new IllegalArgumentException("not the id of a recorded outcome: " + fields[0])),
-                Integer.parseInt(fields[1]),
+                        .orElseThrow(() -> new IllegalArgumentException("not the id of a recorded outcome")),
+                status,
                 Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length),
                 ContentDigest.of(HexFormat.of().parseHex(fields[3])),
                 colon < 0 ? fields[4] : fields[4].substring(0, colon),

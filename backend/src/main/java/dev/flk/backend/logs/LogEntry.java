@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +46,18 @@ public record LogEntry(
         boolean ended,
         boolean forgotten,
         @Nullable Figures figures) {
+
+    /** The longest text of an entry that is read, in characters. */
+    public static final int MOST_CHARS = 4_096;
+
+    private static final Pattern TEXT = Pattern.compile("[!-~]{0,300}");
+    private static final Pattern NAME = Pattern.compile("[!-~]{1,100}");
+    private static final long MOST_MILLIS =
+            Instant.parse("9999-12-31T23:59:59Z").toEpochMilli();
+    /** More than any backend counts, and far from an overflow. */
+    private static final long MOST = 1_000_000_000_000_000L;
+
+    private static final long MOST_LAG_SECONDS = 1_000_000_000;
 
     /**
      * A few numbers of a backend, each null if it is not known, as without a page.
@@ -87,7 +100,12 @@ public record LogEntry(
         }
 
         private static @Nullable Long number(JsonNode value) {
-            return value.canConvertToLong() ? value.asLong() : null;
+            return value.isNumber() ? Long.valueOf(value.canConvertToLong() ? value.asLong() : -1) : null;
+        }
+
+        private boolean isPlausible() {
+            return Stream.of(problems, waiting, reviews).allMatch(each -> each == null || isWithin(each, MOST))
+                    && (lagSeconds == null || isWithin(lagSeconds, MOST_LAG_SECONDS));
         }
     }
 
@@ -137,17 +155,19 @@ public record LogEntry(
 
     /**
      * Parses the output of {@link #text}. Ignores members that a later version may have added; returns empty for any
-     * other text.
+     * other text, also for one with a text or number that no backend writes: others can write to the store, too.
      */
     public static Optional<LogEntry> parse(String text) {
+        if (text.length() > MOST_CHARS) {
+            return Optional.empty();
+        }
         JsonNode entry;
         try {
             entry = Json.parse(text);
         } catch (JsonProcessingException e) {
             return Optional.empty();
         }
-        return entry.path("log_id").asText().matches("[0-9a-f]{32}")
-                ? Optional.of(new LogEntry(
+        return Optional.of(new LogEntry(
                         entry.path("log_id").asText(),
                         entry.path("name").asText(),
                         entry.path("instance").asText(),
@@ -162,6 +182,22 @@ public record LogEntry(
                         entry.path("ended").asBoolean(),
                         entry.path("forgotten").asBoolean(),
                         Figures.parse(entry.path("figures"))))
-                : Optional.empty();
+                .filter(LogEntry::isPlausible);
+    }
+
+    private boolean isPlausible() {
+        return logId.matches("[0-9a-f]{32}")
+                && NAME.matcher(name).matches()
+                && Stream.of(instance, address, version, policy, keys)
+                        .allMatch(each -> TEXT.matcher(each).matches())
+                && isWithin(startedMillis, MOST_MILLIS)
+                && isWithin(seenMillis, MOST_MILLIS)
+                && isWithin(last, MOST)
+                && isWithin(archivedUpTo, MOST)
+                && (figures == null || figures.isPlausible());
+    }
+
+    private static boolean isWithin(long number, long most) {
+        return number >= 0 && number <= most;
     }
 }

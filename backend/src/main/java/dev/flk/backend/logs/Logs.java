@@ -91,8 +91,13 @@ public final class Logs implements AutoCloseable {
     private long readNanos;
 
     private final Set<String> missing = new TreeSet<>();
+    /** The last report that the registry has acknowledged, and when. */
     private @Nullable LogEntry reported;
+
     private long reportedNanos;
+    /** Whether a later report may be lost. */
+    private boolean mustReport;
+
     private String toldOfPolicies = "";
     private String otherKeys = "";
     private long otherKeysNanos;
@@ -137,8 +142,12 @@ public final class Logs implements AutoCloseable {
         FORGOTTEN
     }
 
-    /** A log with its status. */
-    public record RegisteredLog(LogEntry entry, Status status) {
+    /**
+     * A log with its status.
+     *
+     * @param unchanged the time since the last report, measured by this backend
+     */
+    public record RegisteredLog(LogEntry entry, Status status, Duration unchanged) {
         /** Returns whether a backend may still write the log, so that it can't be given up. */
         public boolean isInUse() {
             return status == Status.UP || status == Status.QUIET;
@@ -306,22 +315,27 @@ public final class Logs implements AutoCloseable {
         long now = nanoTicker.getAsLong();
         LogEntry before = reported;
         boolean isDue = before == null
+                || mustReport
                 || now - reportedNanos >= REPORT_EVERY.toNanos()
                 || !before.keys().equals(mine.keys())
                 || !before.policy().equals(mine.policy());
         try {
             Map<String, LogEntry> found = registry.update(isDue ? List.of(new Change.Put(mine)) : List.of());
+            LogEntry held = found.get(mine.logId());
+            boolean wentBack = before != null && (held == null || held.seenMillis() < before.seenMillis());
+            long reportedBefore = reportedNanos;
             if (isDue) {
-                warnOfAnotherOwner(mine, found.get(mine.logId()));
+                warnOfAnotherOwner(mine, held);
+                mustReport = false;
                 reported = mine;
                 reportedNanos = now;
                 isRegistered = true;
                 found.put(mine.logId(), mine);
             }
-            restoreAndPrune(found);
+            restoreAndPrune(found, wentBack ? Long.MIN_VALUE : reportedBefore);
             take(found, now);
         } catch (StoreUnavailableException e) {
-            reported = null; // the report may be lost
+            mustReport = true;
             failed(String.valueOf(e.getMessage()));
         }
         return hasOtherKeys(mine, now);
@@ -337,8 +351,11 @@ public final class Logs implements AutoCloseable {
         }
     }
 
-    /** Adds entries that the registry has lost, and removes entries that nobody needs. */
-    private void restoreAndPrune(Map<String, LogEntry> found) {
+    /**
+     * Adds entries that the registry has lost, and removes entries that nobody needs. The registry still has what was
+     * written before {@code keptNanos}, so an older entry that it lacks was removed by somebody, and stays removed.
+     */
+    private void restoreAndPrune(Map<String, LogEntry> found, long keptNanos) {
         List<Change> changes = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             if (isNeedless(entry)) {
@@ -346,7 +363,9 @@ public final class Logs implements AutoCloseable {
             }
         }
         for (Seen known : seen.values()) {
-            if (!found.containsKey(known.entry().logId()) && !isNeedless(known.entry())) {
+            boolean isLost = known.changedNanos() >= keptNanos
+                    && !found.containsKey(known.entry().logId());
+            if (isLost && !isNeedless(known.entry())) {
                 changes.add(new Change.Add(known.entry()));
             }
         }
@@ -378,7 +397,7 @@ public final class Logs implements AutoCloseable {
                     ? new Seen(entry, now, false)
                     : known.later(unreadableNanos, up.contains(entry.logId())).next(entry, now);
             seen.put(entry.logId(), next);
-            logs.add(new RegisteredLog(entry, status(next, now)));
+            logs.add(new RegisteredLog(entry, status(next, now), unchanged(next, now)));
         }
         logs.sort(Comparator.comparing((RegisteredLog log) -> log.entry().name())
                 .thenComparing(log -> log.entry().logId()));
@@ -388,6 +407,12 @@ public final class Logs implements AutoCloseable {
         isFirst = false;
         tellOfMissing(logs);
         tellOfPolicies(logs);
+    }
+
+    private Duration unchanged(Seen known, long now) {
+        Duration seen = Duration.ofNanos(now - known.changedNanos());
+        Duration reported = Duration.ofMillis(clock.millis() - known.entry().seenMillis());
+        return known.hasChanged() || reported.compareTo(seen) < 0 ? seen : reported;
     }
 
     private static Set<String> ids(List<RegisteredLog> logs, Status status) {

@@ -23,6 +23,7 @@ import dev.flk.program.json.Json;
 import dev.flk.program.time.DaemonThreads;
 import io.netty.handler.codec.http.HttpMethod;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -130,7 +131,7 @@ final class LogsHandler implements AutoCloseable {
     private Answer forget(Logs found, byte[] body) {
         try {
             LogEntry forgotten = found.forget(name(body), guard.user());
-            return Answer.json(200, Json.bytes(Line.of(new RegisteredLog(forgotten, Status.FORGOTTEN))));
+            return Answer.json(200, Json.bytes(Line.of(new RegisteredLog(forgotten, Status.FORGOTTEN, Duration.ZERO))));
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (NotForgettableException e) {

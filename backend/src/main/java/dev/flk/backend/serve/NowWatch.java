@@ -133,7 +133,7 @@ final class NowWatch {
             Optional<RecordedOutcomes> found = record.get();
             if (found.isPresent()) {
                 Instant at = clock.instant();
-                verdicts.count(found.get(), at, () -> behind(found.get(), at));
+                verdicts.count(found.get(), at, () -> behind(found.get()));
                 recordState = state(found.get(), at, before);
             }
         } catch (RecordUnavailableException e) {
@@ -167,11 +167,10 @@ final class NowWatch {
     }
 
     /** Returns for how long certificates may wait until they are in the record. */
-    private Duration behind(RecordedOutcomes found, Instant at) {
+    private Duration behind(RecordedOutcomes found) {
         Duration own = behind(metrics.read());
-        Duration others = found.coversAllBackends()
-                ? logs.get().map(each -> LogsView.behind(each, at)).orElse(Duration.ZERO)
-                : Duration.ZERO;
+        Duration others =
+                found.coversAllBackends() ? logs.get().map(LogsView::behind).orElse(Duration.ZERO) : Duration.ZERO;
         return own.compareTo(others) > 0 ? own : others;
     }
 

@@ -12,6 +12,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -92,6 +94,33 @@ abstract class LogRegistryContract {
         assertThat(all().values()).containsExactly(entry(2, "b"));
         registry().update(List.of(new Put(entry(1, "again"))));
         assertThat(all().values()).containsExactlyInAnyOrder(entry(2, "b"), entry(1, "again"));
+    }
+
+    /** Writes texts into the store, as somebody else may, by the ids of logs. */
+    abstract void write(Map<String, String> texts);
+
+    @Test
+    void entriesThatNoBackendWrites_areSkipped() {
+        registry().update(List.of(new Put(entry(1, "a"))));
+        String other = entry(2, "b").text();
+        write(Map.of(
+                "%032x".formatted(2),
+                other.replace("\"b\"", "\"" + "n".repeat(3_000_000) + "\""),
+                "%032x".formatted(3),
+                other,
+                "%032x".formatted(4),
+                "nonsense"));
+        assertThat(all().values()).containsExactly(entry(1, "a"));
+    }
+
+    @Test
+    void moreEntriesThanAreRead_doNotFillTheMemory() {
+        registry().update(List.of());
+        write(IntStream.range(0, 1_200)
+                .boxed()
+                .collect(Collectors.toMap(
+                        "%032x"::formatted, log -> entry(log, "n").text())));
+        assertThat(all()).hasSize(registry().isShared() ? 1_000 : 0);
     }
 
     @Test

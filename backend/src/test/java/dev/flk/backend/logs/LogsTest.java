@@ -21,6 +21,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of what backends see of each other, with their clocks and without threads. */
 class LogsTest {
@@ -271,6 +273,53 @@ class LogsTest {
             String changed = text.replace("\"https://h/ui\"", "\"" + url + "\",\"waiting\":\"many\"");
             assertThat(LogEntry.parse(changed).orElseThrow().figures()).isEqualTo(LogEntry.Figures.NONE);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"lag_seconds\":4               | \"lag_seconds\":9223372036854775807",
+                "\"lag_seconds\":4               | \"lag_seconds\":1e17",
+                "\"lag_seconds\":4               | \"lag_seconds\":-5",
+                "\"waiting\":2                   | \"waiting\":1e30",
+                "\"name\":\"b\"                  | \"name\":\"\"",
+                "\"name\":\"b\"                  | \"name\":\"b\\n2026-11-30 ERROR\"",
+                "\"version\":\"1\"               | \"version\":\"1\\u001b[2J\"",
+                "\"last\":5                      | \"last\":9223372036854775807",
+                "\"archived_up_to\":0            | \"archived_up_to\":-1",
+                "\"started_millis\":1764331200000 | \"started_millis\":-1",
+                "\"seen_millis\":                | \"seen_millis\":99999999",
+            })
+    void entryThatNoBackendWrites_isNotRead(String text, String instead) {
+        b.figures = new LogEntry.Figures(null, 1L, 2L, 3L, 4L);
+        pass(Duration.ofSeconds(5), b);
+        String entry = shared.get(id(2)).text().replace("1795867200000", "1764331200000");
+        assertThat(LogEntry.parse(entry)).isPresent();
+        assertThat(entry).contains(text);
+        assertThat(LogEntry.parse(entry.replace(text, instead))).isEmpty();
+    }
+
+    @Test
+    void entryThatSomebodyRemoved_staysRemoved() {
+        pass(Duration.ofMinutes(1), a, b);
+        pass(Duration.ofSeconds(20), a);
+        shared.remove(id(2));
+        pass(Duration.ofMinutes(1), a);
+        assertThat(shared).containsOnlyKeys(id(1));
+        assertThat(a.sees(b)).isNull();
+    }
+
+    @Test
+    void registryThatWentBack_isFilledAgain() {
+        pass(Duration.ofSeconds(20), a);
+        LogEntry old = shared.get(id(1));
+        pass(Duration.ofMinutes(1), a, b);
+        pass(Duration.ofSeconds(20), a);
+        shared.clear();
+        shared.put(id(1), old);
+        pass(Duration.ofSeconds(20), a);
+        assertThat(shared).containsOnlyKeys(id(1), id(2));
     }
 
     @Test

@@ -12,6 +12,8 @@ import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 final class PostgresRegistryTest extends LogRegistryContract {
@@ -22,6 +24,15 @@ final class PostgresRegistryTest extends LogRegistryContract {
     @Override
     LogRegistry open() {
         return new PostgresRegistry(PostgresStores.config(server, database, Duration.ofSeconds(10)));
+    }
+
+    @Override
+    void write(Map<String, String> texts) {
+        server.execute(
+                database,
+                texts.entrySet().stream()
+                        .map(each -> "('" + each.getKey() + "', '" + each.getValue() + "')")
+                        .collect(Collectors.joining(", ", "INSERT INTO flk_logs VALUES ", "")));
     }
 
     @Test

@@ -13,6 +13,7 @@ import dev.flk.testkit.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -41,6 +42,13 @@ final class RedisRegistryTest extends LogRegistryContract {
     @Override
     LogRegistry open() {
         return new RedisRegistry(new RedisConfig(new Secret(server.uri()), Duration.ofSeconds(10)));
+    }
+
+    @Override
+    void write(Map<String, String> texts) {
+        StringBuilder lines = new StringBuilder();
+        texts.forEach((id, text) -> lines.append(id).append(' ').append(text).append('\n'));
+        server.send("APPEND", "flk:logs", lines.toString());
     }
 
     @Test

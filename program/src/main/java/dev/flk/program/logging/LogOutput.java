@@ -10,6 +10,7 @@ import ch.qos.logback.classic.PatternLayout;
 import ch.qos.logback.classic.pattern.MessageConverter;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.classic.spi.LoggingEvent;
+import ch.qos.logback.classic.spi.ThrowableProxy;
 import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.AppenderBase;
 import ch.qos.logback.core.encoder.Encoder;
@@ -37,6 +38,9 @@ import org.slf4j.LoggerFactory;
 public final class LogOutput {
     /** The Logback conversion word for the message without line ends and control characters, for use in a pattern. */
     public static final String MESSAGE = "%clean";
+
+    /** The longest message of a line, in characters. A text of somebody else may be longer; it is cut, with its length. */
+    private static final int MOST_MESSAGE_CHARS = 16_384;
 
     /** The appender of the last configuration; null before the first. */
     private static volatile @Nullable StandardError current;
@@ -218,7 +222,7 @@ public final class LogOutput {
         /** Appends an event. The base class calls this method on one thread at a time. */
         @Override
         protected void append(ILoggingEvent event) {
-            byte[] line = encoder.encode(event);
+            byte[] line = encoder.encode(bounded(event));
             // makes writeInfo encode its next line again; the time in the bytes that writeInfo keeps may be earlier
             // than the time of this line
             framedMillis = -1;
@@ -228,6 +232,20 @@ public final class LogOutput {
                 held.writeBytes(line);
                 written(mayWait);
             }
+        }
+
+        private ILoggingEvent bounded(ILoggingEvent event) {
+            String message = event.getFormattedMessage();
+            if (message == null || message.length() <= MOST_MESSAGE_CHARS) {
+                return event;
+            }
+            return new LoggingEvent(
+                    LogOutput.class.getName(),
+                    ((LoggerContext) getContext()).getLogger(event.getLoggerName()),
+                    event.getLevel(),
+                    message.substring(0, MOST_MESSAGE_CHARS) + "… (" + message.length() + " characters)",
+                    event.getThrowableProxy() instanceof ThrowableProxy thrown ? thrown.getThrowable() : null,
+                    null);
         }
 
         /**

@@ -53,6 +53,14 @@ class LogOutputTest {
                 .containsOnlyOnce(System.lineSeparator());
     }
 
+    @ParameterizedTest
+    @EnumSource(LogConfig.Format.class)
+    void longMessage_isCut_andItsLengthIsNamed(LogConfig.Format format) {
+        assertThat(logged(format, "name " + "n".repeat(3_000_000)))
+                .contains("name nnn", "… (3000005 characters)")
+                .hasSizeLessThan(17_000);
+    }
+
     @Test
     void text_controlCharactersInAMessage_becomeSpaces() {
         assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te\u202ef"))

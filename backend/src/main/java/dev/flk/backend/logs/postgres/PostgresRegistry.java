@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.logs.postgres;
 
+import dev.flk.backend.logs.EntryReader;
 import dev.flk.backend.logs.LogEntry;
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
@@ -14,7 +15,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.flywaydb.core.api.FlywayException;
@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The registry in Postgres: the table {@code flk_logs}, whose rows contain the JSON of the entries. */
 public final class PostgresRegistry implements LogRegistry {
-    private static final String ALL = "SELECT entry FROM flk_logs ORDER BY log_id FOR UPDATE";
+    private static final String ALL = "SELECT left(log_id, 100), left(entry, " + (LogEntry.MOST_CHARS + 1)
+            + ") FROM flk_logs ORDER BY log_id LIMIT " + (EntryReader.MOST_ENTRIES + 1) + " FOR UPDATE";
     private static final String PUT = """
             INSERT INTO flk_logs (log_id, entry) VALUES (?, ?) ON CONFLICT (log_id) DO UPDATE SET entry = EXCLUDED.entry""";
     private static final String ADD =
@@ -32,6 +33,7 @@ public final class PostgresRegistry implements LogRegistry {
     private final PostgresConnector connector;
     private final PostgresFailures failures;
     private final boolean mayMigrate;
+    private final EntryReader reader = new EntryReader("flk_logs");
     private @Nullable Connection connection;
 
     /** Creates a registry, which creates the tables if they are missing; opens no connection. */
@@ -82,13 +84,12 @@ public final class PostgresRegistry implements LogRegistry {
         }
     }
 
-    private static Map<String, LogEntry> updated(Connection connection, List<Change> changes) throws SQLException {
-        Map<String, LogEntry> before = new LinkedHashMap<>();
+    private Map<String, LogEntry> updated(Connection connection, List<Change> changes) throws SQLException {
         try (PreparedStatement all =
                         connection.prepareStatement(changes.isEmpty() ? ALL.replace(" FOR UPDATE", "") : ALL);
                 ResultSet rows = all.executeQuery()) {
             while (rows.next()) {
-                LogEntry.parse(rows.getString(1)).ifPresent(entry -> before.put(entry.logId(), entry));
+                reader.add(rows.getString(1), rows.getString(2));
             }
         }
         for (Change change : changes) {
@@ -100,7 +101,7 @@ public final class PostgresRegistry implements LogRegistry {
                 write(connection, REMOVE, remove.logId(), null);
             }
         }
-        return before;
+        return reader.take();
     }
 
     private static void write(Connection connection, String sql, String logId, @Nullable LogEntry entry)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.logs.redis;
 
+import dev.flk.backend.logs.EntryReader;
 import dev.flk.backend.logs.LogEntry;
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
@@ -10,7 +11,6 @@ import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.StatefulRedisConnection;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
@@ -25,15 +25,21 @@ import org.jspecify.annotations.Nullable;
  * store of outcomes uses, too, so that an ACL that permits the store permits the registry.
  */
 public final class RedisRegistry implements LogRegistry {
-    /** A script whose arguments are, for each change: its kind, the id of the log, and the entry. */
+    /**
+     * A script whose arguments are the most characters of an entry, the most entries, and, for each change: its kind,
+     * the id of the log, and the entry.
+     */
     private static final byte[] SCRIPT = """
             local held = redis.call('GET', KEYS[1]) or ''
-            local order, lines = {}, {}
+            local order, lines, shown = {}, {}, {}
             for id, line in string.gmatch(held, '(%x+) ([^\\n]*)\\n') do
               order[#order + 1] = id
               lines[id] = line
+              if #shown <= tonumber(ARGV[2]) then
+                shown[#shown + 1] = string.sub(id, 1, 40) .. ' ' .. string.sub(line, 1, tonumber(ARGV[1])) .. '\\n'
+              end
             end
-            for i = 1, #ARGV, 3 do
+            for i = 3, #ARGV, 3 do
               local kind, id = ARGV[i], ARGV[i + 1]
               if kind == 'remove' then
                 lines[id] = nil
@@ -51,20 +57,24 @@ public final class RedisRegistry implements LogRegistry {
             end
             local now = table.concat(text)
             if now ~= held then redis.call('SET', KEYS[1], now) end
-            return held
+            return table.concat(shown)
             """.getBytes(StandardCharsets.US_ASCII);
 
     private final RedisConnector connector;
+    private final EntryReader reader;
     private @Nullable StatefulRedisConnection<String, byte[]> connection;
 
     /** Creates a registry; opens no connection. */
     public RedisRegistry(RedisConfig config) {
         this.connector = new RedisConnector(config);
+        this.reader = new EntryReader(key());
     }
 
     @Override
     public Map<String, LogEntry> update(List<Change> changes) {
         List<byte[]> arguments = new ArrayList<>();
+        arguments.add(ascii(String.valueOf(LogEntry.MOST_CHARS + 1)));
+        arguments.add(ascii(String.valueOf(EntryReader.MOST_ENTRIES)));
         for (Change change : changes) {
             if (change instanceof Change.Put put) {
                 add(arguments, "put", put.entry().logId(), put.entry().text());
@@ -76,22 +86,28 @@ public final class RedisRegistry implements LogRegistry {
         }
         StatefulRedisConnection<String, byte[]> used = connection();
         byte[] held = answer(used.async()
-                .<byte[]>eval(
-                        SCRIPT,
-                        ScriptOutputType.VALUE,
-                        new String[] {connector.prefix() + "logs"},
-                        arguments.toArray(byte[][]::new)));
-        Map<String, LogEntry> entries = new LinkedHashMap<>();
-        for (String line : new String(held, StandardCharsets.UTF_8).lines().toList()) {
-            LogEntry.parse(line.substring(line.indexOf(' ') + 1)).ifPresent(entry -> entries.put(entry.logId(), entry));
+                .<byte[]>eval(SCRIPT, ScriptOutputType.VALUE, new String[] {key()}, arguments.toArray(byte[][]::new)));
+        for (String line : new String(held, StandardCharsets.UTF_8).split("\n")) {
+            int space = line.indexOf(' ');
+            if (space > 0) {
+                reader.add(line.substring(0, space), line.substring(space + 1));
+            }
         }
-        return entries;
+        return reader.take();
+    }
+
+    private String key() {
+        return connector.prefix() + "logs";
     }
 
     private static void add(List<byte[]> arguments, String kind, String logId, String entry) {
         for (String argument : List.of(kind, logId, entry)) {
-            arguments.add(argument.getBytes(StandardCharsets.US_ASCII));
+            arguments.add(ascii(argument));
         }
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
     }
 
     private StatefulRedisConnection<String, byte[]> connection() {

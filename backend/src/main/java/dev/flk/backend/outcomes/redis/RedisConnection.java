@@ -8,6 +8,7 @@ import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.backend.stores.redis.RedisFailures;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.Printable;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.RedisChannelHandler;
 import io.lettuce.core.RedisConnectionStateListener;
@@ -40,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RedisConnection {
     private static final long CLOSE_SECONDS = 2;
+    private static final int MOST_SHOWN_CHARS = 80;
 
     /** A script that replaces a value with another one, unless it has changed, and keeps its time to live. */
     private static final byte[] ADOPT = """
@@ -188,7 +190,7 @@ final class RedisConnection {
 
     private Position parsed(String held) {
         return Position.parse(held)
-                .orElseThrow(() -> connector.unavailable("holds '" + held + "' under " + positionKey
+                .orElseThrow(() -> connector.unavailable("holds '" + shown(held) + "' under " + positionKey
                         + ", which is not a position; find out which client writes it, then DEL it"));
     }
 
@@ -364,7 +366,14 @@ final class RedisConnection {
                 ("has %s under %s, but this backend last wrote '%s': the server was emptied, restored from "
                                 + "an older copy or failed over, or another process uses the same log")
                         .formatted(
-                                held.isEmpty() ? "no position" : "the position '" + held + "'", positionKey, expected));
+                                held.isEmpty() ? "no position" : "the position '" + shown(held) + "'",
+                                positionKey,
+                                expected));
+    }
+
+    /** Returns the beginning of a text that another client may have written, for a message. */
+    private static String shown(String held) {
+        return Printable.of(held.length() <= MOST_SHOWN_CHARS ? held : held.substring(0, MOST_SHOWN_CHARS) + "…");
     }
 
     private static String text(byte @Nullable [] value) {

@@ -31,7 +31,11 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
     /** The time after a start within which a backend has written the end of its log to the record, or reports a lag. */
     private static final Duration CATCHES_UP_IN = Duration.ofMinutes(2);
 
-    private static final Duration RECOUNTED = Duration.ofHours(1);
+    /**
+     * The longest time for which minutes of the record are counted again because of another backend. It is less than
+     * what is counted at once, so that a backend that reports nonsense can't stop the counting.
+     */
+    static final Duration RECOUNTED = Duration.ofMinutes(58);
 
     private static final List<Link> TABLE = List.of(new Link("the logs", "#logs"));
 
@@ -141,21 +145,24 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
     }
 
     /** Returns how long certificates that other backends have answered may wait until they are in a shared record. */
-    public static Duration behind(Logs registry, Instant now) {
+    public static Duration behind(Logs registry) {
         String own = registry.own().logId();
         return registry.view().logs().stream()
                 .filter(log -> log.isInUse() && !log.entry().logId().equals(own))
-                .map(log -> behind(log.entry(), now))
+                .map(LogsView::behind)
                 .max(Comparator.naturalOrder())
                 .orElse(Duration.ZERO);
     }
 
-    private static Duration behind(LogEntry entry, Instant now) {
-        if (Instant.ofEpochMilli(entry.startedMillis()).plus(CATCHES_UP_IN).isAfter(now)) {
+    /** Returns how long certificates of a backend may wait; compares no clocks of two machines. */
+    private static Duration behind(RegisteredLog log) {
+        LogEntry entry = log.entry();
+        if (entry.seenMillis() - entry.startedMillis() < CATCHES_UP_IN.toMillis()) {
             return RECOUNTED; // it may write what it answered before it was killed
         }
         Long lag = entry.figures() == null ? null : entry.figures().lagSeconds();
-        return Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now).plusSeconds(lag == null ? 0 : lag);
+        Duration behind = log.unchanged().plusSeconds(lag == null ? 0 : lag);
+        return behind.compareTo(RECOUNTED) < 0 ? behind : RECOUNTED;
     }
 
     /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */

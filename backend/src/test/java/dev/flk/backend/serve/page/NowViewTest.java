@@ -519,13 +519,39 @@ final class NowViewTest {
                     record.add("a", 1, "accepted", "", BEGAN.minusSeconds(1)); // answered before the kill
                 }
                 for (int i = 0; i < 40; i++) {
-                    verdicts.count(record.outcomes(), now, () -> LogsView.behind(registered, now));
+                    verdicts.count(record.outcomes(), now, () -> LogsView.behind(registered));
                 }
                 now = now.plusSeconds(60);
                 logs.pass(Duration.ofMinutes(1));
             }
 
             assertThat(view().rows().get(0).all().text()).isEqualTo("1");
+        }
+    }
+
+    @Test
+    void behind_comparesNoClocks_andNoReportStopsTheCounting() {
+        SeenLogs logs = new SeenLogs(BEGAN, Audit.none());
+        try (Logs registered = logs.registered()) {
+            String honest = logs.entry(2, "other", Duration.ofDays(-1)).text(); // its clock is a day ahead
+            logs.report(LogEntry.parse(honest).orElseThrow());
+            logs.pass(Duration.ofSeconds(10));
+            assertThat(LogsView.behind(registered)).isEqualTo(Duration.ofSeconds(10 + 3));
+            for (String lie : List.of("\"lag_seconds\":1000000000", "\"lag_seconds\":3700")) {
+                logs.report(
+                        LogEntry.parse(honest.replace("\"lag_seconds\":3", lie)).orElseThrow());
+                assertThat(LogsView.behind(registered)).isEqualTo(LogsView.RECOUNTED);
+            }
+            try (MemoryRecord record = new MemoryRecord()) {
+                record.add("a", 1, "accepted", "", BEGAN.minus(Duration.ofHours(3)));
+                for (int minute = 0; minute < 20; minute++) {
+                    for (int i = 0; i < 40; i++) {
+                        verdicts.count(record.outcomes(), now, () -> LogsView.behind(registered));
+                    }
+                    now = now.plusSeconds(60);
+                }
+                assertThat(view().rows().get(0).all().text()).isEqualTo("1");
+            }
         }
     }
 
