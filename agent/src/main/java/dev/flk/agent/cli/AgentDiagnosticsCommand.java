@@ -96,13 +96,14 @@ final class AgentDiagnosticsCommand extends DiagnosticsCommand {
      */
     private static String deadLetters(Path file) throws IOException {
         Map<String, Long> counts = new TreeMap<>();
-        DeadLetterFile.letters(file, letter -> {
+        List<String> damaged = DeadLetterFile.letters(file, any -> true, letter -> {
             String kind = letter.status() + " " + letter.reason().split("[:,]", 2)[0];
             counts.merge(counts.containsKey(kind) || counts.size() < MOST_REASONS ? kind : "others", 1L, Long::sum);
         });
         return counts.values().stream().mapToLong(Long::longValue).sum() + " dead letters\n"
                 + counts.entrySet().stream()
                         .map(entry -> "%12d  %s\n".formatted(entry.getValue(), entry.getKey()))
-                        .collect(Collectors.joining());
+                        .collect(Collectors.joining())
+                + String.join("\n", damaged);
     }
 }

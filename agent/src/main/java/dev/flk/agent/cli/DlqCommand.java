@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.DeadLetter;
+import dev.flk.agent.outbox.DeadLetter.Checksum;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetters;
@@ -84,13 +85,12 @@ final class DlqCommand implements Runnable {
         Output output = context.output(json);
         DeadLetterFilter filter = withCompleteIds(which.filter());
         int[] count = new int[1];
-        read(letter -> {
-            if (filter.test(letter)) {
-                count[0]++;
-                output.print(Json.raw(letter.line()), line -> inOneLine(letter));
-            }
+        Selection selected = select(filter, letter -> {
+            count[0]++;
+            output.print(Json.raw(letter.line()), line -> inOneLine(letter));
         });
         output.note(ErrorMessages.count(count[0], "dead letter") + "\n");
+        complain(selected.unchecked(), selected.damaged());
         return 0;
     }
 
@@ -106,11 +106,9 @@ final class DlqCommand implements Runnable {
         DeadLetterFilter filter =
                 withCompleteIds(new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id)));
         int[] count = new int[1];
-        read(letter -> {
-            if (filter.test(letter)) {
-                count[0]++;
-                context.output(json).print(Json.raw(letter.line()), line -> inFull(letter));
-            }
+        select(filter, letter -> {
+            count[0]++;
+            context.output(json).print(Json.raw(letter.line()), line -> inFull(letter));
         });
         if (count[0] == 0) {
             String howLong = id.matches("[0-9]+") || id.length() >= LetterIds.MIN_BEGINNING
@@ -126,7 +124,8 @@ final class DlqCommand implements Runnable {
             header = "Return dead letters to the outbox, to be sent again.",
             description = {
                 "Adds the certificates to the outbox, forces them to disk, and then removes their",
-                "letters from the file. Running it twice sends the certificates once."
+                "letters from the file. Running it twice sends the certificates once. Damaged",
+                "letters are refused: exit code 1."
             })
     int requeue(@Mixin Which which, @Mixin Change change) throws Exception {
         return change(which, change, "requeued");
@@ -135,7 +134,7 @@ final class DlqCommand implements Runnable {
     @Command(
             name = "purge",
             header = "Remove dead letters permanently.",
-            description = "Removes their certificates, too.")
+            description = "Removes their certificates, too. Damaged letters stay: exit code 1.")
     int purge(@Mixin Which which, @Mixin Change change) throws Exception {
         return change(which, change, "purged");
     }
@@ -162,13 +161,15 @@ final class DlqCommand implements Runnable {
         }
         AgentConfig config = context.config();
         DeadLetterFilter complete = withCompleteIds(filter);
-        int count = how.dryRun ? matching(complete) : apply(config, complete, done.equals("requeued"));
+        Selection selected = select(complete, letter -> {});
+        int count = how.dryRun ? selected.intact() : apply(config, complete, done.equals("requeued"));
         context.output(how.json)
                 .print(
                         Map.of(how.dryRun ? "matching" : done, count),
                         result -> ErrorMessages.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "")
                                 + done + "\n");
-        return 0;
+        // the lines have other numbers now
+        return complain(selected.unchecked(), select(complete, letter -> {}).damaged());
     }
 
     private static int apply(AgentConfig config, DeadLetterFilter filter, boolean requeue) throws IOException {
@@ -189,26 +190,50 @@ final class DlqCommand implements Runnable {
                 LetterIds.complete(context.config().deadLetters(), filter.ids()));
     }
 
-    private int matching(DeadLetterFilter filter) throws Exception {
-        int[] count = new int[1];
-        read(letter -> count[0] += filter.test(letter) ? 1 : 0);
-        return count[0];
+    /**
+     * The dead letters that a filter selects.
+     *
+     * @param unchecked the number of intact ones that have no checksum
+     * @param damaged a sentence for each damaged line
+     */
+    private record Selection(int intact, int unchecked, List<String> damaged) {}
+
+    private Selection select(DeadLetterFilter filter, Consumer<DeadLetter> letters) throws Exception {
+        int[] count = new int[2];
+        List<String> damaged = DeadLetterFile.letters(context.config().deadLetters(), filter, letter -> {
+            count[0] += letter.isDamaged() ? 0 : 1;
+            count[1] += letter.checksum() == Checksum.MISSING ? 1 : 0;
+            letters.accept(letter);
+        });
+        return new Selection(count[0], count[1], damaged);
     }
 
-    private void read(Consumer<DeadLetter> letters) throws Exception {
-        DeadLetterFile.letters(context.config().deadLetters(), letters);
+    /** Prints what is damaged, and how many dead letters have no checksum. Returns the exit code. */
+    private int complain(int unchecked, List<String> damaged) {
+        context.out().flush();
+        damaged.forEach(context::complain);
+        if (unchecked > 0) {
+            context.complain(ErrorMessages.count(unchecked, "dead letter")
+                    + " without a checksum, as version 0.1 wrote them: damage would not be noticed");
+        }
+        if (!damaged.isEmpty()) {
+            context.complain("damaged lines are not sent and stay in the file; compare them with the data of their"
+                    + " producer, then remove them, or only their member crc32c to accept them as they are");
+        }
+        return damaged.isEmpty() ? 0 : 1;
     }
 
     /** Formats a dead letter on two lines of at most 80 columns. Truncates the id and the reason if necessary. */
     private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
-                "%s  #%-8d %-17s %-3s %s%n    %s%n",
+                "%s  #%-8d %-17s %-3s %s%s%n    %s%n",
                 letter.when().toString().replaceFirst("\\.\\d+", ""),
                 letter.sequence(),
                 id,
                 letter.status() == 0 ? "-" : Integer.toString(letter.status()),
                 letter.attempts() == 1 ? "1 attempt" : letter.attempts() + " attempts",
+                letter.isDamaged() ? ", damaged" : "",
                 shorten(Printable.of(letter.reason()), 76));
     }
 
@@ -220,7 +245,12 @@ final class DlqCommand implements Runnable {
                                 + (letter.pcsId().isEmpty() ? "none" : Printable.of(letter.pcsId())) + "\nstatus\t"
                                 + (letter.status() == 0 ? "none: the agent gave it up by itself" : letter.status())
                                 + "\nattempts\t"
-                                + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))
+                                + letter.attempts() + "\nreason\t" + Printable.of(letter.reason())
+                                + switch (letter.checksum()) {
+                                    case MATCHES -> "";
+                                    case MISSING -> "\nchecksum\tnone, as version 0.1 wrote it";
+                                    case DIFFERS -> "\nchecksum\tdiffers: the line is damaged";
+                                })
                 + "certificate\n" + Printable.json(text(letter.certificate())) + "\n";
     }
 
@@ -264,7 +294,7 @@ final class DlqCommand implements Runnable {
         private static String idBeginningWith(Path file, String text) throws IOException {
             Set<String> found = new TreeSet<>();
             Set<String> asGiven = new HashSet<>();
-            DeadLetterFile.letters(file, letter -> {
+            DeadLetterFile.letters(file, any -> true, letter -> {
                 if (letter.pcsId().equals(text)
                         || Long.toString(letter.sequence()).equals(text)) {
                     asGiven.add(text);

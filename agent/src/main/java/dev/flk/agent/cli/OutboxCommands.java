@@ -4,6 +4,7 @@ package dev.flk.agent.cli;
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
@@ -27,6 +28,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -203,7 +205,8 @@ final class OutboxCommands {
                 "Reads the entire outbox, verifies every checksum, and reports exactly which",
                 "records are gone. Damaged files are copied to *.broken* and then repaired:",
                 "every complete record remains. While an agent runs, and with --dry-run, it",
-                "only checks; the agent skips damage by itself. Exit code 1 if a record is gone."
+                "only checks; the agent skips damage by itself. Also names the damaged lines of",
+                "the dead letters. Exit code 1 if a record is gone or a dead letter is damaged."
             })
     final class Fsck implements Callable<Integer> {
         @Option(names = "--dry-run", description = "Only check.")
@@ -212,6 +215,13 @@ final class OutboxCommands {
         @Override
         public Integer call() throws IOException {
             AgentConfig config = context.config();
+            int exitCode = checkOutbox(config);
+            List<String> damaged = DeadLetterFile.letters(config.deadLetters(), any -> true, letter -> {});
+            damaged.forEach(context::say);
+            return damaged.isEmpty() ? exitCode : 1;
+        }
+
+        private int checkOutbox(AgentConfig config) throws IOException {
             OutboxInspector outbox = new OutboxInspector(config.outbox().directory());
             Check found = outbox.check();
             context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "complete record"));

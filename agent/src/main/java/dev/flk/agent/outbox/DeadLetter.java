@@ -3,19 +3,23 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.zip.CRC32C;
 
 /**
  * A certificate that the agent has given up. Its line in the file of dead letters is a JSON object:
  *
  * <pre>
  * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
- *  "attempts":1,"certificate":{…}}
+ *  "attempts":1,"certificate":{…},"crc32c":"0a1b2c3d"}
  * </pre>
  *
  * <p>The members {@code outbox_seq} and {@code added} identify the former entry of the outbox. The member {@code
@@ -28,6 +32,7 @@ import java.util.function.Predicate;
  * @param status the HTTP status of the answer that made the agent give up; 0 if there was no such answer
  * @param attempts the number of times the certificate was sent between the agent's start and {@code when}
  * @param line the complete line, without its line end
+ * @param checksum the result of the comparison of the line with its checksum
  */
 public record DeadLetter(
         Instant when,
@@ -38,7 +43,25 @@ public record DeadLetter(
         String reason,
         int attempts,
         byte[] certificate,
-        byte[] line) {
+        byte[] line,
+        Checksum checksum) {
+    private static final String CHECKSUM = ",\"crc32c\":\"";
+    private static final String CERTIFICATE = "certificate";
+
+    /** The result of the comparison of a line with its checksum. */
+    public enum Checksum {
+        MATCHES,
+        /** The line ends with the certificate, as in version 0.1. */
+        MISSING,
+        /** The line is damaged, or was edited. */
+        DIFFERS
+    }
+
+    /** Returns whether the line is not the one that an agent has written. Its certificate must not be signed. */
+    public boolean isDamaged() {
+        return checksum == Checksum.DIFFERS;
+    }
+
     Name name() {
         return new Name(sequence, addedMillis);
     }
@@ -52,17 +75,18 @@ public record DeadLetter(
             String reason,
             int attempts,
             byte[] certificate) {
-        JsonMembers line = new JsonMembers()
+        JsonMembers members = new JsonMembers()
                 .setText("when", when.toString())
                 .set("outbox_seq", Long.toString(entry.sequence()))
                 .set("added", Long.toString(entry.addedMillis()))
                 .setText("pcs_id", pcsId);
         if (status != 0) {
-            line.set("status", Integer.toString(status));
+            members.set("status", Integer.toString(status));
         }
-        line.setText("reason", reason)
+        members.setText("reason", reason)
                 .set("attempts", Integer.toString(attempts))
-                .set("certificate", certificate);
+                .set(CERTIFICATE, certificate);
+        byte[] line = members.toLine();
         return new DeadLetter(
                 when,
                 entry.sequence(),
@@ -72,7 +96,27 @@ public record DeadLetter(
                 reason,
                 attempts,
                 certificate,
-                line.toLine());
+                withChecksum(line, line.length - 1),
+                Checksum.MATCHES);
+    }
+
+    /** Returns the first bytes of an object, and their checksum as its last member. */
+    private static byte[] withChecksum(byte[] object, int length) {
+        CRC32C crc = new CRC32C();
+        crc.update(object, 0, length);
+        byte[] end = (CHECKSUM + HexFormat.of().toHexDigits((int) crc.getValue()) + "\"}")
+                .getBytes(StandardCharsets.US_ASCII);
+        byte[] line = Arrays.copyOf(object, length + end.length);
+        System.arraycopy(end, 0, line, length, end.length);
+        return line;
+    }
+
+    private static Checksum checksum(JsonMembers members, byte[] line) {
+        if (members.last().equals(CERTIFICATE)) {
+            return Checksum.MISSING;
+        }
+        int length = line.length - CHECKSUM.length() - 2 * Integer.BYTES - 2;
+        return Arrays.equals(withChecksum(line, length), line) ? Checksum.MATCHES : Checksum.DIFFERS;
     }
 
     /**
@@ -82,7 +126,7 @@ public record DeadLetter(
      */
     static DeadLetter decode(byte[] line) throws IOException {
         JsonMembers members = JsonMembers.parse(line);
-        byte[] certificate = members.get("certificate");
+        byte[] certificate = members.get(CERTIFICATE);
         if (certificate == null) {
             throw new IOException("certificate is missing");
         }
@@ -96,7 +140,8 @@ public record DeadLetter(
                     members.text("reason", ""),
                     Integer.parseInt(members.text("attempts", "0")),
                     certificate,
-                    line);
+                    line,
+                    checksum(members, line));
         } catch (DateTimeException | NumberFormatException e) {
             throw new IOException(
                     "\"when\", \"outbox_seq\", \"added\", \"status\" or \"attempts\" is malformed or missing", e);

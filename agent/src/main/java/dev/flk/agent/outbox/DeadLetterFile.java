@@ -13,9 +13,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -50,15 +52,21 @@ public final class DeadLetterFile {
      */
     private static final int MAX_LETTER_BYTES = (16 << 20) + (64 << 10);
 
+    private static final int MOST_NAMED = 20;
+
     private final Path path;
     private final OpenFile file;
     private final ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES).limit(0);
     private final ByteArrayOutputStream line = new ByteArrayOutputStream();
     private long position;
     private boolean checked;
+    /** The number of the line of the last byte that was read. */
+    private long number;
+
+    private boolean isNewLine = true;
     private int letters;
-    private int others;
-    private String firstFault = "";
+    private final List<String> damaged = new ArrayList<>();
+    private int damagedLines;
 
     DeadLetterFile(Path path, OpenFile file) {
         this.path = path;
@@ -76,25 +84,31 @@ public final class DeadLetterFile {
 
     /** Returns the number of dead letters in a file; 0 if the file does not exist. */
     public static int count(Path path) throws IOException {
-        return read(path, letter -> {}).map(DeadLetterFile::letters).orElse(0);
+        return read(path, any -> true, letter -> {})
+                .map(DeadLetterFile::letters)
+                .orElse(0);
     }
 
     /**
-     * Passes all dead letters of a file to a consumer, in order; does nothing if the file does not exist. Skips lines
-     * that are not dead letters, and logs the number of skipped lines.
+     * Passes the selected dead letters of a file to a consumer, in order; does nothing if the file does not exist.
+     *
+     * @return a sentence for each line that is not a dead letter, and for each selected dead letter that is damaged; at
+     *     most about 20 sentences
      */
-    public static void letters(Path path, Consumer<DeadLetter> letters) throws IOException {
-        read(path, letters).ifPresent(DeadLetterFile::logOthers);
+    public static List<String> letters(Path path, Predicate<DeadLetter> which, Consumer<DeadLetter> letters)
+            throws IOException {
+        return read(path, which, letters).map(DeadLetterFile::damaged).orElse(List.of());
     }
 
-    private static Optional<DeadLetterFile> read(Path path, Consumer<DeadLetter> letters) throws IOException {
+    private static Optional<DeadLetterFile> read(Path path, Predicate<DeadLetter> which, Consumer<DeadLetter> letters)
+            throws IOException {
         requireFile(path);
         if (!Files.exists(path)) {
             return Optional.empty();
         }
         try (OpenFile opened = new DiskFiles().openForReading(path)) {
             DeadLetterFile file = new DeadLetterFile(path, opened);
-            file.forEach(letters);
+            file.forEach(which, letters);
             return Optional.of(file);
         }
     }
@@ -127,41 +141,59 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Passes the remaining dead letters of the file to a consumer. Skips lines that are not dead letters. */
-    void forEach(Consumer<DeadLetter> consumer) throws IOException {
-        for (DeadLetter letter = next(); letter != null; letter = next()) {
+    /** Passes the remaining selected dead letters of the file to a consumer, also damaged ones. */
+    void forEach(Predicate<DeadLetter> which, Consumer<DeadLetter> consumer) throws IOException {
+        for (DeadLetter letter = next(which); letter != null; letter = next(which)) {
             consumer.accept(letter);
         }
     }
 
-    /** Returns the next dead letter; null at the end of the file. Skips lines that are not dead letters. */
+    /**
+     * Returns the next selected dead letter, which may be damaged; null at the end of the file. Skips lines that are
+     * not dead letters.
+     */
     @Nullable
-    DeadLetter next() throws IOException {
+    DeadLetter next(Predicate<DeadLetter> which) throws IOException {
         for (byte[] next = nextLine(); next != null; next = nextLine()) {
             try {
                 DeadLetter letter = DeadLetter.decode(next);
                 letters++;
-                return letter;
+                if (which.test(letter)) {
+                    if (letter.isDamaged()) {
+                        addDamaged("is damaged: it does not end with the checksum of its bytes");
+                    }
+                    return letter;
+                }
             } catch (IOException e) {
-                firstFault = others++ == 0 ? String.valueOf(e.getMessage()) : firstFault;
+                addDamaged("is damaged or is not a dead letter: " + e.getMessage());
             }
         }
         return null;
     }
 
-    /** Returns the number of dead letters read so far. */
+    private void addDamaged(String what) {
+        damagedLines++;
+        if (damaged.size() < MOST_NAMED) {
+            damaged.add("line " + number + " of " + path + " " + what);
+        }
+    }
+
+    /** Returns the number of dead letters read so far, including damaged ones. */
     int letters() {
         return letters;
     }
 
-    /** Logs how many lines were skipped because they are not dead letters. If no line was skipped, logs nothing. */
-    void logOthers() {
-        if (others > 0) {
-            LOG.warn(
-                    "{}: skipped {} lines that are not dead letters; the problem of the first skipped line: {}",
-                    path,
-                    others,
-                    firstFault);
+    private List<String> damaged() {
+        if (damagedLines > damaged.size()) {
+            damaged.add((damagedLines - damaged.size()) + " more lines of " + path + " are damaged");
+        }
+        return damaged;
+    }
+
+    /** Logs that damaged lines were skipped, if there were any. */
+    void logDamaged() {
+        if (damagedLines > 0) {
+            LOG.warn("skipped {} damaged lines: {}", damagedLines, damaged.get(0));
         }
     }
 
@@ -176,6 +208,8 @@ public final class DeadLetterFile {
         line.reset();
         while (block.hasRemaining() || fill()) {
             byte b = block.get();
+            number += isNewLine ? 1 : 0;
+            isNewLine = b == '\n';
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
                 // also accepts a damaged dead letter as the first line, if the line begins like a dead letter and ends

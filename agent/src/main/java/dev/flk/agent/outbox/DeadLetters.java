@@ -105,7 +105,7 @@ public final class DeadLetters implements Closeable {
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);
-        lines.forEach(letter -> {});
+        lines.forEach(any -> true, letter -> {});
         byte[] rest = lines.rest();
         boolean isLetter = DeadLetterFile.letterIn(rest).isPresent();
         if (isLetter) {
@@ -215,7 +215,7 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Adds the certificates of the selected dead letters to the outbox again, and removes these dead letters from the
-     * file. Dead letters that were requeued earlier, but are still in the file, are not requeued again; they are
+     * file. Damaged dead letters stay in the file. Dead letters that were requeued earlier, but are still in the file, are not requeued again; they are
      * removed from the file even if they are not selected.
      *
      * @return the number of requeued dead letters
@@ -228,8 +228,8 @@ public final class DeadLetters implements Closeable {
         long bytes = 0;
         DeadLetterFile lines = lines();
         try {
-            for (DeadLetter letter = lines.next(); letter != null; letter = lines.next()) {
-                if (which.test(letter) && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
+            for (DeadLetter letter = lines.next(which); letter != null; letter = lines.next(which)) {
+                if (!letter.isDamaged() && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
                     portion.add(letter);
                     bytes += letter.certificate().length;
                 }
@@ -239,7 +239,7 @@ public final class DeadLetters implements Closeable {
                 }
             }
             requeue(portion);
-            lines.logOthers();
+            lines.logDamaged();
         } finally {
             removeRequeued();
         }
@@ -261,16 +261,18 @@ public final class DeadLetters implements Closeable {
         outbox.forgetRequeued();
     }
 
-    /** Removes the selected dead letters permanently, and returns the number of removed dead letters. */
+    /**
+     * Removes the selected dead letters permanently, except damaged ones. Returns the number of removed dead letters.
+     */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         DeadLetterFile lines = lines();
-        lines.forEach(letter -> {
-            if (which.test(letter)) {
+        lines.forEach(which, letter -> {
+            if (!letter.isDamaged()) {
                 names.add(letter.name());
             }
         });
-        lines.logOthers();
+        lines.logDamaged();
         rewriteWithout(names::contains);
         return names.size();
     }
@@ -281,11 +283,13 @@ public final class DeadLetters implements Closeable {
     private void settleKnown() throws IOException {
         boolean requeued = false;
         DeadLetterFile lines = lines();
-        for (DeadLetter letter = lines.next(); letter != null; letter = lines.next()) {
-            requeued |= outbox.wasRequeued(letter.name());
-            outbox.settleIfPending(letter.name());
+        for (DeadLetter letter = lines.next(any -> true); letter != null; letter = lines.next(any -> true)) {
+            if (!letter.isDamaged()) {
+                requeued |= outbox.wasRequeued(letter.name());
+                outbox.settleIfPending(letter.name());
+            }
         }
-        lines.logOthers();
+        lines.logDamaged();
         if (requeued) {
             removeRequeued();
         }
@@ -311,10 +315,10 @@ public final class DeadLetters implements Closeable {
             long end = 0;
             DeadLetterFile lines = new DeadLetterFile(path, file);
             for (byte[] line = lines.nextLine(); line != null; line = lines.nextLine()) {
-                // keeps lines that can't be read as dead letters, because they may be damaged dead letters or lines
-                // that a person added
+                // keeps damaged dead letters, whose names may be those of others, and lines that a person added
                 Optional<DeadLetter> letter = DeadLetterFile.letterIn(line);
-                if (letter.filter(one -> gone.test(one.name())).isEmpty()) {
+                if (letter.filter(one -> !one.isDamaged() && gone.test(one.name()))
+                        .isEmpty()) {
                     target.write(withEnd(line), end);
                     end += line.length + 1;
                     kept += letter.isPresent() ? 1 : 0;

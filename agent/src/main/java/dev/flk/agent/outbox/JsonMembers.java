@@ -71,6 +71,11 @@ public final class JsonMembers {
         return values.get(name);
     }
 
+    /** Returns the name of the last member; empty if the object has no members. */
+    String last() {
+        return values.keySet().stream().reduce("", (before, name) -> name);
+    }
+
     /**
      * Returns the value of a member as text if the value is a string, number or literal. Returns {@code missing} if the
      * member is missing, or if its value is an object or array.

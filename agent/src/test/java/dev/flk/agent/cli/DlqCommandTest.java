@@ -8,12 +8,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import dev.flk.program.logging.LogCapture;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -40,6 +40,11 @@ class DlqCommandTest extends CommandTest {
 
     private List<String> letters() throws Exception {
         return Files.readAllLines(cli.deadLetters());
+    }
+
+    /** Returns a line as version 0.1 wrote it. */
+    private static String withoutChecksum(String line) {
+        return line.replaceFirst(",\"crc32c\":\"[0-9a-f]{8}\"}$", "}");
     }
 
     /** Returns the sorted epochs of the remaining letters. */
@@ -143,7 +148,7 @@ class DlqCommandTest extends CommandTest {
 
     @Test
     void ambiguousId_exits1NamesFiveAndChangesNothing() throws Exception {
-        String letter = letters().get(0);
+        String letter = withoutChecksum(letters().get(0));
         List<String> alike = IntStream.rangeClosed(1, 7)
                 .mapToObj(i -> "abcdef01" + Integer.toString(i).repeat(56))
                 .toList();
@@ -166,13 +171,15 @@ class DlqCommandTest extends CommandTest {
                             + String.join(", ", alike.subList(0, 5)) + " and more; give more characters\n");
         }
         assertThat(letters()).hasSize(10);
-        assertThat(done("dlq", "requeue", "--id", "abcdef013", "--dry-run"))
-                .isEqualTo("1 dead letter would be requeued\n");
+        Ended ended = cli.run("dlq", "requeue", "--id", "abcdef013", "--dry-run");
+        assertThat(ended.exitCode()).isZero();
+        assertThat(ended.out()).isEqualTo("1 dead letter would be requeued\n");
+        assertThat(ended.err()).contains("1 dead letter without a checksum, as version 0.1 wrote them:");
     }
 
     @Test
     void show_sequenceThatIsAlsoAnAbbreviatedId_findsTheSequence() throws Exception {
-        String letter = letters().get(0);
+        String letter = withoutChecksum(letters().get(0));
         Files.write(
                 cli.deadLetters(),
                 List.of(
@@ -226,6 +233,47 @@ class DlqCommandTest extends CommandTest {
         assertThat(backend.received).isEmpty();
     }
 
+    @Test
+    void flippedBit_lineIsNamedNotSentAndKept() throws Exception {
+        List<String> damaged = new ArrayList<>(letters());
+        damaged.set(1, damaged.get(1).replace("\"coh_star\":0.5", "\"coh_star\":0.1"));
+        damaged.set(2, damaged.get(2).replace("\"certificate\":{", "\"certificate\":["));
+        Files.write(cli.deadLetters(), damaged);
+
+        assertThat(done("dlq", "list")).containsOnlyOnce("400 1 attempt, damaged\n");
+        assertThat(done("dlq", "show", "2")).contains("checksum     differs: the line is damaged\n");
+        assertRefused(2, "dlq requeue --all --dry-run");
+        assertRefused(1, "dlq requeue --all");
+        assertRefused(1, "dlq purge --all");
+        assertRefused(1, "fsck");
+        assertThat(letters()).isEqualTo(damaged.subList(1, 3));
+        cli.runUntilEmpty();
+        assertThat(backend.received).singleElement().asString().contains("\"coh_star\":0.5");
+    }
+
+    private void assertRefused(int line, String command) {
+        Ended ended = cli.run(command.split(" "));
+        assertThat(ended.exitCode()).as(command).isEqualTo(1);
+        assertThat(unwrapped(ended.out() + ended.err()))
+                .as(command)
+                .contains(
+                        "line " + line + " of " + cli.deadLetters() + " is damaged: it does not end with the checksum",
+                        "line " + (line + 1) + " of " + cli.deadLetters()
+                                + " is damaged or is not a dead letter: not a");
+    }
+
+    @Test
+    void lineOfVersion01_isRequeuedAndSaidToHaveNoChecksum() throws Exception {
+        Files.writeString(cli.deadLetters(), withoutChecksum(letters().get(0)) + "\n");
+
+        assertThat(cli.run("dlq", "list").err()).contains("1 dead letter without a checksum");
+        assertThat(done("dlq", "show", "1")).contains("checksum     none, as version 0.1 wrote it\n");
+        Ended ended = cli.run("dlq", "requeue", "--all");
+        assertThat(ended.exitCode()).isZero();
+        assertThat(ended.out()).isEqualTo("1 dead letter requeued\n");
+        assertThat(ended.err()).contains("1 dead letter without a checksum");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"requeue", "purge", "requeue --all --id 1", "purge --reason x --all", "requeue --dry-run"})
     void requeueOrPurge_nothingSelectedOrAllWithAFilter_exits2(String command) throws Exception {
@@ -241,8 +289,7 @@ class DlqCommandTest extends CommandTest {
     @Test
     void list_controlCharacters_areEscaped() throws Exception {
         String evil = "\u009b2J\u202e\u007f";
-        String line = letters()
-                .get(0)
+        String line = withoutChecksum(letters().get(0))
                 .replace("Schema is unknown", evil + "x".repeat(300))
                 .replace(id(1), evil);
         Files.writeString(cli.deadLetters(), line + "\n");
@@ -258,18 +305,15 @@ class DlqCommandTest extends CommandTest {
     void linesThatAreNotDeadLetters_areNotCountedAndStay() throws Exception {
         Files.writeString(cli.deadLetters(), "nonsense\n".repeat(3), StandardOpenOption.APPEND);
 
-        cli.with("LOG_LEVEL", "WARN");
-        try (LogCapture log = new LogCapture()) {
-            assertThat(done("dlq", "list")).endsWith("\n3 dead letters\n");
-            assertThat(log.lines(""))
-                    .containsExactly("WARN " + cli.deadLetters()
-                            + ": skipped 3 lines that are not dead letters; the problem of the first skipped line: not a"
-                            + " JSON object");
-        }
+        Ended list = cli.run("dlq", "list");
+        assertThat(list.out()).endsWith("\n3 dead letters\n");
+        assertThat(unwrapped(list.err()))
+                .contains(
+                        "line 4 of " + cli.deadLetters() + " is damaged or is not a dead letter: not a JSON object\n");
         assertThat(done("status")).contains("given up  3 in ");
         cli.startAgent();
         assertThat(done("status")).contains("given up  3 in ");
-        assertThat(done("dlq", "purge", "--all")).isEqualTo("3 dead letters purged\n");
+        assertThat(cli.run("dlq", "purge", "--all").out()).isEqualTo("3 dead letters purged\n");
         cli.stopAgent();
         assertThat(letters()).containsExactly("nonsense", "nonsense", "nonsense");
     }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.agent.outbox.DeadLetter.Checksum;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -375,6 +376,46 @@ class DeadLettersTest {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             assertThat(letters.count()).isEqualTo(1);
         }
+    }
+
+    @Test
+    void anyFlippedBit_lineIsNotAnIntactLetterAndStays() throws Exception {
+        byte[] line = letter(0, "no").line();
+        for (int bit = 0; bit < 8 * line.length; bit++) {
+            byte[] damaged = line.clone();
+            damaged[bit / 8] ^= (byte) (1 << bit % 8);
+            assertThat(DeadLetterFile.letterIn(damaged).filter(letter -> !letter.isDamaged()))
+                    .as("bit %s of %s", bit, new String(damaged, StandardCharsets.UTF_8))
+                    .isEmpty();
+        }
+    }
+
+    /** The damaged line has the name of a dead letter that is requeued, and belongs to a certificate that waits. */
+    @Test
+    void damagedLine_settlesNothingAndSurvivesTheRequeueOfItsName() throws Exception {
+        String first = new String(letter(0, "no").line(), StandardCharsets.UTF_8);
+        String damaged = new String(letter(1, "no").line(), StandardCharsets.UTF_8)
+                .replace("\"outbox_seq\":2", "\"outbox_seq\":1");
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, damaged + "\n");
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(outbox.pendingEntries()).isEqualTo(2);
+            Files.writeString(file, damaged + "\n" + first + "\n");
+
+            assertThat(letters.requeue(any -> true)).isEqualTo(1);
+            assertThat(letters.purge(any -> true)).isZero();
+        }
+        assertThat(file).hasContent(damaged);
+    }
+
+    /** Version 0.1 reads the members by name, so it also reads lines with a checksum. */
+    @Test
+    void decode_lineOfVersion01_isReadWithoutAChecksum() throws Exception {
+        DeadLetter letter = DeadLetter.decode(utf8("{\"when\":\"2026-11-20T08:00:00Z\",\"outbox_seq\":7,"
+                + "\"added\":1795161600000,\"pcs_id\":\"\",\"reason\":\"no\",\"attempts\":1,\"certificate\":{}}"));
+
+        assertThat(letter.checksum()).isEqualTo(Checksum.MISSING);
+        assertThat(letter.sequence()).isEqualTo(7);
     }
 
     private void giveUp(DeadLetters letters, DeadLetter... dead) throws IOException {
