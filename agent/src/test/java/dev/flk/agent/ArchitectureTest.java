@@ -8,8 +8,14 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.GeneralCodingRules;
+import dev.flk.agent.follow.Positions;
+import dev.flk.agent.follow.SourcesFile;
 import dev.flk.program.cli.InertWriter;
 import java.io.FileDescriptor;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -50,6 +56,21 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(packages)
+                .check(AGENT);
+    }
+
+    /** A producer may exchange its files for FIFOs, and for links to files that only the agent may read. */
+    @Test
+    void filesOfOtherPrograms_areOpenedOnlyByTheirForeignFolder() {
+        noClasses()
+                .that()
+                .resideInAnyPackage("dev.flk.agent.follow..", "dev.flk.agent.source..")
+                .and()
+                .doNotBelongToAnyOf(Positions.class, SourcesFile.class)
+                .should()
+                .callMethod(Files.class, "newInputStream", Path.class, OpenOption[].class)
+                .orShould()
+                .callMethod(FileChannel.class, "open", Path.class, OpenOption[].class)
                 .check(AGENT);
     }
 

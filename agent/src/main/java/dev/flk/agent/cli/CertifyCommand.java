@@ -207,6 +207,7 @@ final class CertifyCommand implements Callable<Integer> {
                     + " with --follow");
         }
         Path csv = Path.of(file);
+        RegularFile.requireOrNothing(csv); // a pipe can't be followed
         if (Files.exists(csv)
                 || Positions.read(Positions.file(csv)).isEmpty()) { // a followed file is missing while it is rotated
             try (InputStream bytes = new BufferedInputStream(context.open(file))) {

@@ -14,9 +14,11 @@ import dev.flk.agent.follow.SourcesFile;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.files.ForeignFolder;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.Channels;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -80,17 +82,22 @@ final class SourcesCommand implements Runnable {
                     found.files().subList(0, Math.min(MOST_SHOWN, found.files().size()))) {
                 context.say("    " + Printable.of(file.toString()));
             }
-            return found.files().isEmpty()
+            found.leftOut().values().stream()
+                    .limit(MOST_SHOWN)
+                    .forEach(why -> context.say("    left out: " + Printable.of(why)));
+            Optional<String> first = found.files().isEmpty()
                     ? Optional.of("no file matches " + source.files()
                             + "; correct the path, or check again when files are written")
                     : showFirst(source, found.files().get(0));
+            return first.or(() -> found.leftOut().values().stream().findFirst());
         } catch (IOException e) {
             return Optional.of(IoMessages.describe(e));
         }
     }
 
     private Optional<String> showFirst(Source source, Path file) throws IOException {
-        try (InputStream csv = new BufferedInputStream(context.open(file.toString()))) {
+        try (InputStream csv = new BufferedInputStream(
+                Channels.newInputStream(new ForeignFolder(Globs.folder(source.files())).open(file)))) {
             if (!source.isComplete() && CsvFormat.isGzip(csv)) {
                 return Optional.of(file + " is compressed, so it does not grow; add complete: true");
             }

@@ -8,8 +8,10 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows.Progress;
 import dev.flk.agent.certify.FollowedRows.ShardProgress;
 import dev.flk.canonical.Sha256;
+import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -39,6 +41,7 @@ final class CompleteCsv implements SourceFile {
     private static final String DONE = "done";
 
     private final Path csv;
+    private final ForeignFolder folder;
     private final Source source;
     private final Certifier certifier;
     private final String options;
@@ -83,16 +86,23 @@ final class CompleteCsv implements SourceFile {
      * @throws IOException if the file was certified before and has other content now, or was certified in part with
      *     other windows; the message says what to do
      */
-    CompleteCsv(Path csv, Source source, Certifier certifier, Optional<Position> stored, InstantSource clock)
+    CompleteCsv(
+            Path csv,
+            ForeignFolder folder,
+            Source source,
+            Certifier certifier,
+            Optional<Position> stored,
+            InstantSource clock)
             throws IOException {
         this.csv = csv;
+        this.folder = folder;
         this.source = source;
         this.certifier = certifier;
         this.options = FollowedCsv.options(certifier, source);
         this.clock = clock;
         this.before = State.UNKNOWN;
         if (stored.isPresent()
-                && digest(csv, stored.get().length()).equals(stored.get().digest())) {
+                && digest(stored.get().length()).equals(stored.get().digest())) {
             FollowedCsv.requireSame(csv, source, options, stored);
             if (State.of(csv).length() != stored.get().length()) {
                 throw new IOException(csv + " was changed after it was certified, so its rows are not certified again;"
@@ -114,8 +124,8 @@ final class CompleteCsv implements SourceFile {
     }
 
     /** Returns the digest of the first bytes of a file, or of its first part with this length. */
-    private static String digest(Path csv, long length) throws IOException {
-        try (InputStream in = Files.newInputStream(csv)) {
+    private String digest(long length) throws IOException {
+        try (InputStream in = Channels.newInputStream(folder.open(csv))) {
             return HexFormat.of().formatHex(Sha256.of(in.readNBytes((int) Math.min(length, FIRST_BYTES))));
         }
     }
@@ -132,7 +142,7 @@ final class CompleteCsv implements SourceFile {
             close();
             isChecked = false;
             changedMillis = isFirst ? now.modifiedMillis() : clock.millis();
-            digest = digest(csv, now.length());
+            digest = digest(now.length());
             before = now;
         }
         changedMillis = Math.min(changedMillis, clock.millis()); // the clock of the writer may be ahead
@@ -167,7 +177,7 @@ final class CompleteCsv implements SourceFile {
     }
 
     private void open() throws IOException, MalformedCsv {
-        stream = Files.newInputStream(csv);
+        stream = Channels.newInputStream(folder.open(csv));
         csvRows = new CsvRows(stream, source.columns(), source.format());
         rows = isChecked
                 ? CompleteRows.certified(csvRows, source.windows(), certifier, this::take)

@@ -8,6 +8,7 @@ import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.End;
 import dev.flk.agent.certify.FollowedRows.Progress;
 import dev.flk.canonical.Sha256;
+import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -58,13 +59,19 @@ final class FollowedCsv implements SourceFile {
      * @param stored the stored position; empty to begin with the first row
      * @throws IOException if the position was stored with other windows; the message says what to do
      */
-    FollowedCsv(Path csv, Source source, Certifier certifier, Optional<Position> stored, CsvNotices notices)
+    FollowedCsv(
+            Path csv,
+            ForeignFolder folder,
+            Source source,
+            Certifier certifier,
+            Optional<Position> stored,
+            CsvNotices notices)
             throws IOException {
         this.csv = csv;
         this.options = options(certifier, source);
         this.rows = new FollowedRows(
                 certifier, source.columns(), source.format(), source.windows(), certificates::add, notices);
-        this.files = new RotatedCsv(csv, rows);
+        this.files = new RotatedCsv(csv, folder, rows);
         this.stored = stored.map(each -> each.windows() == 0 ? each.withoutShards() : each)
                 .orElse(null);
         this.windowsBefore = stored.map(Position::windows).orElse(0L);

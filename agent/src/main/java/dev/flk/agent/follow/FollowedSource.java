@@ -8,11 +8,13 @@ import dev.flk.agent.follow.Globs.Found;
 import dev.flk.agent.follow.LeftOutLines.BadLinesFull;
 import dev.flk.agent.follow.Positions.Sink;
 import dev.flk.agent.follow.SourceFile.Counts;
+import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.logging.LineLimit;
 import java.io.BufferedInputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.Channels;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -53,6 +55,7 @@ final class FollowedSource implements Closeable {
 
     private final Source source;
     private final Path badLines;
+    private @Nullable ForeignFolder folder;
     private final Positions positions;
     private final Surroundings surroundings;
     private final Map<Path, SourceFile> files = new TreeMap<>();
@@ -187,14 +190,17 @@ final class FollowedSource implements Closeable {
         Set<Path> found = new HashSet<>();
         try {
             Found all = Globs.find(source.files());
+            folder = folder == null ? new ForeignFolder(Globs.folder(source.files())) : folder;
             List<Path> named =
                     all.files().stream().filter(this::hasReadableName).toList();
             found.addAll(source.isComplete() ? named : newest(named));
             for (Path path : named) {
                 if (found.contains(path) && !files.containsKey(path)) {
-                    open(path);
+                    open(path, folder);
                 }
             }
+            found.addAll(all.leftOut().keySet());
+            all.leftOut().forEach(this::problem);
             all.files().stream().filter(path -> !hasReadableName(path)).forEach(path -> {
                 found.add(path);
                 problem(
@@ -212,7 +218,7 @@ final class FollowedSource implements Closeable {
                         SEARCH,
                         "can't search " + source.files() + ": "
                                 + cause(all.unread().get()));
-            } else if (all.files().isEmpty() && !source.isComplete()) {
+            } else if (all.files().isEmpty() && all.leftOut().isEmpty() && !source.isComplete()) {
                 problem(SEARCH, source.files() + " matches no file");
             } else {
                 solved(SEARCH);
@@ -263,11 +269,14 @@ final class FollowedSource implements Closeable {
                 .toList();
     }
 
-    private void open(Path path) {
+    private void open(Path path, ForeignFolder folder) {
         try {
             Optional<Position> stored = positions.find(key(path));
-            if (attributes(path).equals(refused.get(path))
-                    || (source.isComplete() && stored.isPresent() && CompleteCsv.isDone(path, stored.get()))) {
+            if (attributes(path).equals(refused.get(path))) {
+                return;
+            }
+            if (source.isComplete() && stored.isPresent() && CompleteCsv.isDone(path, stored.get())) {
+                solved(path);
                 return;
             }
             Optional<String> full = surroundings.totals().full(files.size());
@@ -276,12 +285,13 @@ final class FollowedSource implements Closeable {
                 return;
             }
             Certifier certifier = new Certifier(source.shard().ids(path), line -> {}, source.mayRest());
-            if (!source.isComplete() && isGzip(path)) {
+            if (!source.isComplete() && isGzip(path, folder)) {
                 throw new IllegalArgumentException("is compressed; only a source with complete: true reads such files");
             }
             SourceFile file = source.isComplete()
-                    ? new CompleteCsv(path, source, certifier, stored, surroundings.clock())
-                    : new FollowedCsv(path, source, certifier, stored, new LeftOutLines(path, badLines, badLinesCount));
+                    ? new CompleteCsv(path, folder, source, certifier, stored, surroundings.clock())
+                    : new FollowedCsv(
+                            path, folder, source, certifier, stored, new LeftOutLines(path, badLines, badLinesCount));
             files.put(path, file);
             surroundings.totals().add(file.counts());
         } catch (IOException e) {
@@ -292,8 +302,8 @@ final class FollowedSource implements Closeable {
         }
     }
 
-    private static boolean isGzip(Path path) throws IOException {
-        try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
+    private static boolean isGzip(Path path, ForeignFolder folder) throws IOException {
+        try (InputStream in = new BufferedInputStream(Channels.newInputStream(folder.open(path)))) {
             return CsvFormat.isGzip(in);
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
+import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
@@ -13,9 +14,11 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /**
@@ -39,11 +42,12 @@ public final class Globs {
     /**
      * The files that a pattern matches.
      *
-     * @param files the regular files, and links to such, sorted by path
+     * @param files the regular files, and links to such within the folder of the pattern, sorted by path
+     * @param leftOut what else matches, apart from directories, with the reason why it is not read
      * @param isCut whether there may be more, because a limit was reached
      * @param unread why a directory that a wildcard matches could not be read; empty if all were read
      */
-    public record Found(List<Path> files, boolean isCut, Optional<IOException> unread) {}
+    public record Found(List<Path> files, Map<Path, String> leftOut, boolean isCut, Optional<IOException> unread) {}
 
     /**
      * Returns the files that match a pattern now.
@@ -55,8 +59,29 @@ public final class Globs {
     public static Found find(String pattern) throws IOException {
         Globs search = new Globs();
         search.expand(Path.of("/"), components(pattern), true);
-        Collections.sort(search.found);
-        return new Found(List.copyOf(search.found), search.isCut, search.unread);
+        ForeignFolder folder = new ForeignFolder(folder(pattern));
+        List<Path> files = new ArrayList<>();
+        Map<Path, String> leftOut = new TreeMap<>();
+        for (Path path : new TreeSet<>(search.found)) {
+            try {
+                folder.objection(path).ifPresentOrElse(why -> leftOut.put(path, why), () -> files.add(path));
+            } catch (IOException e) {
+                if (Files.exists(path)) { // it was not removed meanwhile, and is no link to nothing
+                    leftOut.put(path, "can't read " + e.getMessage());
+                }
+            }
+        }
+        return new Found(files, leftOut, search.isCut, search.unread);
+    }
+
+    /** Returns the folder of a pattern, out of which no link is followed: the directory before the first wildcard. */
+    public static Path folder(String pattern) throws IOException {
+        Path folder = Path.of("/");
+        List<String> components = components(pattern);
+        for (int i = 0; i < components.size() - 1 && !isWildcard(components.get(i)); i++) {
+            folder = resolve(folder, plain(components.get(i)));
+        }
+        return folder;
     }
 
     /** Returns the pattern that matches only this path. */
@@ -142,7 +167,7 @@ public final class Globs {
 
     private void step(Path path, List<String> components, boolean isFixed) throws IOException {
         if (components.size() == 1) {
-            if (Files.isRegularFile(path)) {
+            if (!Files.isDirectory(path)) {
                 found.add(path);
             }
             return;

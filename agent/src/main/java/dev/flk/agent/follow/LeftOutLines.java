@@ -9,6 +9,7 @@ import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.LongAdder;
@@ -83,11 +84,17 @@ final class LeftOutLines implements CsvNotices {
 
     private boolean keep(String entry) throws IOException {
         byte[] bytes = entry.getBytes(StandardCharsets.UTF_8);
-        RegularFile.requireOrNothing(file);
+        RegularFile.requireOrNothing(file, LinkOption.NOFOLLOW_LINKS); // a link of a producer may lead anywhere
         if (Files.exists(file) && Files.size(file) + bytes.length > MAX_BYTES) {
             return false;
         }
-        Files.write(file, bytes, StandardOpenOption.CREATE, StandardOpenOption.APPEND, StandardOpenOption.DSYNC);
+        Files.write(
+                file,
+                bytes,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.APPEND,
+                StandardOpenOption.DSYNC,
+                LinkOption.NOFOLLOW_LINKS);
         return true;
     }
 }

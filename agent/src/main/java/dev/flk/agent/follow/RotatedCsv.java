@@ -6,6 +6,7 @@ import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.Beginning;
 import dev.flk.agent.certify.FollowedRows.FirstRows;
 import dev.flk.canonical.Sha256;
+import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -47,6 +48,7 @@ final class RotatedCsv {
     private static final int READ_BYTES = 512;
 
     private final Path csv;
+    private final ForeignFolder folder;
     private final FollowedRows rows;
     private final Names names;
     private final List<String> losses = new ArrayList<>();
@@ -54,7 +56,7 @@ final class RotatedCsv {
     private final Deque<byte[]> readBeginnings = new ArrayDeque<>();
     /** The inodes of the files that were written after a file that was read, and are not read yet. */
     private final Set<String> awaited = new HashSet<>();
-    /** The inodes of the files that were reported as not read. */
+    /** The inodes of the files, and the links, that were reported as not read. */
     private final Set<String> reported = new HashSet<>();
 
     /** The last look at the directory that found no next file; null if the files must be read. */
@@ -89,8 +91,9 @@ final class RotatedCsv {
             byte[] incomplete,
             byte[] beginning) {}
 
-    RotatedCsv(Path csv, FollowedRows rows) {
+    RotatedCsv(Path csv, ForeignFolder folder, FollowedRows rows) {
         this.csv = csv;
+        this.folder = folder;
         this.rows = rows;
         this.names = new Names(csv);
     }
@@ -176,12 +179,12 @@ final class RotatedCsv {
         return next(new Before("", true, false, storedAt, position.heading(), 0, new byte[0], new byte[0]));
     }
 
-    private static boolean hasBytesOf(Sibling file, Position position) throws IOException {
+    private boolean hasBytesOf(Sibling file, Position position) throws IOException {
         if (file.size() < position.length()) {
             return false;
         }
         int compared = (int) Math.min(position.length(), FollowedFile.COMPARED_BYTES);
-        try (FileChannel content = FileChannel.open(file.path())) {
+        try (FileChannel content = folder.open(file.path())) {
             byte[] bytes = bytes(content, position.length() - compared, compared);
             return HexFormat.of().formatHex(Sha256.of(bytes)).equals(position.digest());
         } catch (NoSuchFileException e) {
@@ -194,7 +197,7 @@ final class RotatedCsv {
     FileChannel copyOf(FollowedFile truncated) throws IOException {
         for (Sibling file : siblings(false)) {
             if (file.isText() && file.size() >= truncated.position()) {
-                FileChannel content = FileChannel.open(file.path());
+                FileChannel content = folder.open(file.path());
                 if (truncated.hasComparedBytes(content)) {
                     LOG.info("{} was truncated; the rest of its rows is read from {}", csv, file.path());
                     return content;
@@ -465,7 +468,7 @@ final class RotatedCsv {
     }
 
     private FollowedFile open(Sibling file, byte[] lead, byte[] heading) throws IOException {
-        FileChannel content = FileChannel.open(file.path());
+        FileChannel content = folder.open(file.path());
         if (!sibling(file.path()).key().equals(file.key())) {
             content.close();
             throw new NoSuchFileException(file.path().toString());
@@ -502,7 +505,13 @@ final class RotatedCsv {
                 Path path = csv.resolveSibling(file.getFileName());
                 if (Files.isRegularFile(path) && (all || (names.contain(path) && !path.equals(csv)))) {
                     try {
-                        found.add(sibling(path));
+                        Optional<String> objection =
+                                Files.isSymbolicLink(path) ? folder.objection(path) : Optional.empty();
+                        if (objection.isEmpty()) {
+                            found.add(sibling(path));
+                        } else if (reported.add(path.toString())) {
+                            LOG.warn("{}", objection.get());
+                        }
                     } catch (NoSuchFileException e) {
                         LOG.debug("a rotation is in progress", e);
                     }
@@ -526,8 +535,8 @@ final class RotatedCsv {
         return new Sibling(path, key, found.size(), found.lastModifiedTime());
     }
 
-    private static byte[] beginning(Sibling file) throws IOException {
-        try (FileChannel content = FileChannel.open(file.path())) {
+    private byte[] beginning(Sibling file) throws IOException {
+        try (FileChannel content = folder.open(file.path())) {
             byte[] bytes = bytes(content, 0, FollowedFile.BEGINNING_BYTES);
             boolean isWide = FollowedRows.isWide(bytes);
             byte[] block = new byte[FollowedFile.BEGINNING_BYTES]; // a block of NUL may have any length

@@ -3,10 +3,12 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.program.files.ForeignFolder;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -19,7 +21,10 @@ public sealed interface SourceFile extends Closeable permits CompleteCsv, Follow
      */
     static SourceFile follow(Path csv, Source source, Certifier certifier, Positions positions) throws IOException {
         Path bad = csv.resolveSibling(Positions.file(csv).getFileName() + ".bad");
-        return new FollowedCsv(csv, source, certifier, positions.find(""), new LeftOutLines(csv, bad, new LongAdder()));
+        ForeignFolder folder =
+                new ForeignFolder(Objects.requireNonNull(csv.toAbsolutePath().getParent()));
+        return new FollowedCsv(
+                csv, folder, source, certifier, positions.find(""), new LeftOutLines(csv, bad, new LongAdder()));
     }
 
     /**

@@ -4,6 +4,7 @@ package dev.flk.agent.source;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
@@ -49,6 +50,7 @@ final class SpoolDirectory {
     private static final int PORTIONS = 16;
 
     private final Path directory;
+    private final ForeignFolder folder;
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
@@ -72,6 +74,7 @@ final class SpoolDirectory {
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
+        this.folder = new ForeignFolder(directory);
         this.intake = intake;
         this.clock = clock;
     }
@@ -169,7 +172,7 @@ final class SpoolDirectory {
             if (attributes.isRegularFile()) {
                 SpoolFile begunFile = begun.get(file);
                 if (begunFile == null || !begunFile.is(file)) {
-                    begunFile = new SpoolFile(file, attributes, intake, clock, limit);
+                    begunFile = new SpoolFile(file, folder, attributes, intake, clock, limit);
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {

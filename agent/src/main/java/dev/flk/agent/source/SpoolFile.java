@@ -2,7 +2,7 @@
 package dev.flk.agent.source;
 
 import dev.flk.program.cli.Printable;
-import dev.flk.program.files.RegularFile;
+import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.logging.LineLimit;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -77,6 +77,7 @@ final class SpoolFile {
     /** The path of the file during its removal. */
     private final Path taken;
 
+    private final ForeignFolder folder;
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
@@ -94,7 +95,14 @@ final class SpoolFile {
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
-    SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock, LineLimit limit) {
+    SpoolFile(
+            Path path,
+            ForeignFolder folder,
+            BasicFileAttributes found,
+            Intake intake,
+            InstantSource clock,
+            LineLimit limit) {
+        this.folder = folder;
         this.limit = limit;
         this.path = path;
         this.taken = path.resolveSibling(TAKEN + path.getFileName());
@@ -115,8 +123,8 @@ final class SpoolFile {
                 && Arrays.equals(beginning, beginning(found, beginning.length));
     }
 
-    private static byte[] beginning(Path file, int length) throws IOException {
-        try (InputStream in = Files.newInputStream(file, NO_LINKS)) {
+    private byte[] beginning(Path file, int length) throws IOException {
+        try (InputStream in = Channels.newInputStream(folder.open(file, NO_LINKS))) {
             return in.readNBytes(length);
         }
     }
@@ -244,7 +252,7 @@ final class SpoolFile {
     }
 
     private boolean readLines() throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, NO_LINKS)) {
+        try (FileChannel channel = folder.open(path, NO_LINKS)) {
             channel.position(offset);
             Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES, PORTION_BYTES);
             long start = offset;
@@ -284,7 +292,7 @@ final class SpoolFile {
         if (offset > 0 && offset == size(path)) {
             return true;
         }
-        try (InputStream in = Files.newInputStream(path, NO_LINKS)) {
+        try (InputStream in = Channels.newInputStream(folder.open(path, NO_LINKS))) {
             byte[] text = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
             Optional<String> objection = intake.objection(text);
             if (objection.isPresent() && mayGrow(text)) {
@@ -329,8 +337,7 @@ final class SpoolFile {
             return;
         }
         Path errors = path.resolveSibling(path.getFileName() + ".error");
-        RegularFile.requireOrNothing(errors, NO_LINKS);
-        try (FileChannel channel = FileChannel.open(
+        try (FileChannel channel = folder.open(
                 errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND, NO_LINKS)) {
             OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
             for (String one : bad) {

@@ -385,6 +385,17 @@ class CsvRotationTest {
     }
 
     @Test
+    void follow_fileOfBadLinesIsALink_isNotFollowed() throws Exception {
+        Path other = Files.writeString(directory.resolve("other"), "not ours");
+        Path bad = Files.createSymbolicLink(csv.resolveSibling("rows.csv.certified.bad"), other);
+        append(12);
+        write("1,wrong,2,3\n");
+
+        assertThatThrownBy(this::follow).hasMessage(bad + " is a link, not a regular file; move it away");
+        assertThat(other).hasContent("not ours");
+    }
+
+    @Test
     void restart_otherWindows_isRefused() throws Exception {
         append(30);
         follow();

@@ -66,6 +66,22 @@ class SourcesCommandTest {
     }
 
     @Test
+    void check_linkOutOfTheFolder_isListedAndNotRead() throws Exception {
+        Path secret = Files.writeString(directory.resolve("agent.properties"), "PCS_HMAC_KEY=secret\n");
+        Path folder = Files.createDirectory(directory.resolve("data"));
+        Files.createSymbolicLink(folder.resolve("a.csv"), secret);
+        Files.writeString(folder.resolve("b.csv"), "t,v\n1,1.5\n");
+
+        Ended ended = check("sources: [{name: a, files: data/*.csv, time: t, values: [v]}]");
+
+        String why = folder.resolve("a.csv") + " leads out of " + folder + " through a link, which is not followed;";
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.out().replaceAll("\\s+", " "))
+                .contains("a: 1 file, ", "left out: " + why, "v \"1.5\" read as");
+        assertThat(ended.err()).contains("source a: " + why).doesNotContain("secret");
+    }
+
+    @Test
     void check_invalidOrNoFile_isAConfigurationError() throws Exception {
         Ended invalid = check("sources:\n  - {name: a, files: x, time: t, values: v}\n");
         assertThat(invalid.exitCode()).isEqualTo(2);

@@ -3,6 +3,7 @@ package dev.flk.agent.follow;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
@@ -33,7 +34,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(300)
 class SourcesTest {
@@ -482,6 +486,60 @@ class SourcesTest {
         settle();
 
         assertThat(certified).hasSize(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void foundFileIsExchangedForAFifo_isNamed_othersAreRead_andItsSuccessorToo(boolean isComplete) throws Exception {
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 15));
+        Files.setLastModifiedTime(file, FileTime.from(START)); // a complete file is not read yet
+        sources.use(List.of(source("s", "in/*.csv", 10, false, isComplete), source("t", "other/*", 10, false, false)));
+        settle();
+        Files.delete(file);
+        fifo(file);
+        write("other/b.csv", HEADING + rows("b", 0, 15));
+        settle();
+
+        assertThat(certified).anyMatch(each -> each.startsWith("t 0 "));
+        assertThat(problems()).element(0).asString().contains(file + " is a FIFO");
+        Files.delete(file);
+        write("in/a.csv", HEADING + rows("a", 15, 20));
+        now = START.plusSeconds(60);
+        settle();
+        assertThat(problems()).containsOnlyNulls();
+        assertThat(certified).anyMatch(each -> each.startsWith("s 1 "));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void linkOutOfTheFolder_isNamedAndNotRead_linkWithinItIsRead(boolean isComplete) throws Exception {
+        Path secret = Files.writeString(directory.resolve("agent.properties"), "PCS_HMAC_KEY=secret\nx=1\n");
+        Path outside = Files.createDirectories(directory.resolve("outside"));
+        Files.copy(secret, outside.resolve("a.csv"));
+        write("in/a/a.csv", HEADING + rows("a", 0, 20));
+        Files.createSymbolicLink(directory.resolve("in/a/today.csv"), Path.of("a.csv"));
+        Files.createSymbolicLink(directory.resolve("in/a/a.csv.1"), secret);
+        Files.createSymbolicLink(directory.resolve("in/a/key.csv"), secret);
+        Files.createSymbolicLink(directory.resolve("in/b"), outside);
+        sources.use(List.of(
+                source("s", "in/*/*.csv", 10, false, isComplete), source("t", "in/a/key.csv", 10, false, isComplete)));
+        settle();
+
+        assertThat(certified).hasSize(4);
+        assertThat(sources.states())
+                .allSatisfy(state -> assertThat(state.problem())
+                        .contains("key.csv leads out of " + directory.resolve("in"))
+                        .doesNotContain("secret"));
+        assertThat(log.lines("in/b/a.csv leads out of ")).isNotEmpty();
+        assertThat(log.lines("secret")).isEmpty();
+        assertThat(directory.resolve("sources/s.bad")).doesNotExist();
+    }
+
+    private static void fifo(Path file) throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/mkfifo")), "this machine has no mkfifo");
+        assertThat(new ProcessBuilder("mkfifo", file.toString()).start().waitFor())
+                .isZero();
     }
 
     @Test
