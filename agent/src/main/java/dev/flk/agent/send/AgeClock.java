@@ -17,7 +17,14 @@ import org.jspecify.annotations.Nullable;
  * smaller of the two differences counts. A difference of up to a minute is added at once. A larger difference is added
  * only after both clocks have stayed ahead for {@link #CONFIRMED_AFTER}, so that a jump of one clock, or a temporary
  * jump of both clocks, does not make a certificate old. If the backend's clock was never measured, only elapsed time
- * counts. Owned by the sender's thread.
+ * counts.
+ *
+ * <p>If the agent's clock went back between two readings, the earlier reading was ahead and measures nothing. The time
+ * of the backend's clock at the earlier reading then takes its place: the difference of the agent's clock is its
+ * present time minus that time. So the backend's clock counts if the corrected clock confirms it, and a wrong {@code
+ * Date} alone still makes nothing old.
+ *
+ * <p>Owned by the sender's thread.
  */
 final class AgeClock {
     /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */
@@ -64,11 +71,18 @@ final class AgeClock {
             return age.plusNanos(nowNanos - nanos);
         }
 
-        Instant byClocks(Instant nowOwn, Optional<Instant> nowBackend) {
+        Instant byClocks(Instant nowOwn, Optional<Instant> nowBackend, long nowNanos) {
             if (backend.isEmpty() || nowBackend.isEmpty()) {
                 return age;
             }
-            return age.plus(least(Duration.between(own, nowOwn), Duration.between(backend.get(), nowBackend.get())));
+            Instant ownStart = ownWentBack(nowOwn, nowNanos) ? backend.get() : own;
+            return age.plus(
+                    least(Duration.between(ownStart, nowOwn), Duration.between(backend.get(), nowBackend.get())));
+        }
+
+        /** Returns whether the agent's clock has fallen behind elapsed time by more than it can drift. */
+        boolean ownWentBack(Instant nowOwn, long nowNanos) {
+            return nowOwn.isBefore(own.plusNanos(nowNanos - nanos).minus(TOLERANCE));
         }
     }
 
@@ -98,7 +112,7 @@ final class AgeClock {
             start = first;
         }
         Instant byElapsedTime = first.byElapsedTime(nanos);
-        Instant byClocks = first.byClocks(own, backend);
+        Instant byClocks = first.byClocks(own, backend, nanos);
         Duration ahead = Duration.between(byElapsedTime, byClocks);
         if (ahead.compareTo(TOLERANCE) > 0) {
             if (aheadSinceNanos == null) {
@@ -112,7 +126,7 @@ final class AgeClock {
         }
         aheadSinceNanos = null;
         Instant age = byClocks.isAfter(byElapsedTime) ? byClocks : byElapsedTime;
-        if (!measured && backend.isPresent()) {
+        if (backend.isPresent() && (!measured || first.ownWentBack(own, nanos))) {
             measured = true;
             start = new Start(own, backend, age, nanos);
         }

@@ -247,7 +247,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"P20D, PT-60S", "P20D, PT-1S", "PT-60S, P20D", "P-20000D, P20D"})
+    @CsvSource({"P20D, PT-60S", "P20D, PT-1S", "PT-60S, P20D", "PT-2M, P20D", "P-20000D, P20D"})
     void restart_oneClockSetBack_otherClockAloneAgesNoCertificate(Duration own, Duration backend) throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
@@ -257,6 +257,38 @@ class SenderOutageTest extends SendingTest {
         rig.untilEmpty();
 
         rig.assertNoDeadLetters();
+    }
+
+    /** Simulates an agent whose clock was ahead during the sending, was corrected, and then did not run for 20 days. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 30, 20000})
+    void restart_ownClockWasAheadDuringTheAttempt_deadLetters(long daysAhead) throws Exception {
+        leaveOneUnanswered(Duration.ofDays(daysAhead));
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = Duration.ofDays(20);
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(20)));
+
+        rig.untilEmpty();
+
+        assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+    }
+
+    /** Simulates an agent whose clock is corrected while it runs, and a machine that then sleeps for 40 days. */
+    @Test
+    void ownClock_wasAheadAndIsCorrected_laterSleepAgesTheCertificate() throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = Duration.ofDays(30);
+        rig.backend.submit = c -> Said.nothing();
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        rig.clockError = Duration.ZERO;
+        rig.until(() -> rig.backend.received.size() == 2 && rig.sender.inFlight() == 0);
+
+        rig.clockError = Duration.ofDays(40);
+        rig.backend.clock = () -> rig.start.plusNanos(rig.nanos.get()).plus(rig.clockError);
+        rig.untilEmpty();
+
+        assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
     }
 
     @Test
@@ -311,7 +343,12 @@ class SenderOutageTest extends SendingTest {
     }
 
     private void leaveOneUnanswered() throws Exception {
+        leaveOneUnanswered(Duration.ZERO);
+    }
+
+    private void leaveOneUnanswered(Duration clockError) throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.clockError = clockError;
             rig.backend.submit = c -> Said.nothing();
             rig.add(certificate(1));
             rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
