@@ -6,6 +6,7 @@ import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -20,6 +21,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.Closeable;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
@@ -27,6 +29,7 @@ import java.net.http.HttpHeaders;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +51,9 @@ import org.jspecify.annotations.Nullable;
  * answer, of its head and of its trailers, and the time of a request are limited, and a connection is closed as soon as
  * an answer exceeds a limit or is not valid HTTP. The client follows no redirects and decodes no compression. Safe for
  * any thread; it has an event loop of its own, which runs all its code except the look-up of the host.
+ *
+ * <p>If the host has several addresses, a request tries them in turn until a connection is established; each address
+ * gets an equal part of the time that remains. Later connections use the same address until it fails.
  */
 public final class BoundedHttpClient implements Closeable {
     private static final int MAX_START_LINE_BYTES = 4 << 10;
@@ -64,10 +70,20 @@ public final class BoundedHttpClient implements Closeable {
     /** Looks up the host, which may block. */
     private final ThreadPoolExecutor resolver;
 
+    private final Addresses addresses;
+
     // the fields below are used only on the event loop
     private final Deque<ClientConnection> idle = new ArrayDeque<>();
+    /** The addresses, the first of which the next connection uses; a new address of the host is added at the end. */
+    private final List<InetAddress> inTurn = new ArrayList<>();
+
     private int unanswered;
     private boolean isClosing;
+
+    /** A look-up of the addresses of a host. */
+    interface Addresses {
+        InetAddress[] of(String host) throws UnknownHostException;
+    }
 
     /**
      * A request.
@@ -93,6 +109,11 @@ public final class BoundedHttpClient implements Closeable {
      * @param tls the context for connections with TLS; empty for the JVM's default
      */
     public BoundedHttpClient(URI server, String threads, Optional<SSLContext> tls) {
+        this(server, threads, tls, InetAddress::getAllByName);
+    }
+
+    BoundedHttpClient(URI server, String threads, Optional<SSLContext> tls, Addresses addresses) {
+        this.addresses = addresses;
         boolean isTls = server.getScheme().equalsIgnoreCase("https");
         this.host = server.getHost();
         this.port = server.getPort() >= 0 ? server.getPort() : isTls ? 443 : 80;
@@ -145,14 +166,24 @@ public final class BoundedHttpClient implements Closeable {
                 return;
             }
         }
+        long deadlineNanos = System.nanoTime() + timeout.toNanos();
         resolver.execute(() -> {
-            InetSocketAddress address = new InetSocketAddress(withoutBrackets(), port);
+            List<InetAddress> found = lookUp();
             try {
-                loop.execute(() -> connect(exchange, address));
+                loop.execute(() -> connect(exchange, found, deadlineNanos));
             } catch (RejectedExecutionException e) {
                 // ignored: the request has timed out, and the client is closed
             }
         });
+    }
+
+    /** Returns the addresses of the host; empty if they are not known. */
+    private List<InetAddress> lookUp() {
+        try {
+            return List.of(addresses.of(withoutBrackets()));
+        } catch (UnknownHostException e) {
+            return List.of();
+        }
     }
 
     private void exchangeEnded() {
@@ -160,31 +191,56 @@ public final class BoundedHttpClient implements Closeable {
         endIfDone();
     }
 
-    private void connect(Exchange exchange, InetSocketAddress address) {
-        if (exchange.hasEnded()) {
-            return; // timed out
-        }
-        if (address.isUnresolved()) {
+    private void connect(Exchange exchange, List<InetAddress> found, long deadlineNanos) {
+        if (found.isEmpty()) {
             exchange.fail(connectFailure(new UnknownHostException(host)));
             return;
         }
-        ClientConnection connection = new ClientConnection(idle, exchange);
+        inTurn.retainAll(found);
+        found.stream().filter(address -> !inTurn.contains(address)).forEach(inTurn::add);
+        connect(exchange, inTurn.size(), deadlineNanos);
+    }
+
+    /** @param attempts the number of addresses to try, at least 1 */
+    private void connect(Exchange exchange, int attempts, long deadlineNanos) {
+        if (exchange.hasEnded()) {
+            return; // timed out
+        }
+        InetAddress address = inTurn.get(0);
+        ClientConnection connection = new ClientConnection(idle, exchange, () -> failed(address));
+        long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - System.nanoTime());
         ChannelFuture connected = new Bootstrap()
                 .group(group)
                 .channel(NioSocketChannel.class)
+                // the last attempt ends with the request
+                .option(
+                        ChannelOption.CONNECT_TIMEOUT_MILLIS,
+                        attempts == 1 ? 0 : (int) Math.max(1, Math.min(Integer.MAX_VALUE, leftMillis / attempts)))
                 .handler(new ChannelInitializer<>() {
                     @Override
                     protected void initChannel(Channel channel) {
                         addHandlers(channel, connection);
                     }
                 })
-                .connect(address);
+                .connect(new InetSocketAddress(address, port));
         exchange.use(connected.channel());
         connected.addListener(done -> {
-            if (!done.isSuccess()) {
+            if (done.isSuccess()) {
+                return;
+            }
+            failed(address);
+            if (attempts > 1) {
+                connect(exchange, attempts - 1, deadlineNanos);
+            } else {
                 exchange.fail(connectFailure(done.cause()));
             }
         });
+    }
+
+    private void failed(InetAddress address) {
+        if (inTurn.remove(address)) {
+            inTurn.add(address);
+        }
     }
 
     private void addHandlers(Channel channel, ClientConnection connection) {

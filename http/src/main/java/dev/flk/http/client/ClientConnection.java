@@ -43,6 +43,7 @@ final class ClientConnection extends SimpleChannelInboundHandler<HttpObject> {
     private static final int MAX_INTERIM = 8;
 
     private final Deque<ClientConnection> idle;
+    private final Runnable unanswered;
     private @Nullable Channel channel;
     /** Null while the connection is idle, and after it has failed. */
     private @Nullable Exchange exchange;
@@ -53,9 +54,13 @@ final class ClientConnection extends SimpleChannelInboundHandler<HttpObject> {
     private int interim;
     private boolean isRequestWritten;
 
-    /** @param idle the connections that can be used again */
-    ClientConnection(Deque<ClientConnection> idle, Exchange first) {
+    /**
+     * @param idle the connections that can be used again
+     * @param unanswered called when the established connection ends an exchange without an answer
+     */
+    ClientConnection(Deque<ClientConnection> idle, Exchange first, Runnable unanswered) {
         this.idle = idle;
+        this.unanswered = unanswered;
         this.exchange = first;
     }
 
@@ -206,6 +211,7 @@ final class ClientConnection extends SimpleChannelInboundHandler<HttpObject> {
         body = new byte[0];
         context.close();
         if (failed != null) {
+            unanswered.run();
             failed.fail(failure);
         }
     }
