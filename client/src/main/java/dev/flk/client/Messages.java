@@ -7,7 +7,9 @@ import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.Key;
 import dev.flk.client.proto.Version;
+import io.grpc.Status;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -69,7 +71,11 @@ final class Messages {
     }
 
     static Duration duration(com.google.protobuf.Duration duration) {
-        return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+        try {
+            return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+        } catch (ArithmeticException e) {
+            throw foreign("duration", e);
+        }
     }
 
     static com.google.protobuf.Duration duration(Duration duration) {
@@ -80,7 +86,18 @@ final class Messages {
     }
 
     static Instant instant(Timestamp time) {
-        return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+        try {
+            return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+        } catch (DateTimeException | ArithmeticException e) {
+            throw foreign("time", e);
+        }
+    }
+
+    private static StateCallException foreign(String what, RuntimeException cause) {
+        return StateCallException.of(Status.DATA_LOSS
+                .withDescription("the answer has an invalid " + what + "; does the address name a backend?")
+                .withCause(cause)
+                .asRuntimeException());
     }
 
     static Timestamp timestamp(Instant time) {

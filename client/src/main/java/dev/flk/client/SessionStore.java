@@ -13,6 +13,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -23,6 +24,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -129,8 +131,8 @@ public final class SessionStore {
                 id,
                 version(answer),
                 answer.body(),
-                Instant.parse(header(answer, "X-Flk-Updated-At")),
-                Duration.ofSeconds(Long.parseLong(header(answer, "X-Flk-Expires-In")))));
+                value(answer, "X-Flk-Updated-At", Instant::parse),
+                Duration.ofSeconds(value(answer, "X-Flk-Expires-In", Long::valueOf))));
     }
 
     /**
@@ -278,7 +280,16 @@ public final class SessionStore {
     }
 
     private static long version(HttpResponse<String> answer) {
-        return Long.parseLong(header(answer, "ETag").replace("\"", ""));
+        return value(answer, "ETag", text -> Long.valueOf(text.replace("\"", "")));
+    }
+
+    private static <T> T value(HttpResponse<String> answer, String name, Function<String, T> parse) {
+        try {
+            return parse.apply(header(answer, name));
+        } catch (NumberFormatException | DateTimeException e) {
+            throw new SessionCallException(
+                    "the answer has an invalid header " + name + "; does the URL name a backend?", e);
+        }
     }
 
     private static String header(HttpResponse<String> answer, String name) {

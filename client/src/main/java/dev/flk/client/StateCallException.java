@@ -31,7 +31,8 @@ public class StateCallException extends RuntimeException {
     }
 
     final long number(String name) {
-        return Long.parseLong(details.getOrDefault(name, "0"));
+        String text = details.getOrDefault(name, "");
+        return text.matches("\\d{1,18}") ? Long.parseLong(text) : 0;
     }
 
     /** Returns the exception for the status with which a call ended. */

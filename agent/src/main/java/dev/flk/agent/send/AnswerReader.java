@@ -180,7 +180,8 @@ final class AnswerReader {
 
     private static boolean isMarked(JsonNode body, byte[] sent) {
         JsonNode bytes = body.path(BodyMark.BYTES);
-        boolean isRightLength = bytes.isMissingNode() || (bytes.isIntegralNumber() && bytes.longValue() == sent.length);
+        boolean isRightLength = bytes.isMissingNode()
+                || (bytes.canConvertToLong() && bytes.isIntegralNumber() && bytes.longValue() == sent.length);
         String digest = body.path(BodyMark.SHA256).textValue();
         return digest != null
                 && body.path("error").isTextual()

@@ -13,6 +13,7 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.json.Json;
 import java.io.Closeable;
 import java.io.IOException;
@@ -51,6 +52,12 @@ public final class Resend implements Closeable {
     private static final int MAX_TOGETHER = 50;
 
     private static final long MAX_MARGIN_MILLIS = Duration.ofHours(1).toMillis();
+
+    /** The longest {@code DEDUP_TTL} that a backend can have. */
+    private static final long LONGEST_TTL_SECONDS = Quantities.LONGEST.toSeconds();
+
+    /** The times that a backend can have: those with years of four digits. */
+    private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
 
     /** The most waits in a row without a useful answer, each of a second or of the backend's {@code Retry-After}. */
     private static final int MAX_WAITS = 60;
@@ -251,11 +258,19 @@ public final class Resend implements Closeable {
             JsonNode answer = Json.parse(new String(reply.body(), StandardCharsets.UTF_8));
             List<String> words = new ArrayList<>();
             answer.path("known").forEach(word -> words.add(word.asText()));
-            Duration ttl = Duration.ofSeconds(answer.path("dedup_ttl_seconds").asLong());
-            if (words.size() == ids && List.of("unknown", "outcome", "given_up").containsAll(words) && !ttl.isZero()) {
+            JsonNode ttlSeconds = answer.path("dedup_ttl_seconds");
+            Instant now = Instant.parse(answer.path("now").asText());
+            if (words.size() == ids
+                    && List.of("unknown", "outcome", "given_up").containsAll(words)
+                    && ttlSeconds.isIntegralNumber()
+                    && ttlSeconds.canConvertToLong()
+                    && ttlSeconds.longValue() >= 1
+                    && ttlSeconds.longValue() <= LONGEST_TTL_SECONDS
+                    && !now.isBefore(Instant.EPOCH)
+                    && !now.isAfter(LAST_TIME)) {
+                Duration ttl = Duration.ofSeconds(ttlSeconds.longValue());
                 dedupTtl = dedupTtl.isZero() || ttl.compareTo(dedupTtl) < 0 ? ttl : dedupTtl;
-                offset = Duration.between(
-                        clock.instant(), Instant.parse(answer.path("now").asText()));
+                offset = Duration.between(clock.instant(), now);
                 waits = 0;
                 return words;
             }

@@ -30,6 +30,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of what is asked about and sent again, with backends whose answers a test defines. */
 final class ResendTest {
@@ -202,6 +204,26 @@ final class ResendTest {
 
         assertThat(resend(ALL)).containsEntry(Fate.ACCEPTED, 35);
         assertThat(nanos).as("ten each second, and the first ten at once").isEqualTo(3_000_000_000L);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "9223372036854775807, 2026-11-20T10:00:00Z",
+        "18446744073709551621, 2026-11-20T10:00:00Z",
+        "-5, 2026-11-20T10:00:00Z",
+        "0, 2026-11-20T10:00:00Z",
+        "864000.5, 2026-11-20T10:00:00Z",
+        "'\"864000\"', 2026-11-20T10:00:00Z",
+        "864000, +1000000000-12-31T23:59:59Z",
+        "864000, -1000000000-01-01T00:00:00Z",
+    })
+    void knownAnswer_withANumberThatNoBackendSends_isNotABackends(String ttlSeconds, String now) throws Exception {
+        fill(1, 1, SettledAs.ACCEPTED, Duration.ofDays(2), Duration.ofDays(1));
+        backend.knownSuffix = "\"now\":\"" + now + "\",\"dedup_ttl_seconds\":" + ttlSeconds;
+
+        assertThatThrownBy(() -> resend(ALL))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("an answer that is not a backend's");
     }
 
     @Test

@@ -109,6 +109,9 @@ public final class ScriptedBackend implements Closeable {
 
     public volatile Duration dedupTtl = Duration.ofDays(14);
 
+    /** The members of an answer of {@code /v1/pcs/known} after the words; empty for those of a backend. */
+    public volatile String knownSuffix = "";
+
     public ScriptedBackend() throws IOException {
         server = new ServerSocket(0, 0, InetAddress.getLoopbackAddress());
         executor.execute(this::accept);
@@ -217,10 +220,10 @@ public final class ScriptedBackend implements Closeable {
                     .results()
                     .map(id -> '"' + known.apply(id.group()) + '"')
                     .collect(Collectors.joining(","));
-            return Said.of(
-                    200,
-                    "{\"known\":[" + words + "],\"now\":\"" + clock.instant() + "\",\"dedup_ttl_seconds\":"
-                            + dedupTtl.toSeconds() + "}");
+            String suffix = knownSuffix.isEmpty()
+                    ? "\"now\":\"" + clock.instant() + "\",\"dedup_ttl_seconds\":" + dedupTtl.toSeconds()
+                    : knownSuffix;
+            return Said.of(200, "{\"known\":[" + words + "]," + suffix + "}");
         }
         if (path.startsWith("/v1/")) {
             received.add(body);

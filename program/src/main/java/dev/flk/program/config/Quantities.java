@@ -31,7 +31,7 @@ public final class Quantities {
     private static final Map<String, Long> SIZES =
             Map.of("", 1L, "B", 1L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
     /** The maximum duration. It is far longer than any useful duration, and its nanoseconds fit into a {@code long}. */
-    private static final Duration LONGEST = Duration.ofDays(36_500);
+    public static final Duration LONGEST = Duration.ofDays(36_500);
 
     private Quantities() {}
 

@@ -79,12 +79,13 @@ final class OutcomesCommand {
         String body = Json.line(new Body(directory.toAbsolutePath().normalize().toString()));
         JsonNode made = parsed(backend.ask(backend.request("POST", "/v1/outcomes/backup", body), LONGEST_BACKUP)
                 .body());
+        long record = BackendConnection.number(made, "complete_up_to");
+        long bytes = BackendConnection.number(made, "bytes");
         backend.output()
                 .print(
                         made,
-                        any -> Printable.of(made.path("directory").asText()) + ": complete up to record "
-                                + made.path("complete_up_to").asLong() + " of the log, "
-                                + ErrorMessages.bytes(made.path("bytes").asLong()) + "\n");
+                        any -> Printable.of(made.path("directory").asText()) + ": complete up to record " + record
+                                + " of the log, " + ErrorMessages.bytes(bytes) + "\n");
     }
 
     @Command(

@@ -31,6 +31,7 @@ class ForeignAnswerTest {
     private final CommandRun cli = new CommandRun();
     private volatile int status = 200;
     private volatile String body = "";
+    private volatile String header = "x";
     private HttpServer server;
     private String token;
 
@@ -41,9 +42,9 @@ class ForeignAnswerTest {
         server.createContext("/", exchange -> {
             byte[] sent = body.getBytes(StandardCharsets.UTF_8);
             exchange.getRequestBody().readAllBytes();
-            exchange.getResponseHeaders().add("ETag", "\"x\"");
+            exchange.getResponseHeaders().add("ETag", '"' + header + '"');
             exchange.getResponseHeaders().add("X-Flk-Updated-At", "x");
-            exchange.getResponseHeaders().add("X-Flk-Expires-In", "x");
+            exchange.getResponseHeaders().add("X-Flk-Expires-In", header);
             exchange.sendResponseHeaders(status, sent.length == 0 ? -1 : sent.length);
             exchange.getResponseBody().write(sent);
             exchange.close();
@@ -131,6 +132,45 @@ class ForeignAnswerTest {
 
         body = answer + "\n" + CONTROLS + "\n";
         assertThat(printed()).isNotEmpty();
+    }
+
+    /** Negative numbers, fractions, and numbers above 2^63-1. */
+    @ParameterizedTest
+    @ValueSource(strings = {"-5", "1.5", "9223372036854775808", "1e30", "\"7\""})
+    void numberThatNoBackendSends_isReported(String number) {
+        header = number;
+        body = ("{'logs':[{'name':'a','log_id':'b','last':%s,'archived_up_to':%s}],'sessions':[{'id':'a','age':%s}],"
+                        + "'reviewed':%s,'withdrawn':%s,'left_out':%s,'complete_up_to':%s,'bytes':%s}")
+                .replace("%s", number)
+                .replace('\'', '"');
+        for (String command : List.of(
+                "logs",
+                "logs forget a --yes",
+                "outcomes backup made",
+                "review set 01234567 --verdict fault",
+                "review withdraw 01234567",
+                "sessions list --token-file " + token,
+                "sessions get a --json --token-file " + token)) {
+            int exitCode = cli.run(
+                    command + " --url http://127.0.0.1:" + server.getAddress().getPort());
+
+            assertThat(cli.err())
+                    .as(command)
+                    .contains("which is no such value; does the URL name a backend?")
+                    .doesNotContain("\tat ");
+            assertThat(exitCode).as(command).isOne();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-5", "NaN", "Infinity", "1e300"})
+    void metricThatNoBackendSends_isReported(String number) {
+        body = "flk_session_writes_pending{state=\"waiting\"} " + number;
+
+        assertThat(cli.run("sessions queue --url http://127.0.0.1:"
+                        + server.getAddress().getPort()))
+                .isOne();
+        assertThat(cli.err()).contains("which is no such value; does the URL name a backend?");
     }
 
     @Test

@@ -272,6 +272,22 @@ public class BackendConnection {
         }
     }
 
+    /** Returns a number from 0 in an answer, which is not a text or a fraction. */
+    public static long number(JsonNode answer, String member) throws IOException {
+        return number(member, answer.path(member).toString());
+    }
+
+    /** Returns a number from 0 in a text of an answer; {@code name} is the name of the text for an error. */
+    static long number(String name, String text) throws IOException {
+        return value(name, text, digits -> {
+            long number = Long.parseLong(digits);
+            if (number < 0) {
+                throw new NumberFormatException();
+            }
+            return number;
+        });
+    }
+
     /** Reads the file of an option. */
     static byte[] bytes(String option, Path file) throws IOException {
         try {

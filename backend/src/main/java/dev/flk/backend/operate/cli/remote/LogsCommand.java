@@ -80,7 +80,10 @@ public final class LogsCommand implements Callable<Integer> {
         String answer = backend.ask("GET", PATH, null).body();
         JsonNode found = parsed(answer);
         List<JsonNode> logs = new ArrayList<>();
-        found.path("logs").forEach(logs::add);
+        for (JsonNode log : found.path("logs")) {
+            long unused = BackendConnection.number(log, "last");
+            logs.add(log);
+        }
         List<JsonNode> missing = logs.stream()
                 .filter(log -> log.path("status").asText().equals("missing"))
                 .toList();
@@ -148,9 +151,10 @@ public final class LogsCommand implements Callable<Integer> {
                     + log.path("seen").asText() + "; a log can be given up ten minutes after its last report");
         }
         String shown = name(log) + " (" + Printable.of(log.path("log_id").asText()) + ")";
-        long archivedUpTo = log.path("archived_up_to").asLong();
+        long archivedUpTo = BackendConnection.number(log, "archived_up_to");
         say("Only the log " + shown + " has the bodies of its certificates, "
-                + ErrorMessages.count(log.path("last").asLong(), "record") + " when it was last seen, and, if"
+                + ErrorMessages.count(BackendConnection.number(log, "last"), "record")
+                + " when it was last seen, and, if"
                 + " RECORD_STORE is embedded, their lines in the record of outcomes. They can't be rebuilt from"
                 + " elsewhere"
                 + (archivedUpTo == 0 ? "." : "; its archive has them up to record " + archivedUpTo + "."));

@@ -196,7 +196,7 @@ public final class ReviewCommand {
         JsonNode done = put(chosen, verdict.name(), null);
         if (!backend.isJson()) {
             print(
-                    ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed",
+                    ErrorMessages.count(BackendConnection.number(done, "reviewed"), "certificate") + " reviewed",
                     done,
                     chosen.isGroup() ? "which others reviewed meanwhile" : OTHER_OR_NONE);
         }
@@ -225,7 +225,10 @@ public final class ReviewCommand {
         }
         JsonNode done = put(chosen, "withdrawn", at);
         if (!backend.isJson()) {
-            print(ErrorMessages.count(done.path("withdrawn").asInt(), "review") + " withdrawn", done, OTHER_OR_NONE);
+            print(
+                    ErrorMessages.count(BackendConnection.number(done, "withdrawn"), "review") + " withdrawn",
+                    done,
+                    OTHER_OR_NONE);
         }
     }
 
@@ -260,8 +263,8 @@ public final class ReviewCommand {
         return parsed(answer);
     }
 
-    private void print(String summary, JsonNode done, String whyLeftOut) {
-        int leftOut = done.path("left_out").asInt();
+    private void print(String summary, JsonNode done, String whyLeftOut) throws IOException {
+        long leftOut = BackendConnection.number(done, "left_out");
         backend.out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
         done.path("left_out_ids").forEach(id -> backend.out().println("  " + Printable.of(id.asText())));
         if (leftOut > done.path("left_out_ids").size()) {

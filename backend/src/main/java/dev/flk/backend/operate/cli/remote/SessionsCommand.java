@@ -114,6 +114,7 @@ public final class SessionsCommand {
             JsonNode found = parsed(send("GET", PATH + conditions + "&limit=" + Math.min(left, PAGE) + page, null, null)
                     .body());
             for (JsonNode session : found.path("sessions")) {
+                long unused = BackendConnection.number(session, "age");
                 rows.add(session);
                 left--;
             }
@@ -135,9 +136,9 @@ public final class SessionsCommand {
         if (backend.isJson()) {
             Got got = new Got(
                     id,
-                    BackendConnection.value("ETag", header(found, "ETag").replace("\"", ""), Long::valueOf),
+                    BackendConnection.number("ETag", header(found, "ETag").replace("\"", "")),
                     header(found, "X-Flk-Updated-At"),
-                    BackendConnection.value("X-Flk-Expires-In", header(found, "X-Flk-Expires-In"), Long::valueOf),
+                    BackendConnection.number("X-Flk-Expires-In", header(found, "X-Flk-Expires-In")),
                     Json.raw(found.body()));
             backend.output().print(got, Got::id);
         } else {
@@ -246,7 +247,13 @@ public final class SessionsCommand {
                     .findFirst()
                     .orElseThrow(() -> new IOException(
                             "the metrics lack " + name + "; check that the URL names a backend of this version"));
-            return BackendConnection.value(name, sample.substring(sample.lastIndexOf(' ') + 1), Double::valueOf);
+            return BackendConnection.value(name, sample.substring(sample.lastIndexOf(' ') + 1), text -> {
+                double number = Double.parseDouble(text);
+                if (!(number >= 0 && number < Long.MAX_VALUE)) {
+                    throw new NumberFormatException();
+                }
+                return number;
+            });
         }
     }
 
