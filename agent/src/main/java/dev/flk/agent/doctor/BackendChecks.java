@@ -48,19 +48,24 @@ final class BackendChecks {
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /**
-     * A certificate with all signed fields, but with an invalid id and other faults. A backend that accepts the key for
-     * the shard answers 400 because of these faults; a backend that rejects the key answers 401. With either answer,
-     * the backend stores nothing.
+     * A certificate with all signed fields, but with an invalid id and other faults. The backend knows by the id that
+     * this is a probe: it answers 400 with {@link #PROBED} if it accepts the key for the shard, or else 401, stores
+     * nothing, and counts no refusal. A backend of version 0.1 answers 400 because of the faults, and counts that.
      */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":%s,"
                     + "\"epoch\":0,\"merkle_root\":\"doctor\",\"D_hat\":0.0,\"coh_star\":0.0,\"r\":0.0,\"budget\":0.0}";
 
+    /** The beginning of the error with which a backend confirms the key of a probe. */
+    private static final String PROBED = "probe: ";
+
     /** The number of certificates to send, of which a balancer gives some to each of a few backends. */
     private static final int KEY_PROBES = 4;
 
     private final SenderConfig setup;
-    private final String shard;
+    /** A shard of this agent; empty if none is known. */
+    private final Optional<String> shard;
+
     private final Duration requestTimeout;
     private final InstantSource clock;
     private final BackendClient client;
@@ -71,7 +76,7 @@ final class BackendChecks {
         this.setup = config.sending();
         this.requestTimeout = requestTimeout;
         this.found = found;
-        this.shard = config.shardId().orElse("doctor");
+        this.shard = OwnShard.of(config);
         this.clock = clock;
         this.client = new BackendClient(url, requestTimeout, setup.tls());
         this.base = client.base();
@@ -148,7 +153,8 @@ final class BackendChecks {
         byte[] probe;
         try {
             probe = SendingForm.signed(
-                            PROBE.formatted(CanonicalString.quote(shard)).getBytes(StandardCharsets.UTF_8),
+                            PROBE.formatted(CanonicalString.quote(shard.orElse("doctor")))
+                                    .getBytes(StandardCharsets.UTF_8),
                             setup.signer(),
                             clock.instant())
                     .line();
@@ -196,20 +202,32 @@ final class BackendChecks {
         return switch (answer.status()) {
             case 400 ->
                 answer.isMarkedFor(sent)
-                        ? Finding.good("key", base + " knows it")
+                        ? Finding.good(
+                                "key",
+                                base + " knows it"
+                                        + (error(answer).startsWith(PROBED)
+                                                ? ""
+                                                : "; this backend is an older version and has counted the probe as"
+                                                        + " malformed"))
                         : Finding.doubtful(
                                 "key",
                                 base + " answers 400 without the backend's mark: it is an older version, or a proxy"
                                         + " answers or changes bodies; certificates that are refused so are held");
-            case 401 ->
-                Finding.bad(
-                        "key",
-                        base
-                                + answer.keys()
-                                        .map(keys -> " (instance " + keys.instance() + ")")
-                                        .orElse("")
-                                + " does not know it, or does not accept it for shard " + shard
-                                + "; compare PCS_SIGN_ALG and the key on both sides");
+            case 401 -> {
+                String backend = base
+                        + answer.keys()
+                                .map(keys -> " (instance " + keys.instance() + ")")
+                                .orElse("")
+                        + " does not know it, or ";
+                yield shard.map(own -> Finding.bad(
+                                "key",
+                                backend + "does not accept it for shard " + own
+                                        + "; compare PCS_SIGN_ALG and the key on both sides"))
+                        .orElseGet(() -> Finding.doubtful(
+                                "key",
+                                backend + "accepts it only for some shards, and no shard of this agent is known; set"
+                                        + " SHARD_ID, or compare PCS_SIGN_ALG and the key on both sides"));
+            }
             case 429, 503 ->
                 Finding.doubtful(
                         "key",
@@ -217,6 +235,16 @@ final class BackendChecks {
                                 + firstLine(new String(answer.body(), StandardCharsets.UTF_8)) + "); try again");
             default -> Finding.bad("key", base + " answers " + answer.status() + " to a certificate; is it a backend?");
         };
+    }
+
+    private static String error(Reply answer) {
+        try {
+            return Json.parse(new String(answer.body(), StandardCharsets.UTF_8))
+                    .path("error")
+                    .asText();
+        } catch (JsonProcessingException e) {
+            return "";
+        }
     }
 
     private Optional<Reply> ask(Consumer<BiConsumer<@Nullable Reply, @Nullable Throwable>> request)

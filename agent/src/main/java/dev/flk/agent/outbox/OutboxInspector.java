@@ -135,6 +135,21 @@ public final class OutboxInspector {
         });
     }
 
+    /** Returns the shard of the first certificate that is still in the log; empty if there is none. */
+    public Optional<String> anyShard() throws IOException {
+        if (Files.exists(directory)) {
+            try (LogWalk walk = log.walk(1)) {
+                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                    if (OutboxRecords.holdsCertificate(record.kind())) {
+                        return Optional.of(Shards.nameIn(OutboxRecords.certificate(record), 0))
+                                .filter(name -> !name.equals(Shards.OTHERS));
+                    }
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
     private void forEach(Consumer<LogRecord> consumer) throws IOException {
         if (Files.exists(directory)) {
             try (LogWalk walk = log.walk(1)) {

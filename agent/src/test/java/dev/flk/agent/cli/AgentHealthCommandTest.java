@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class AgentHealthCommandTest extends CommandTest {
     @BeforeEach
     void prepare() {
-        backend.submit = line -> Said.error(400, "schema must be fractal-lba-kakeya");
+        backend.submit = line -> Said.error(400, "probe: the key may sign for this shard; nothing was recorded");
         cli.with("OUTBOX_MAX_BYTES", "1MiB");
     }
 

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.Test;
 
 class DoctorCommandTest extends CommandTest {
     /** The answer to the doctor's certificate from a backend that knows the key. */
-    private static final Said KNOWS_THE_KEY = Said.error(400, "schema must be fractal-lba-kakeya");
+    private static final Said KNOWS_THE_KEY =
+            Said.error(400, "probe: the key may sign for this shard; nothing was recorded");
 
     @BeforeEach
     void prepare() {
@@ -89,12 +90,49 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
+    void key_olderBackend_saysThatTheProbeWasCounted() {
+        backend.submit = line -> Said.error(400, "schema must be fractal-lba-kakeya");
+
+        assertThat(findings(0))
+                .contains("ok  key: " + backend.endpoint()
+                        + " knows it; this backend is an older version and has counted the probe as malformed");
+    }
+
+    @Test
+    void wrongKey_noShardIsKnown_isDoubtful() {
+        backend.submit = line -> Said.error(401, "Signature verification failed");
+
+        assertThat(findings(0))
+                .contains("?   key: " + backend.endpoint() + " (instance 0123456789abcdef) does not know it, or accepts"
+                        + " it only for some shards, and no shard of this agent is known; set SHARD_ID");
+    }
+
+    @Test
+    void key_isProbedForAShardOfTheOutbox_orOfASource() throws Exception {
+        cli.submit(certificate(1));
+        assertThat(findings(1)).contains("but no agent runs");
+        assertThat(backend.received).isNotEmpty().allMatch(sent -> sent.contains("\"shard_id\":\"shard-1\""));
+
+        backend.received.clear();
+        cli.with(
+                "SOURCES_FILE",
+                Files.writeString(
+                                directory.resolve("sources.yaml"),
+                                "sources:\n  - name: pump\n    files: /a.csv\n    time: t\n    values: [v]\n"
+                                        + "    shard: plant-7/pump\n")
+                        .toString());
+        assertThat(findings(1)).contains("but no agent runs");
+        assertThat(backend.received).isNotEmpty().allMatch(sent -> sent.contains("\"shard_id\":\"plant-7/pump\""));
+    }
+
+    @Test
     void wrongKey_isBad() {
+        cli.with("SHARD_ID", "pump");
         backend.submit = line -> Said.error(401, "Signature verification failed");
 
         assertThat(findings(1))
                 .contains("BAD key: " + backend.endpoint() + " (instance 0123456789abcdef)"
-                        + " does not know it, or does not accept it for shard doctor; compare"
+                        + " does not know it, or does not accept it for shard pump; compare"
                         + " PCS_SIGN_ALG and the key on both sides\n");
     }
 

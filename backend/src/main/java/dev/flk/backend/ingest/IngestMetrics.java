@@ -31,7 +31,8 @@ import java.util.stream.Stream;
  * flk_decided_late_total} + {@code flk_refused_early_total} equals the following sum: {@code flk_accepted} + {@code
  * flk_escalated} + {@code flk_dedup_hits} + {@code flk_wal_errors} + {@code flk_internal_errors_total} + {@code
  * flk_rejected_total} (only the reasons malformed, clock and signature) + {@code flk_signature_deferred_total} + {@code
- * flk_rate_limited_late_total} + {@code flk_unavailable_total} (all causes except starting).
+ * flk_rate_limited_late_total} + {@code flk_unavailable_total} (all causes except starting) + {@code
+ * flk_probes_total}.
  */
 public final class IngestMetrics extends Metrics.Feature {
     public static final Key<Integer> SHARD_METRICS = Key.of(
@@ -44,6 +45,8 @@ public final class IngestMetrics extends Metrics.Feature {
     private static final double[] FSYNC_SECONDS = {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
     };
+
+    static final String PROBE_ACCEPTED = "accepted";
 
     final RefusedSubmissions refused;
 
@@ -65,6 +68,17 @@ public final class IngestMetrics extends Metrics.Feature {
     final Count signatureDeferred = counter(
             "flk_signature_deferred_total",
             "Submissions with a bad or missing signature answered 503, because another backend has newer keys.");
+    /** Without the probes whose examination has failed. */
+    final Counts<String> probes = counter(
+            "flk_probes_total",
+            "Probes of the commands doctor and health of agents, by the verdict on their signature.",
+            "result",
+            Stream.concat(
+                            Stream.of(PROBE_ACCEPTED),
+                            Stream.of(SignatureRefusal.values()).map(SignatureRefusal::label))
+                    .toList(),
+            Function.identity());
+
     final Count walErrors =
             bareCounter("flk_wal_errors", "Submissions that could not be logged because the disk was failing or full.");
     final Count conflicts =

@@ -62,7 +62,7 @@ import org.jspecify.annotations.Nullable;
  * <ol>
  *   <li>limits: check the limit of the sender's address and the common limit of all senders
  *   <li>parse: the body is JSON with all signed fields
- *   <li>signature: the signature verifies with a key that may sign for the shard
+ *   <li>signature: the signature verifies with a key that may sign for the shard; a probe ends here
  *   <li>format: the fields keep all other rules
  *   <li>decide: compute the outcome
  *   <li>look-up: an id with a recorded outcome is answered with that outcome
@@ -102,6 +102,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * The number of answered and unrecorded ids from which on they are reported. Under load, some hundreds are usual.
      */
     private static final int NOTABLY_BEHIND = InFlightIds.MAX_ANSWERED / 10;
+
+    /**
+     * The {@code pcs_id} of a probe, with which {@code flk-agent doctor} and {@code health} find out whether the key may
+     * sign for a shard. It is not a valid id and is signed, so a certificate can't be mistaken for a probe.
+     */
+    static final String PROBE_ID = "doctor";
 
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
@@ -296,7 +302,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         } catch (Objection objection) {
             limits.failed(submission.sender(), submission.bodyBytes());
             if (objection.answer.why() == Refusal.BAD_SIGNATURE) {
-                checks.otherKeys().ask(haveOthers -> refuseSignature(submission, haveOthers));
+                checks.otherKeys().ask(haveOthers -> refuseSignature(submission, haveOthers, objection.isProbe));
             } else {
                 submission.answer().accept(objection.answer);
             }
@@ -318,7 +324,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         Submitter sender = submission.sender();
         byte[] body = submission.body().get();
         ParsedCertificate parsed = parsed(body, sender);
-        String keyId = checks.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, sender));
+        Optional<String> signer = checks.signatures().verify(parsed);
+        if (parsed.signed().pcsId().equals(PROBE_ID)) {
+            throw probed(parsed, signer.isPresent(), sender);
+        }
+        String keyId = signer.orElseThrow(() -> badSignature(parsed, sender));
         long arrivalMillis = clock.millis();
         Certificate certificate = checked(parsed, sender, arrivalMillis);
         return new Candidate(
@@ -367,17 +377,33 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
+     * Counts a probe, and returns its answer: that of a malformed certificate if the signature is good. A refused probe
+     * is audited and takes from the limit of its address as any refused submission, but is not counted as one.
+     */
+    private Objection probed(ParsedCertificate probe, boolean isSigned, Submitter sender) {
+        if (isSigned) {
+            metrics.probes.increment(IngestMetrics.PROBE_ACCEPTED);
+            return new Objection(
+                    Refused.malformed("probe: the key may sign for this shard; nothing was recorded"), true);
+        }
+        checks.signatures().examine(probe, (reason, keyId) -> {
+            metrics.probes.increment(reason.label());
+            log.refusedProbe(reason, keyId, sender);
+        });
+        return new Objection(Refused.BAD_SIGNATURE, true);
+    }
+
+    /**
      * Answers a submission whose signature these keys refuse. What was counted and logged before does not depend on
      * other backends, so a stranger gains nothing while keys are rolled out.
      */
-    private void refuseSignature(Submission submission, boolean haveOthers) {
-        if (haveOthers) {
+    private void refuseSignature(Submission submission, boolean haveOthers, boolean isProbe) {
+        if (!isProbe && haveOthers) {
             metrics.signatureDeferred.increment();
-            submission.answer().accept(Refused.KEYS_OUTDATED);
-        } else {
+        } else if (!isProbe) {
             metrics.refused.rejected.increment(RejectReason.SIGNATURE);
-            submission.answer().accept(Refused.BAD_SIGNATURE);
         }
+        submission.answer().accept(haveOthers ? Refused.KEYS_OUTDATED : Refused.BAD_SIGNATURE);
     }
 
     /** @param shardId the shard; null if no valid signature confirms it */
@@ -740,10 +766,16 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         private static final long serialVersionUID = 1;
 
         private final transient Refused answer;
+        private final boolean isProbe;
 
         Objection(Refused answer) {
+            this(answer, false);
+        }
+
+        Objection(Refused answer, boolean isProbe) {
             super(null, null, false, false);
             this.answer = answer;
+            this.isProbe = isProbe;
         }
     }
 }

@@ -152,6 +152,18 @@ final class OutcomeLog {
                         leftOut));
     }
 
+    void refusedProbe(SignatureRefusal reason, @Nullable String keyId, Submitter sender) {
+        audit.signatureRefused(sender.address(), reason.label(), keyId, null);
+        limit.say(
+                "probe " + reason.label(),
+                leftOut -> LOG.warn(
+                        "the signature of a probe (flk-agent doctor or health) was refused: {}{}, from {}{}",
+                        reason.label(),
+                        keyId == null ? "" : ", key " + keyId,
+                        sender.address(),
+                        leftOut));
+    }
+
     /** @param shardId the shard; null if no valid signature confirms it */
     void malformed(RejectReason reason, String error, Submitter sender, @Nullable String shardId) {
         limit.say(

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.access.keys.SignatureRefusal;
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.limit.Submitter;
@@ -243,6 +244,11 @@ final class IngestHarness implements AutoCloseable {
         return records;
     }
 
+    /** Returns the number of probes with this result. */
+    double probes(String result) {
+        return metric("flk_probes_total{result=\"" + result + "\",}");
+    }
+
     /** Checks that the counters add up as the Javadoc of {@link IngestMetrics} says. */
     private void assertAccountedFor() {
         double sum = Stream.of(
@@ -260,7 +266,12 @@ final class IngestHarness implements AutoCloseable {
                         "flk_unavailable_total{cause=\"overloaded\",}")
                 .mapToDouble(this::metric)
                 .sum();
-        assertThat(sum - metric("flk_decided_late_total"))
+        double probes = Stream.concat(
+                        Stream.of("accepted"),
+                        Stream.of(SignatureRefusal.values()).map(SignatureRefusal::label))
+                .mapToDouble(this::probes)
+                .sum();
+        assertThat(sum + probes - metric("flk_decided_late_total"))
                 .as("every admitted submission is accounted for once")
                 .isEqualTo(metric("flk_ingest_total"));
     }

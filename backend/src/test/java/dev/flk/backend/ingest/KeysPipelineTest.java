@@ -10,12 +10,14 @@ import dev.flk.backend.access.keys.KeysFixture;
 import dev.flk.backend.access.keys.KeysFixture.KeyText;
 import dev.flk.backend.access.keys.ReloadedKeys;
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
+import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -85,6 +87,52 @@ final class KeysPipelineTest {
             assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
         }
         assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
+    }
+
+    private static Pcs probe(int signer) {
+        return signed(signer).with("pcs_id", "\"doctor\"");
+    }
+
+    @Test
+    void probe_isAnsweredAsASubmission_andCountedOnlyAsAProbe() throws Exception {
+        try (IngestHarness harness = open()) {
+            assertThat(harness.submit(probe(1)))
+                    .isEqualTo(
+                            Outcome.Refused.malformed("probe: the key may sign for this shard; nothing was recorded"));
+            for (int signer : new int[] {3, 6, 9}) {
+                assertThat(harness.submit(probe(signer))).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
+            }
+            harness.newerKeysElsewhere.set(true);
+            assertThat(harness.submit(probe(6))).isEqualTo(Outcome.Refused.KEYS_OUTDATED);
+
+            assertThat(harness.probes("accepted")).isEqualTo(1);
+            await().until(() -> harness.probes("revoked") == 1
+                    && harness.probes("foreign shard") == 2
+                    && harness.probes("unknown key") == 1);
+            assertThat(harness.metric("flk_signature_errors")).isZero();
+            assertThat(harness.metric("flk_signature_deferred_total")).isZero();
+            assertThat(harness.metric("flk_signature_refused_total{reason=\"foreign shard\",}"))
+                    .isZero();
+            assertThat(harness.metric("flk_rejected_total{reason=\"signature\",}"))
+                    .isZero();
+            assertThat(harness.metric("flk_rejected_total{reason=\"malformed\",}"))
+                    .isZero();
+            assertThat(harness.ingestMetrics.refused.recent.at(clock.wall())).isEmpty();
+        }
+        assertThat(IngestHarness.logged(directory.resolve("log"))).isEmpty();
+    }
+
+    /** Checks that probes give a stranger no more guesses at a signature than certificates do. */
+    @Test
+    void probes_refused_reachTheLimitOfTheirAddress() throws Exception {
+        Limits.Sizes threeFailures = new Limits.Sizes(BigDecimal.ONE, 1_000, null, BigDecimal.ONE, 3, 1);
+        try (IngestHarness harness = new IngestHarness(directory.resolve("log"), clock, threeFailures)) {
+            for (int i = 0; i < 3; i++) {
+                assertThat(harness.submit(probe(1))).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
+            }
+
+            assertThat(harness.submit(probe(1))).isInstanceOf(Outcome.RateLimited.class);
+        }
     }
 
     /**
