@@ -4,12 +4,20 @@ package dev.flk.testkit;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.testkit.Starts.Started;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
 import kafka.server.BrokerServer;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.config.ConfigResource;
@@ -199,6 +207,57 @@ public final class KafkaCluster implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Returns how long the segments of a topic are on the disks of all brokers, once all replicas are equal. */
+    public Map<Path, Long> lengths(String topic) {
+        Map<Path, Long> lengths = new LinkedHashMap<>();
+        await().atMost(ServerProcess.PATIENCE).until(() -> {
+            segments(topic)
+                    .forEach(segment -> lengths.put(segment, segment.toFile().length()));
+            Map<String, Set<Long>> byPartition = lengths.entrySet().stream()
+                    .collect(Collectors.groupingBy(
+                            each -> each.getKey()
+                                    .getName(each.getKey().getNameCount() - 2)
+                                    .toString(),
+                            Collectors.mapping(Map.Entry::getValue, Collectors.toSet())));
+            return byPartition.values().stream().allMatch(each -> each.size() == 1);
+        });
+        return lengths;
+    }
+
+    /**
+     * Stops all brokers, makes their disks lose what a topic has beyond some lengths, and starts them again.
+     *
+     * @param kept the lengths that remain; segments without one become empty
+     */
+    public void lose(String topic, Map<Path, Long> kept) throws IOException {
+        List<Path> segments = segments(topic);
+        List<Integer> brokers = List.copyOf(kit.brokers().keySet());
+        brokers.forEach(this::stop);
+        for (Path segment : segments) {
+            try (FileChannel file = FileChannel.open(segment, StandardOpenOption.WRITE)) {
+                file.truncate(kept.getOrDefault(segment, 0L));
+            }
+            Path partition = segment.resolveSibling("");
+            Files.deleteIfExists(partition.resolveSibling(".kafka_cleanshutdown")); // so that the segments are read
+            try (DirectoryStream<Path> derived = Files.newDirectoryStream(partition, "*.{index,timeindex,snapshot}")) {
+                for (Path each : derived) {
+                    Files.delete(each);
+                }
+            }
+        }
+        restart();
+    }
+
+    private List<Path> segments(String topic) {
+        return kit.brokers().values().stream()
+                .flatMap(broker -> CollectionConverters.asJava(
+                        broker.logManager().allLogs().toSeq())
+                        .stream())
+                .filter(log -> log.topicPartition().topic().equals(topic))
+                .map(log -> log.activeSegment().log().file().toPath())
+                .toList();
     }
 
     @Override

@@ -13,6 +13,8 @@ import dev.flk.feed.FeedEvent;
 import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedPosition;
 import dev.flk.feed.FeedTopic;
+import dev.flk.feed.FeedTopic.Loss;
+import dev.flk.feed.FeedTopic.Opened;
 import dev.flk.feed.FeedUnavailableException;
 import dev.flk.wal.files.LockLostException;
 import java.util.List;
@@ -39,6 +41,10 @@ public final class FeedSink implements Follower.Sink {
     private final LongSupplier settledUpTo;
     private final FeedMetrics metrics;
     private final FeedEvents events;
+    /** What was lost and is fed once more; null if nothing is. */
+    private volatile @Nullable String again;
+
+    private long againUpTo;
 
     private FeedSink(DecidedLog log, FeedTopic topic, LongSupplier settledUpTo, FeedMetrics metrics) {
         this.log = log;
@@ -62,24 +68,42 @@ public final class FeedSink implements Follower.Sink {
             LongSupplier nanoTicker) {
         Follower follower = new Follower(
                 new FeedSink(log, topic, settledUpTo, metrics), log, handedOver, metrics.follower, nanoTicker);
-        metrics.watch(follower);
+        metrics.watch(follower, topic);
         return follower;
     }
 
-    /** Checks that this process owns the log: a former owner must not take the feed from its successor. */
+    /** Checks that this process owns the log, because a former owner must not take the feed from its successor; and the topic. */
     @Override
     public boolean isReady(boolean isOpen) throws LockLostException {
         Optional<LockLostException> lost = log.lockLost();
         if (lost.isPresent()) {
             throw lost.get();
         }
+        if (isOpen) {
+            topic.check();
+        }
         return true;
     }
 
     @Override
     public Position open() {
-        FeedPosition stored = topic.open(new FeedPosition(log.logId(), 0, NONE));
+        Opened opened = topic.open(new FeedPosition(log.logId(), 0, NONE));
+        FeedPosition stored = opened.position();
+        Loss loss = opened.loss();
+        if (loss != null) {
+            again = loss.what() + ": what the log still has after sequence " + stored.sequence() + ", up to "
+                    + loss.upTo() + ", is fed once more";
+            againUpTo = loss.upTo();
+            metrics.lost.add(1);
+            LOG.error("{}", again);
+        }
         return new Position(log.logId(), stored.sequence(), stored.digest().equals(NONE) ? "" : stored.digest());
+    }
+
+    /** Returns what is fed once more, or else why the topics may lose what they commit. */
+    @Override
+    public Optional<String> problem() {
+        return Optional.ofNullable(again).or(topic::weakness);
     }
 
     @Override
@@ -109,6 +133,10 @@ public final class FeedSink implements Follower.Sink {
         topic.commit(
                 List.copyOf(winners.values()),
                 new FeedPosition(log.logId(), part.last(), part.digest().isEmpty() ? NONE : part.digest()));
+        if (again != null && part.last() >= againUpTo) {
+            again = null;
+            LOG.info("what was lost is fed again, up to sequence {}", part.last());
+        }
         metrics.events.add(winners.size());
         metrics.omitted.add(omitted);
     }

@@ -108,6 +108,11 @@ public final class Follower implements AutoCloseable {
         /** Returns how long to rest after a step that took {@code workedNanos}. */
         long restMillis(boolean isMore, long workedNanos);
 
+        /** Returns what operators should know although parts are applied. Any thread. */
+        default Optional<String> problem() {
+            return Optional.empty();
+        }
+
         /** Returns whether a failure is one of brokers, whose message says everything. */
         default boolean isOutage(Throwable failure) {
             return false;
@@ -181,14 +186,14 @@ public final class Follower implements AutoCloseable {
         return hasEnded;
     }
 
-    /** Returns why nothing is applied; empty while outcomes are. */
+    /** Returns why nothing is applied, or what the sink reports meanwhile; empty if all is well. */
     public Optional<String> problem() {
         String failure = reportedFailure;
         if (failure == null && isWaiting && nanoTicker.getAsLong() - upToDateNanos > NOTABLE_WAIT_NANOS) {
             return Optional.of("waits until the record of outcomes has applied a review");
         }
         if (failure == null) {
-            return isUp ? Optional.empty() : Optional.of("is being opened");
+            return isUp ? sink.problem() : Optional.of("is being opened");
         }
         return Optional.of((hasEnded ? "has ended: " : "waits, and continues in order: ") + failure);
     }

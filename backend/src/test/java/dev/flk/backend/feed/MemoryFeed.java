@@ -9,6 +9,8 @@ import dev.flk.feed.FeedUnavailableException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A topic in memory that can fail. Safe for any thread. */
@@ -20,6 +22,9 @@ public final class MemoryFeed implements FeedTopic {
     private boolean isFenced;
     private int failEach;
     private int commits;
+    private @Nullable FeedPosition lostAfter;
+    private long lostUpTo;
+    private @Nullable String weakness;
 
     /** Returns the events that were committed. */
     public synchronized List<FeedEvent> events() {
@@ -48,9 +53,23 @@ public final class MemoryFeed implements FeedTopic {
         isFenced = true;
     }
 
+    public synchronized FeedPosition position() {
+        return Objects.requireNonNull(position);
+    }
+
     /** Sets of how many commits one fails: by turns before and after it has taken effect. */
     public synchronized void failOneOf(int commits) {
         failEach = commits;
+    }
+
+    /** Loses the events after a position; the topic goes back to it when it is opened again. */
+    public synchronized void loseAfter(FeedPosition position, long upTo) {
+        lostAfter = position;
+        lostUpTo = upTo;
+    }
+
+    public synchronized void setWeakness(@Nullable String why) {
+        weakness = why;
     }
 
     public synchronized void setMaxValueBytes(int bytes) {
@@ -67,9 +86,28 @@ public final class MemoryFeed implements FeedTopic {
     }
 
     @Override
-    public synchronized FeedPosition open(FeedPosition start) {
+    public synchronized Opened open(FeedPosition start) {
         requireUp();
-        return position == null ? start : position;
+        FeedPosition found = position == null ? start : position;
+        FeedPosition earlier = lostAfter;
+        if (earlier == null) {
+            return new Opened(found, null);
+        }
+        lostAfter = null;
+        position = earlier;
+        return new Opened(earlier, new Loss("the topic has lost events", lostUpTo));
+    }
+
+    @Override
+    public synchronized void check() {
+        if (lostAfter != null) {
+            throw new FeedUnavailableException("the topic has lost events");
+        }
+    }
+
+    @Override
+    public synchronized Optional<String> weakness() {
+        return Optional.ofNullable(weakness);
     }
 
     @Override

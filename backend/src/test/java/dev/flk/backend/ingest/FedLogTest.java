@@ -16,6 +16,7 @@ import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.record.TemporaryRows;
+import dev.flk.feed.FeedPosition;
 import dev.flk.program.json.Json;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
@@ -337,6 +338,33 @@ final class FedLogTest {
                 .isEqualTo("{\"shard_id\":\"shard-1\",\"epoch\":1,\"pcs_id\":\"" + id
                         + "\",\"review\":{\"version\":1,\"verdict\":\"fault\",\"note\":\"a note\","
                         + "\"author\":\"anna\",\"at\":\"2026-11-26T12:00:00Z\"}}");
+    }
+
+    @Test
+    void topicThatLostEvents_getsThemAgain_andIsReportedUntilItHasThem() throws IOException {
+        try (IngestHarness harness = open();
+                Follower follower = follow(harness)) {
+            submit(harness, 1, 5);
+            awaitFed(harness, follower);
+            FeedPosition kept = topic.position();
+            submit(harness, 6, 10);
+            awaitFed(harness, follower);
+
+            topic.loseAfter(kept, 11);
+
+            await().until(() -> topic.headers("sequence").size() == 15);
+            assertThat(topic.headers("sequence").subList(10, 15)).containsExactly("6", "7", "8", "9", "10");
+            await().until(follower::isUp);
+            assertThat(follower.problem())
+                    .contains(
+                            "the topic has lost events: what the log still has after sequence 5, up to 11, is fed once more");
+            assertThat(metric("flk_feed_lost_total")).isOne();
+            submit(harness, 11, 11);
+            await().until(() -> follower.problem().isEmpty());
+            topic.setWeakness("min.insync.replicas=1");
+            assertThat(follower.problem()).contains("min.insync.replicas=1");
+            assertThat(metric("flk_feed_topic_bad")).isOne();
+        }
     }
 
     private static void log(IngestHarness harness, byte[] body) {

@@ -10,9 +10,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The records of one log in the topic of positions, in its first partition. All are written in transactions, and have
- * the writer as a header.
+ * the writer as a header; positions also have the {@link FeedEnds} of the events up to them.
  *
  * <table>
  * <caption>Records</caption>
@@ -45,6 +45,7 @@ import org.jspecify.annotations.Nullable;
 final class FeedPositions {
     private static final String VERSION = "flk-feed2";
     private static final String WRITER = "writer";
+    private static final String ENDS = "ends";
     private static final Pattern POSITION =
             Pattern.compile(VERSION + " ([0-9]{1,18}) ([0-9]{1,18}) ([!-~]{1,128}) [!-~]{1,128}");
     private static final Duration POLL = Duration.ofMillis(100);
@@ -81,8 +82,11 @@ final class FeedPositions {
      *
      * @param owner the process that has committed it, which owns the log's events
      * @param term the term that was committed with it; 0 without a position
+     * @param ends the ends of the events up to it; empty if an earlier version committed it
      */
-    record Newest(Optional<FeedPosition> position, Optional<Writer> owner, long term) {}
+    record Newest(Optional<FeedPosition> position, Optional<Writer> owner, long term, Optional<FeedEnds> ends) {
+        private static final Newest NONE = new Newest(Optional.empty(), Optional.empty(), 0, Optional.empty());
+    }
 
     /**
      * @param topic the topic of positions
@@ -99,8 +103,11 @@ final class FeedPositions {
     }
 
     /** Returns the record of a position. */
-    ProducerRecord<byte[], byte[]> position(FeedPosition position, long term) {
-        return record(logId, VERSION + " " + term + " " + position.sequence() + " " + position.digest() + " -");
+    ProducerRecord<byte[], byte[]> position(FeedPosition position, long term, FeedEnds ends) {
+        ProducerRecord<byte[], byte[]> entry =
+                record(logId, VERSION + " " + term + " " + position.sequence() + " " + position.digest() + " -");
+        entry.headers().add(ENDS, utf8(ends.text()));
+        return entry;
     }
 
     /** Returns the record of a beginning. */
@@ -129,9 +136,24 @@ final class FeedPositions {
      * @param mark the offset of a record that this process committed: a broker that does not know it yet is asked again
      */
     Newest upTo(long mark) {
+        return upTo(mark, any -> true);
+    }
+
+    /**
+     * Returns the newest position up to an offset whose ends the topic of events still has. There is none if compaction
+     * has removed them, or before a record that removes the position.
+     */
+    Newest upTo(long mark, FeedEnds kept) {
+        return upTo(
+                mark,
+                entry -> entry.value() == null
+                        || ends(entry).filter(each -> each.areWithin(kept)).isPresent());
+    }
+
+    private Newest upTo(long mark, Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
         Consumer<byte[], byte[]> consumer = consumer();
         try {
-            return newest(consumer, mark + 1);
+            return newest(consumer, mark + 1, wanted);
         } finally {
             consumer.close(CloseOptions.timeout(CLOSE));
         }
@@ -141,30 +163,31 @@ final class FeedPositions {
     Newest known() {
         Consumer<byte[], byte[]> consumer = consumer();
         try {
-            return newest(consumer, consumer.endOffsets(List.of(partition)).getOrDefault(partition, 0L));
+            return newest(consumer, consumer.endOffsets(List.of(partition)).getOrDefault(partition, 0L), any -> true);
         } finally {
             consumer.close(CloseOptions.timeout(CLOSE));
         }
     }
 
     /** Reads backwards in growing windows, because the newest position of a log that is alive is near the end. */
-    private Newest newest(Consumer<byte[], byte[]> consumer, long end) {
+    private Newest newest(
+            Consumer<byte[], byte[]> consumer, long end, Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
         long begin = consumer.beginningOffsets(List.of(partition)).getOrDefault(partition, 0L);
         long to = end;
         for (long window = firstWindow; to > begin; window *= GROWTH) {
             long from = Math.max(begin, to - window);
-            ConsumerRecord<byte[], byte[]> found = read(consumer, from, to);
+            ConsumerRecord<byte[], byte[]> found = read(consumer, from, to, wanted);
             if (found != null) {
                 return newest(found);
             }
             to = from;
         }
-        return new Newest(Optional.empty(), Optional.empty(), 0);
+        return Newest.NONE;
     }
 
     private Newest newest(ConsumerRecord<byte[], byte[]> position) {
         if (position.value() == null) {
-            return new Newest(Optional.empty(), writer(position), 0);
+            return new Newest(Optional.empty(), writer(position), 0, Optional.empty());
         }
         Matcher matched = POSITION.matcher(text(position.value()));
         if (!matched.matches()) {
@@ -176,25 +199,34 @@ final class FeedPositions {
         return new Newest(
                 Optional.of(new FeedPosition(logId, Long.parseLong(matched.group(2)), matched.group(3))),
                 writer(position),
-                Long.parseLong(matched.group(1)));
+                Long.parseLong(matched.group(1)),
+                ends(position));
     }
 
     private static Optional<Writer> writer(ConsumerRecord<byte[], byte[]> entry) {
-        return Stream.ofNullable(entry.headers().lastHeader(WRITER))
-                .map(Header::value)
-                .flatMap(value -> Writer.parse(text(value)).stream())
-                .findFirst();
+        return header(entry, WRITER).flatMap(Writer::parse);
     }
 
-    /** Returns the newest position in a window; null if it has none. */
-    private @Nullable ConsumerRecord<byte[], byte[]> read(Consumer<byte[], byte[]> consumer, long from, long to) {
+    private static Optional<FeedEnds> ends(ConsumerRecord<byte[], byte[]> entry) {
+        return header(entry, ENDS).flatMap(FeedEnds::parse);
+    }
+
+    private static Optional<String> header(ConsumerRecord<byte[], byte[]> entry, String name) {
+        return Optional.ofNullable(entry.headers().lastHeader(name))
+                .map(Header::value)
+                .map(FeedPositions::text);
+    }
+
+    /** Returns the newest wanted position in a window; null if it has none. */
+    private @Nullable ConsumerRecord<byte[], byte[]> read(
+            Consumer<byte[], byte[]> consumer, long from, long to, Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
         @Nullable ConsumerRecord<byte[], byte[]> found = null;
         consumer.seek(partition, from);
         long reached = from;
         long sinceNanos = System.nanoTime();
         while (reached < to) {
             for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL).records(partition)) {
-                if (each.offset() < to && text(each.key()).equals(logId)) {
+                if (each.offset() < to && text(each.key()).equals(logId) && wanted.test(each)) {
                     found = each;
                 }
             }
@@ -222,8 +254,16 @@ final class FeedPositions {
     }
 
     private Consumer<byte[], byte[]> consumer() {
-        Map<String, Object> properties = new HashMap<>(TopicAdmin.clientProperties(settings, partition.topic()));
-        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"); // the beginning was removed meanwhile
+        // the beginning may be removed meanwhile
+        Consumer<byte[], byte[]> consumer = consumer(settings, partition.topic(), admin, "earliest");
+        consumer.assign(List.of(partition));
+        return consumer;
+    }
+
+    /** Returns a consumer of what is committed, without a group. */
+    static Consumer<byte[], byte[]> consumer(KafkaSettings settings, String topic, TopicAdmin admin, String reset) {
+        Map<String, Object> properties = new HashMap<>(TopicAdmin.clientProperties(settings, topic));
+        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, reset);
         properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
         properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
@@ -232,9 +272,6 @@ final class FeedPositions {
                 ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
         properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int)
                 admin.limit().toMillis());
-        Consumer<byte[], byte[]> consumer =
-                new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        consumer.assign(List.of(partition));
-        return consumer;
+        return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 }

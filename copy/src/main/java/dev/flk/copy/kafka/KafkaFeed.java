@@ -15,9 +15,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
@@ -45,6 +47,11 @@ import org.jspecify.annotations.Nullable;
  * transactions of the log are decided and read too, whichever broker answers. It commits the position that it finds
  * once more, as its own, so a process that opens the feed later knows its writer.
  *
+ * <p>Each position has the {@link FeedEnds} of the events up to it, in the same transaction, so neither topic can lose
+ * committed events without notice. If the topic of events lacks some, the feed goes back to the last position whose
+ * events it still has, and if there is none, to the beginning. A position that was lost is replaced by an earlier one,
+ * after which events are only repeated.
+ *
  * <p>A log that is copied has owners with claims, whose terms grow. The brokers do not know them: a former owner of the
  * log, which was stopped before it opened the feed, would fence its successor. Hence the positions have the term. A
  * process with a claim ends itself when it finds a higher term: before it fences anybody, and again after its own
@@ -67,6 +74,12 @@ public final class KafkaFeed implements FeedTopic {
 
     /** The first wait of a transaction that begins while the brokers still note that the last one was committed. */
     private static final Duration RETRY = Duration.ofMillis(5);
+
+    private static final Duration SETTINGS_EVERY = Duration.ofMinutes(1);
+    /** The time after a commit before the topic is looked at, because brokers write markers later. */
+    private static final Duration MARKED = Duration.ofSeconds(1);
+
+    private static final String LOST = "the topic no longer has all events that it had acknowledged";
 
     private static final int BATCH_BYTES = 64 << 10;
     /** The memory for events that the brokers have not acknowledged; the copy has the same amount. */
@@ -93,6 +106,7 @@ public final class KafkaFeed implements FeedTopic {
     private final TopicAdmin admin;
     private final TopicAdmin positionsAdmin;
     private final FeedPositions positions;
+    private final FeedContent content;
     private @Nullable Producer<byte[], byte[]> producer;
     /** Whether a position of this process was committed. */
     private boolean hasBegun;
@@ -101,6 +115,16 @@ public final class KafkaFeed implements FeedTopic {
 
     private int maxMessageBytes;
 
+    /** The ends of the committed events; null before the topic was opened. */
+    private @Nullable FeedEnds ends;
+
+    /** The sequence up to which this process has committed. */
+    private long committed;
+
+    private long lookedNanos;
+    private long checkedNanos;
+    private volatile @Nullable String weakness;
+
     /**
      * Bounds of time and size.
      *
@@ -108,9 +132,11 @@ public final class KafkaFeed implements FeedTopic {
      * @param block of sending, of committing, and of becoming the only writer
      * @param transaction the time after which the brokers abort a transaction; longer than sending and committing
      * @param window the number of offsets in which the position is looked for first
+     * @param look the time between two checks of the topic
      */
-    record Limits(Duration call, Duration block, Duration transaction, long window) {
-        static final Limits USUAL = new Limits(TopicAdmin.CALL, Duration.ofSeconds(15), Duration.ofSeconds(60), 1_000);
+    record Limits(Duration call, Duration block, Duration transaction, long window, Duration look) {
+        static final Limits USUAL = new Limits(
+                TopicAdmin.CALL, Duration.ofSeconds(15), Duration.ofSeconds(60), 1_000, Duration.ofSeconds(10));
     }
 
     /**
@@ -143,6 +169,7 @@ public final class KafkaFeed implements FeedTopic {
         this.admin = new TopicAdmin(settings, topic, TopicRules.FEED, limits.call());
         this.positionsAdmin = new TopicAdmin(settings, positionsOf(topic), TopicRules.POSITIONS, limits.call());
         this.positions = new FeedPositions(settings, positionsOf(topic), positionsAdmin, logId, own, limits.window());
+        this.content = new FeedContent(settings, topic, admin);
     }
 
     /** Returns the name of the topic of positions. */
@@ -171,25 +198,24 @@ public final class KafkaFeed implements FeedTopic {
     }
 
     @Override
-    public FeedPosition open(FeedPosition start) {
+    public Opened open(FeedPosition start) {
         closeProducer();
         try {
             positionsAdmin
                     .describe(); // fails if there is no topic: a producer may create one with the brokers' settings
             maxMessageBytes = maxMessageBytes(admin);
-            if (!hasBegun) {
-                requireKept();
-            }
+            examine();
             requireOwner(positions.known()); // before a successor is fenced
             Producer<byte[], byte[]> opened =
                     new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer());
             producer = opened;
             opened.initTransactions();
-            Newest newest = positions.upTo(begin(opened));
+            long mark = begin(opened);
+            Newest newest = positions.upTo(mark);
             requireOwner(newest);
             term = Math.max(claimTerm, newest.term());
-            FeedPosition found = newest.position().orElse(start);
-            commit(List.of(), found); // fails if another process has begun since the beginning
+            Opened found = found(newest, mark, start);
+            commit(List.of(), found.position()); // fails if another process has begun since the beginning
             hasBegun = true;
             return found;
         } catch (RuntimeException e) {
@@ -199,13 +225,66 @@ public final class KafkaFeed implements FeedTopic {
         }
     }
 
-    /** Requires that the topic of positions keeps them: without a position, everything would be fed once more. */
-    private void requireKept() {
-        for (Finding each : new TopicCheck(settings, positionsOf(topic), TopicRules.POSITIONS).findings(false)) {
-            if (each.grade() == Finding.Grade.BAD) {
-                throw new FeedUnavailableException(message(each.text()));
-            }
+    /** Compares the newest position with the topic of events, and sets the ends of the position that is returned. */
+    private Opened found(Newest newest, long mark, FeedPosition start) {
+        FeedPosition last = newest.position().orElse(start);
+        FeedEnds known = newest.ends().orElseGet(content::none);
+        FeedEnds kept = content.kept(known);
+        boolean hasAll = known.areWithin(kept);
+        Newest found = hasAll ? newest : positions.upTo(mark, kept);
+        ends = found.ends().orElseGet(content::none);
+        long upTo = Math.max(committed, last.sequence());
+        boolean isLost = !hasAll || (hasBegun && last.sequence() < committed);
+        String what = hasAll ? "the topic " + positionsOf(topic) + " has lost the position of log " + logId : LOST;
+        return new Opened(found.position().orElse(start), isLost ? new Loss(message(what), upTo) : null);
+    }
+
+    @Override
+    public void check() {
+        FeedEnds known = ends;
+        long now = System.nanoTime();
+        if (known == null || now - lookedNanos < limits.look().toNanos()) {
+            return;
         }
+        lookedNanos = now;
+        try {
+            ends = after(known, Map.of());
+            if (now - checkedNanos > SETTINGS_EVERY.toNanos()) {
+                examine();
+            }
+        } catch (RuntimeException e) {
+            throw failed(e);
+        }
+    }
+
+    private FeedEnds after(FeedEnds known, Map<Integer, Long> acknowledged) {
+        return content.after(known, acknowledged).orElseThrow(() -> new FeedUnavailableException(message(LOST)));
+    }
+
+    /**
+     * Examines the settings of both topics. The first time, the one of the positions must keep them: without a position,
+     * everything would be fed once more.
+     */
+    private void examine() {
+        Optional<String> ofPositions = weakness(positionsOf(topic), TopicRules.POSITIONS);
+        if (ofPositions.isPresent() && !hasBegun) {
+            throw new FeedUnavailableException(message(ofPositions.get()));
+        }
+        weakness = ofPositions.or(() -> weakness(topic, TopicRules.FEED)).orElse(null);
+        checkedNanos = System.nanoTime();
+    }
+
+    private Optional<String> weakness(String of, TopicRules rules) {
+        return new TopicCheck(settings, of, rules)
+                .findings(false).stream()
+                        .filter(each -> each.grade() == Finding.Grade.BAD)
+                        .map(Finding::text)
+                        .findFirst();
+    }
+
+    @Override
+    public Optional<String> weakness() {
+        return Optional.ofNullable(weakness);
     }
 
     /** Returns the largest message that is used of those that a topic of events accepts. */
@@ -280,21 +359,39 @@ public final class KafkaFeed implements FeedTopic {
     @Override
     public void commit(List<FeedEvent> events, FeedPosition position) {
         Producer<byte[], byte[]> open = producer;
-        if (open == null) {
+        FeedEnds known = ends;
+        if (open == null || known == null) {
             throw new IllegalStateException("the feed is not open");
         }
         requireValid(events, position);
         try {
             long begunNanos = System.nanoTime();
             open.beginTransaction();
+            Map<Integer, Long> acknowledged = new ConcurrentHashMap<>();
+            AtomicReference<@Nullable Exception> first = new AtomicReference<>();
             for (FeedEvent each : events) {
-                Future<RecordMetadata> unused = open.send(record(topic, each)); // committing fails if this did
+                Future<RecordMetadata> unused = open.send(record(topic, each), (written, failure) -> {
+                    if (failure == null) {
+                        acknowledged.merge(written.partition(), written.offset(), Math::max);
+                    } else {
+                        first.compareAndSet(null, failure);
+                    }
+                });
                 if (System.nanoTime() - begunNanos > limits.block().toNanos()) {
                     throw new TimeoutException("the events were not sent in time");
                 }
             }
-            Future<RecordMetadata> unused = open.send(positions.position(position, term));
+            open.flush();
+            if (first.get() instanceof RuntimeException failure) {
+                throw failure;
+            }
+            FeedEnds reached = acknowledged.isEmpty() ? known : after(known, acknowledged);
+            Future<RecordMetadata> unused = open.send(positions.position(position, term, reached));
             open.commitTransaction();
+            ends = reached;
+            lookedNanos = Math.max(
+                    lookedNanos, System.nanoTime() + MARKED.minus(limits.look()).toNanos());
+            committed = position.sequence();
         } catch (RuntimeException e) {
             throw failed(e);
         }

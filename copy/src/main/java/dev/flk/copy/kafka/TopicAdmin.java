@@ -2,6 +2,7 @@
 package dev.flk.copy.kafka;
 
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.kafka.FeedEnds.End;
 import dev.flk.program.config.Secret;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -150,8 +152,11 @@ final class TopicAdmin implements AutoCloseable {
 
     /** Returns the id of the cluster and the id of the topic. */
     String identity() {
-        return get(admin -> admin.describeCluster().clusterId()) + "/"
-                + describe().topicId();
+        return get(admin -> admin.describeCluster().clusterId()) + "/" + topicId();
+    }
+
+    String topicId() {
+        return describe().topicId().toString();
     }
 
     TopicDescription describe() {
@@ -207,6 +212,18 @@ final class TopicAdmin implements AutoCloseable {
             end = offset(OffsetSpec.latest());
         }
         return end;
+    }
+
+    /** Returns the offsets after the last entries of partitions, with the epochs of the leaders. */
+    Map<Integer, End> ends(Set<Integer> partitions) {
+        Map<TopicPartition, OffsetSpec> wanted = partitions.stream()
+                .collect(Collectors.toMap(each -> new TopicPartition(topic, each), each -> OffsetSpec.latest()));
+        return get(admin -> admin.listOffsets(wanted).all()).entrySet().stream()
+                .collect(Collectors.toMap(
+                        each -> each.getKey().partition(),
+                        each -> new End(
+                                each.getValue().offset(),
+                                each.getValue().leaderEpoch().orElse(0))));
     }
 
     private long offset(OffsetSpec which) {

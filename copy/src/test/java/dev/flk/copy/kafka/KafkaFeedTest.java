@@ -9,12 +9,14 @@ import dev.flk.copy.kafka.KafkaFeed.Limits;
 import dev.flk.feed.FeedEvent;
 import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedPosition;
+import dev.flk.feed.FeedTopic.Opened;
 import dev.flk.feed.FeedUnavailableException;
 import dev.flk.program.config.Settings;
 import dev.flk.program.health.Finding;
 import dev.flk.program.health.Finding.Grade;
 import dev.flk.testkit.KafkaCluster;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -55,7 +57,7 @@ class KafkaFeedTest {
     static final String BROKERS = "brokers";
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final Limits LIMITS =
-            new Limits(Duration.ofSeconds(2), Duration.ofSeconds(4), Duration.ofSeconds(20), 8);
+            new Limits(Duration.ofSeconds(2), Duration.ofSeconds(4), Duration.ofSeconds(20), 8, Duration.ZERO);
     private static final int PARTITIONS = 3;
     private static final int ROUNDS = Integer.getInteger("flk.each", 3) == 1 ? 8 : 2;
     private static final String LOG = "0123456789abcdef0123456789abcdef";
@@ -97,7 +99,15 @@ class KafkaFeedTest {
     }
 
     private static FeedPosition open(KafkaFeed of, String logId) {
-        return of.open(start(logId));
+        Opened opened = of.open(start(logId));
+        assertThat(opened.loss()).isNull();
+        return opened.position();
+    }
+
+    private Opened awaitLoss(KafkaFeed of) {
+        return await().atMost(PATIENCE)
+                .ignoreException(FeedUnavailableException.class)
+                .until(() -> of.open(start(LOG)), each -> each.loss() != null);
     }
 
     private static KafkaSettings settings(Map<String, String> values) {
@@ -521,6 +531,92 @@ class KafkaFeedTest {
         assertThat(found).isEqualTo(position(1));
         feed.commit(List.of(event("key", "b")), position(2));
         assertThat(committedValues()).containsExactly("a", "b");
+    }
+
+    /** The brokers lost power, and the other log has written beyond what they lost before this one looks. */
+    @Test
+    @ResourceLock(BROKERS)
+    void topicThatLostItsEnd_isFedAgainAfterTheLastPositionThatItStillHas_alsoByTheNextProcess() throws Exception {
+        create();
+        KafkaFeed other = feed(OTHER_LOG, "other");
+        open(other, OTHER_LOG);
+        open(feed);
+        feed.commit(List.of(event("key", "a"), event("other", "b")), position(1));
+        assertThat(committedValues()).containsExactly("a", "b");
+        feed.check();
+        Map<Path, Long> kept = CLUSTER.lengths(topic);
+        feed.commit(List.of(event("key", "c")), position(2));
+        feed.commit(List.of(event("other", "d")), position(3));
+        assertThat(committedValues()).hasSize(4);
+
+        CLUSTER.lose(topic, kept);
+        awaitOpen(other, OTHER_LOG);
+        other.commit(many(20), position(OTHER_LOG, 1));
+
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThatThrownBy(feed::check)
+                        .isInstanceOf(FeedUnavailableException.class)
+                        .hasMessageContaining("topic " + topic + ": the topic no longer has all events"));
+        KafkaFeed next = feed(LOG, "next");
+        Opened found = awaitLoss(next);
+        assertThat(found.position()).isEqualTo(position(1));
+        assertThat(found.loss().upTo()).isEqualTo(3);
+        next.commit(List.of(event("key", "c")), position(2));
+        assertThat(committedValues())
+                .contains("a", "b", "c")
+                .doesNotContain("d")
+                .hasSize(23);
+
+        CLUSTER.lose(topic, Map.of());
+        assertThatThrownBy(() -> next.commit(List.of(event("key", "e")), position(3)))
+                .isInstanceOf(FeedUnavailableException.class);
+        assertThat(awaitLoss(next).position()).as("no event remains").isEqualTo(start(LOG));
+        assertThat(open(next)).as("the position went back for good").isEqualTo(start(LOG));
+    }
+
+    private static void awaitOpen(KafkaFeed of, String logId) {
+        await().atMost(PATIENCE).ignoreException(FeedUnavailableException.class).until(() -> {
+            of.open(start(logId));
+            return true;
+        });
+    }
+
+    private static List<FeedEvent> many(int events) {
+        return IntStream.range(0, events)
+                .mapToObj(i -> event("key-" + i, "other-" + i))
+                .toList();
+    }
+
+    @Test
+    void topicsThatWereRemoved_areFedFromTheBeginning() throws Exception {
+        create();
+        open(feed);
+        feed.commit(List.of(event("key", "a")), position(5));
+        recreate(KafkaFeed.positionsOf(topic), 1, TopicRules.POSITIONS.configuration());
+        Opened found = awaitLoss(feed);
+        assertThat(found.position()).as("without positions").isEqualTo(start(LOG));
+        assertThat(found.loss().what())
+                .contains("the topic " + topic + ".positions has lost the position of log " + LOG);
+        assertThat(found.loss().upTo()).isEqualTo(5);
+        feed.commit(List.of(event("key", "a")), position(5));
+
+        recreate(topic, PARTITIONS, TopicRules.FEED.configuration());
+
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThatThrownBy(feed::check).isNotNull());
+        assertThat(awaitLoss(feed).position()).isEqualTo(start(LOG));
+        feed.commit(List.of(event("key", "a")), position(5));
+        assertThat(open(feed)).isEqualTo(position(5));
+        assertThat(committedValues()).containsExactly("a");
+    }
+
+    private static void recreate(String name, int partitions, Map<String, String> configuration) throws Exception {
+        try (Admin admin = CLUSTER.admin()) {
+            admin.deleteTopics(List.of(name)).all().get();
+            await().atMost(PATIENCE)
+                    .until(() -> !admin.listTopics().names().get().contains(name));
+        }
+        create(name, partitions, configuration);
     }
 
     @Test

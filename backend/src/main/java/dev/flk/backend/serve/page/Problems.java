@@ -100,6 +100,8 @@ public final class Problems {
                 "Log records that were removed before they were in the record of outcomes",
                 "RecordLagging"),
         FEED_MISSED("flk_feed_missed_total", "Log records that were removed before they were fed", "FeedLagging"),
+        FEED_LOST(
+                "flk_feed_lost_total", "Times that a topic of the feed had lost what it had acknowledged", "FeedLost"),
         INTERNAL_ERRORS("flk_internal_errors_total", "Submissions answered 500 because of a bug", "InternalErrors"),
         SET_ASIDE(
                 "flk_dedup_set_aside_total",
