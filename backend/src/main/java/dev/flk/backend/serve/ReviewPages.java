@@ -2,11 +2,13 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.record.LargeGroups.Progress;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.Effect;
 import dev.flk.backend.outcomes.record.Reviews.OtherNumberException;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
 import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
@@ -67,7 +69,8 @@ final class ReviewPages {
             "author",
             "version",
             "reviewed_at",
-            "count");
+            "count",
+            "stop");
     private static final List<String> HIDDEN =
             List.of("id", "version", "shard", "reason", "from", "until", "reviewed_at", "count");
 
@@ -195,6 +198,11 @@ final class ReviewPages {
                     403,
                     "this form is not valid any more, because the backend was restarted since the page was loaded");
         }
+        String stopped = form.get("stop");
+        if (stopped != null) {
+            var unused = source.reviews().stop(stopped);
+            return seeOther(ReviewView.PATH);
+        }
         try {
             return attempt.answer();
         } catch (BadRequest e) {
@@ -245,8 +253,12 @@ final class ReviewPages {
             }
             Recorded recorded;
             try {
-                recorded = ReviewHandler.review(
+                Effect effect = ReviewHandler.review(
                         source.reviews(), given, shown, isWithdrawal ? null : number(form, "count"), user.get(), now);
+                if (effect instanceof Progress) {
+                    return seeOther(ReviewView.PATH);
+                }
+                recorded = (Recorded) effect;
             } catch (OtherNumberException e) {
                 return failed(412, String.valueOf(e.getMessage()));
             } catch (ReviewUnavailableException e) {

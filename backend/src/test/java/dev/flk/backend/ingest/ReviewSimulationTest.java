@@ -187,7 +187,7 @@ final class ReviewSimulationTest {
             }
             depth++;
             try {
-                Recorded recorded = node.reviews.review(new Subject.Ids(List.of(id), version), review);
+                Recorded recorded = (Recorded) node.reviews.review(new Subject.Ids(List.of(id), version), review);
                 world.trace(() -> note + " at " + nodes.indexOf(node) + ": " + recorded);
                 if (recorded.reviewed() == 1) {
                     answered.add(new Answered(id, review.numbered(recorded.version()), version));

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -222,6 +224,41 @@ final class ReviewHandlerTest {
         for (RawClient reviewer : reviewers) {
             assertThat(reviewer.read().status()).isEqualTo(200);
         }
+    }
+
+    @Test
+    void put_largeGroup_isAnsweredAtOnce_andThePageShowsAndStopsIt() throws Exception {
+        for (int i = 0; i < 600; i++) {
+            rejected(i);
+        }
+        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"author\":\"anna\",\"until\":\""
+                + ServerFixture.NOW + "\",\"verdict\":\"fault\"}";
+        CompletableFuture<Void> isWritten = new CompletableFuture<>();
+        record.beforeNextAppend(
+                () -> isWritten.completeOnTimeout(null, 15, TimeUnit.SECONDS).join());
+
+        HttpResponse<String> begun = send("PUT", "/v1/reviews", group);
+
+        assertThat(begun.statusCode()).isEqualTo(202);
+        String path = begun.headers().firstValue("Location").orElseThrow();
+        String id = path.substring(path.lastIndexOf('/') + 1);
+        String members = "\"shard_id\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"verdict\":\"fault\","
+                + "\"author\":\"anna\"," + AT + ",\"total\":600,";
+        assertThat(begun.body())
+                .isEqualTo("{\"group\":\"" + id + "\",\"state\":\"waiting\"," + members
+                        + "\"reviewed\":0,\"left_out\":0}");
+        await().until(() -> send("GET", path, "").body().contains("\"state\":\"running\""));
+        String page = send("GET", "/ui/review", "").body();
+        assertThat(page).contains("0 of 600 certificates of the group", "are reviewed as fault (running)", "every 10s");
+        assertThat(post(page, "stop=" + id).statusCode()).isEqualTo(303);
+        isWritten.complete(null);
+
+        await().until(() -> send("GET", path, "").body().contains("\"state\":\"stopped\""));
+        assertThat(send("DELETE", path, "").body()).contains(members + "\"reviewed\":500,");
+        assertThat(send("GET", "/ui/review", "").body())
+                .contains("500 of 600 certificates", "(stopped)")
+                .doesNotContain("hx-get", ">Stop<");
+        assertThat(send("GET", "/v1/reviews/groups/x", "").statusCode()).isEqualTo(404);
     }
 
     /** Checks that a certificate is not called unknown while the record is read from the log again. */

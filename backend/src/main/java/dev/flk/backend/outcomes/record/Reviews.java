@@ -3,6 +3,7 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.record.LargeGroups.Progress;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
@@ -64,6 +65,9 @@ public final class Reviews implements AutoCloseable {
     private static final int MOST_VERSIONS = 100;
     private static final int READ_AT_ONCE = 200;
     private static final int WRITTEN_AT_ONCE = 500;
+    /** The most parts that are read to find a group that takes one step. */
+    private static final int MOST_PARTS = 50;
+
     private static final int MOST_ATTEMPTS = 5;
     private static final int MOST_COUNTED = 1_000_000;
     private static final int MOST_FAULTS = 100_000;
@@ -79,6 +83,7 @@ public final class Reviews implements AutoCloseable {
     private final Duration overdueAfter;
     private final InstantSource clock;
     private final ReviewMetrics metrics;
+    private final LargeGroups groups;
     private final ReentrantLock turn = new ReentrantLock(true);
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
@@ -203,7 +208,7 @@ public final class Reviews implements AutoCloseable {
 
         private final boolean mayTakeEffect;
 
-        private ReviewUnavailableException(String message, boolean mayTakeEffect) {
+        ReviewUnavailableException(String message, boolean mayTakeEffect) {
             super(message, null, false, false);
             this.mayTakeEffect = mayTakeEffect;
         }
@@ -222,6 +227,7 @@ public final class Reviews implements AutoCloseable {
         this.overdueAfter = overdueAfter;
         this.clock = clock;
         this.metrics = metrics;
+        this.groups = new LargeGroups(clock);
     }
 
     /** Starts to count, every ten seconds, the outcomes that wait for a review. */
@@ -310,14 +316,17 @@ public final class Reviews implements AutoCloseable {
      */
     public record LeftOut(RowKey row, @Nullable Review review) {}
 
+    /** The effect of a call of {@link #review}: the review is recorded, or is under way for a large group. */
+    public sealed interface Effect permits Recorded, Progress {}
+
     /**
-     * The effect of a call of {@link #review}.
+     * A recorded review.
      *
      * @param reviewed the number of certificates that the review was recorded for
      * @param version the version of the review if it was recorded for one certificate; otherwise 0
      * @param leftOut the certificates whose newest review is another one; it remains
      */
-    public record Recorded(int reviewed, long version, List<LeftOut> leftOut) {
+    public record Recorded(int reviewed, long version, List<LeftOut> leftOut) implements Effect {
         private static Recorded of(List<LoggedReview> recorded, List<LeftOut> leftOut) {
             return new Recorded(
                     recorded.size(),
@@ -337,7 +346,8 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * Records a review of certificates. A review that withdraws reviews affects only certificates that have one.
+     * Records a review of certificates. A review that withdraws reviews affects only certificates that have one. A group
+     * that takes more than one step is reviewed by another thread.
      *
      * @param review the review, which has no number yet
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
@@ -345,15 +355,19 @@ public final class Reviews implements AutoCloseable {
      * @throws OtherNumberException if another number than {@link Subject.Group#shown} waits; nothing was recorded
      * @throws ReviewUnavailableException if the review, or a part of the group, could not be recorded
      */
-    public Recorded review(Subject subject, Review review) {
+    public Effect review(Subject subject, Review review) {
         requireLog(); // before reads, each of which may wait for a record that hangs
         try {
             return subject instanceof Subject.Group group
                     ? review(group, review)
                     : review((Subject.Ids) subject, review);
         } catch (RecordUnavailableException e) {
-            throw new ReviewUnavailableException("the record can't be read now: " + e.getMessage(), false);
+            throw unreadable(e);
         }
+    }
+
+    private static ReviewUnavailableException unreadable(RecordUnavailableException e) {
+        return new ReviewUnavailableException("the record can't be read now: " + e.getMessage(), false);
     }
 
     private Recorded review(Subject.Ids ids, Review review) {
@@ -367,40 +381,93 @@ public final class Reviews implements AutoCloseable {
                 newest -> meets(newest, ids.ifVersion()) && (isReviewed(newest) || !review.isWithdrawal()));
     }
 
-    private Recorded review(Subject.Group group, Review review) {
+    private Effect review(Subject.Group group, Review review) {
         String at = group.reviewedAt();
         Predicate<@Nullable Review> condition = at == null
                 ? newest -> !isReviewed(newest)
                 : newest ->
                         newest != null && !newest.isWithdrawal() && newest.at().equals(at);
-        List<RowKey> rows = inGroup(group, condition);
+        List<RowKey> rows = inOneStep(group, condition);
+        Integer total = rows != null ? (Integer) rows.size() : at == null ? waitingIn(group) : null;
         Integer shown = group.shown();
-        if (shown != null && shown != rows.size()) {
-            throw new OtherNumberException(shown, rows.size());
+        if (shown != null && total != null && !shown.equals(total)) {
+            throw new OtherNumberException(shown, total);
         }
-        return write(rows, review, condition);
+        return rows != null
+                ? write(rows, review, condition)
+                : groups.begin(group, review, total, cursor -> step(group, review, condition, cursor));
     }
 
-    /** Returns the rows of a group whose newest review meets a condition. */
-    private List<RowKey> inGroup(Subject.Group group, Predicate<@Nullable Review> condition) {
+    /** Returns the rows of a group whose newest review meets a condition; null if they take more than one step. */
+    private @Nullable List<RowKey> inOneStep(Subject.Group group, Predicate<@Nullable Review> condition) {
+        List<RowKey> rows = new ArrayList<>(); // all of them, to report what others review meanwhile
+        String cursor = null;
+        int parts = 0;
+        do {
+            Rows part = record.outcomes(wanted(group).withLimit(READ_AT_ONCE).withCursor(cursor));
+            rows.addAll(meeting(condition, part));
+            cursor = part.cursor();
+            parts++;
+            if (rows.size() > WRITTEN_AT_ONCE || (parts == MOST_PARTS && cursor != null)) {
+                return null;
+            }
+        } while (cursor != null);
+        return rows;
+    }
+
+    private LargeGroups.Step step(
+            Subject.Group group, Review review, Predicate<@Nullable Review> condition, @Nullable String cursor) {
+        requireLog();
+        try {
+            Rows part = record.outcomes(wanted(group).withLimit(WRITTEN_AT_ONCE).withCursor(cursor));
+            return new LargeGroups.Step(write(meeting(condition, part), review, condition), part.cursor());
+        } catch (RecordUnavailableException e) {
+            throw unreadable(e);
+        }
+    }
+
+    /** Returns the number of certificates that wait in a group; null if more wait than are listed. */
+    private @Nullable Integer waitingIn(Subject.Group group) {
+        long wanted = OutcomeRows.waitingGroup(group.shard(), group.cause());
+        AllWaiting<Waiting> all = queue();
+        return all.isCut()
+                ? null
+                : (int) all.outcomes().stream()
+                        .filter(each -> each.group() == wanted)
+                        .map(each -> Instant.ofEpochMilli(each.receivedMillis()))
+                        .filter(each -> !each.isBefore(group.from()) && !each.isAfter(group.until()))
+                        .count();
+    }
+
+    private static OutcomeQuery wanted(Subject.Group group) {
         Instant until = group.until();
-        OutcomeQuery wanted = OutcomeQuery.ALL
+        return OutcomeQuery.ALL
                 .withShard(group.shard())
                 .withReason(group.cause())
                 .withWaits(group.reviewedAt() == null)
                 .withReceived(new Span(group.from(), until.isBefore(Instant.MAX) ? until.plusNanos(1) : null))
-                .withOrder(Order.NEWEST)
-                .withLimit(READ_AT_ONCE);
-        List<RowKey> rows = new ArrayList<>(); // all of them, to report what others review meanwhile
-        String cursor = null;
-        do {
-            Rows part = record.outcomes(wanted.withCursor(cursor));
-            List<RowKey> all = part.rows().stream().map(Version::key).toList();
-            Map<RowKey, Review> newest = record.rows().newestReviews(all);
-            all.stream().filter(key -> condition.test(newest.get(key))).forEach(rows::add);
-            cursor = part.cursor();
-        } while (cursor != null);
-        return rows;
+                .withOrder(Order.NEWEST);
+    }
+
+    private List<RowKey> meeting(Predicate<@Nullable Review> condition, Rows part) {
+        List<RowKey> all = part.rows().stream().map(Version::key).toList();
+        Map<RowKey, Review> newest = record.rows().newestReviews(all);
+        return all.stream().filter(key -> condition.test(newest.get(key))).toList();
+    }
+
+    /** Returns the reviews of large groups that are under way or ended last, the newest first. */
+    public List<Progress> groups() {
+        return groups.all();
+    }
+
+    /** Returns how far the review of a large group is; empty if it is not remembered. */
+    public Optional<Progress> group(String id) {
+        return groups.find(id);
+    }
+
+    /** Stops the review of a large group after its present step. */
+    public Optional<Progress> stop(String id) {
+        return groups.stop(id);
     }
 
     private Recorded write(List<RowKey> rows, Review review, Predicate<@Nullable Review> condition) {
@@ -522,6 +589,7 @@ public final class Reviews implements AutoCloseable {
 
     @Override
     public void close() {
+        groups.close();
         timer.shutdownNow();
     }
 }

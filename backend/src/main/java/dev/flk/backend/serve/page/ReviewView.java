@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.LargeGroups.Progress;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -12,6 +13,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.page.ReviewDone.Sent;
 import dev.flk.verification.Policy;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param retry the form that had no effect; null without such a form
  * @param groups the waiting certificates; null if they are unknown
  * @param shown the certificate; null if none was chosen or waits
+ * @param progress the reviews of large groups that are under way, or were begun within the last hour
  * @param token the secret of the forms
  */
 public record ReviewView(
@@ -38,6 +41,7 @@ public record ReviewView(
         @Nullable Form retry,
         @Nullable ReviewGroups groups,
         @Nullable Shown shown,
+        List<Progress> progress,
         String token) {
     /** The path of the view. */
     public static final String PATH = "/ui/review";
@@ -237,12 +241,25 @@ public record ReviewView(
                 null,
                 ReviewGroups.of(queue, chosen, place, now),
                 shown,
+                progress(source.reviews(), now),
                 source.token());
+    }
+
+    private static List<Progress> progress(Reviews reviews, Instant now) {
+        String anHourAgo = now.minus(Duration.ofHours(1)).toString();
+        return reviews.groups().stream()
+                .filter(each -> !each.state().isOver() || each.review().at().compareTo(anHourAgo) > 0)
+                .toList();
+    }
+
+    /** Returns whether the review of a large group is under way. */
+    public boolean isLive() {
+        return progress.stream().anyMatch(each -> !each.state().isOver());
     }
 
     /** Returns the view while it is unknown what waits. */
     public static ReviewView unknown(String token, Instant now) {
-        return new ReviewView(now, "", null, null, null, null, token);
+        return new ReviewView(now, "", null, null, null, null, List.of(), token);
     }
 
     /**
@@ -255,7 +272,7 @@ public record ReviewView(
     public ReviewView failed(String why, Form form, boolean isOutdated) {
         Form current = form.isOfGroup() ? formOfGroup() : shown == null ? null : shown.form();
         Form again = isOutdated && current != null ? form.with(current.fields()) : form;
-        return new ReviewView(at, why, null, again, groups, shown, token);
+        return new ReviewView(at, why, null, again, groups, shown, progress, token);
     }
 
     private @Nullable Form formOfGroup() {

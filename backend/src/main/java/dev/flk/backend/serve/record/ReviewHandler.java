@@ -11,12 +11,14 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.LargeGroups.Progress;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
+import dev.flk.backend.outcomes.record.Reviews.Effect;
 import dev.flk.backend.outcomes.record.Reviews.LeftOut;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
 import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
@@ -42,6 +44,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -50,13 +53,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The handler of {@code /v1/reviews}. A GET lists the certificates that wait for a review, or the reviews, as NDJSON; a
- * PUT records a review of one certificate, of several, or of a group, or withdraws their reviews.
+ * PUT records a review of one certificate, of several, or of a group, or withdraws their reviews. The review of a large
+ * group is answered with 202 when it begins, and can be asked for and stopped by its id.
  */
 public final class ReviewHandler {
     /** The header that says that more certificates wait than the list contains. */
     static final String MORE = "X-Flk-More";
 
     private static final String PATH = "/v1/reviews";
+    private static final String GROUPS = PATH + "/groups/";
     private static final int MAX_BODY_BYTES = 256 << 10;
     private static final int MAX_IDS = 1_000;
     private static final Set<String> QUERY = Set.of("state", "shard", "limit", "cursor");
@@ -181,6 +186,40 @@ public final class ReviewHandler {
         }
     }
 
+    /** How far the review of a large group is. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Group(
+            String group,
+            String state,
+            String shardId,
+            String reason,
+            String verdict,
+            String author,
+            String at,
+            @Nullable Integer total,
+            int reviewed,
+            int leftOut,
+            @Nullable String problem) {
+        static Answer answer(int status, Progress of, Header... headers) {
+            Review review = of.review();
+            return Answer.json(
+                    status,
+                    Json.bytes(new Group(
+                            of.id(),
+                            of.state().text(),
+                            of.group().shard(),
+                            of.group().cause(),
+                            review.verdict().text(),
+                            review.author(),
+                            review.at(),
+                            of.total(),
+                            of.reviewed(),
+                            of.leftOut(),
+                            of.problem())),
+                    headers);
+        }
+    }
+
     /**
      * The answer to a PUT whose condition holds for none of the certificates.
      *
@@ -251,7 +290,27 @@ public final class ReviewHandler {
 
     public Routes addTo(Routes routes) {
         return routes.get(PATH, guard.reading(this::get))
+                .get(GROUPS + "*", guard.reading((request, exchange) -> group(request, exchange, Reviews::group)))
+                .route(
+                        HttpMethod.DELETE,
+                        GROUPS + "*",
+                        guard.changing(
+                                MAX_BODY_BYTES,
+                                (request, exchange) -> group(request, exchange, Reviews::stop),
+                                UnaryOperator.identity()))
                 .route(HttpMethod.PUT, PATH, guard.changing(MAX_BODY_BYTES, this::put, UnaryOperator.identity()));
+    }
+
+    private void group(Request request, Exchange exchange, BiFunction<Reviews, String, Optional<Progress>> asked) {
+        ask(
+                exchange,
+                record::run,
+                found -> asked.apply(found, request.lastSegment())
+                        .map(progress -> Group.answer(200, progress))
+                        .orElseGet(() -> Answer.error(
+                                404,
+                                "this review of a group is not known; after a restart, what was reviewed is reviewed, and the"
+                                        + " rest waits")));
     }
 
     private void get(Request request, Exchange exchange) {
@@ -294,7 +353,11 @@ public final class ReviewHandler {
             long ifVersion = IfVersion.of(request, 0);
             Recorded recorded;
             try {
-                recorded = review(found, body, ifVersion, null, guard.user(), now);
+                Effect effect = review(found, body, ifVersion, null, guard.user(), now);
+                if (effect instanceof Progress begun) {
+                    return Group.answer(202, begun, new Header("Location", GROUPS + begun.id()));
+                }
+                recorded = (Recorded) effect;
             } catch (ReviewUnavailableException e) {
                 boolean isOne = body.ids() != null && body.ids().size() == 1;
                 return Answer.error(503, sentence(e, isOne), Header.retryAfter(1));
@@ -345,7 +408,7 @@ public final class ReviewHandler {
      * @param ifVersion the condition for a review by id
      * @param shown see {@link Subject.Group}
      */
-    public static Recorded review(
+    public static Effect review(
             Reviews reviews, Body body, long ifVersion, @Nullable Integer shown, String user, Instant now) {
         Subject subject = body.subject(ifVersion, shown);
         Review review = body.review(user, now);

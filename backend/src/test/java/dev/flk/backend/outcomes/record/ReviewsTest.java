@@ -8,15 +8,17 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
+import dev.flk.backend.outcomes.record.LargeGroups.Progress;
+import dev.flk.backend.outcomes.record.LargeGroups.State;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
 import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.program.metrics.Metrics;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +26,7 @@ import org.junit.jupiter.api.Test;
 /** Tests of reviews of outcomes in an in-memory record. */
 final class ReviewsTest {
     private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
+    private static final String TOLERANCE_CAUSE = "D_hat out of tolerance";
     private static final String TOLERANCE = "D_hat out of tolerance: claimed=1.4000";
 
     private final MemoryRecord record = new MemoryRecord();
@@ -45,11 +48,24 @@ final class ReviewsTest {
     }
 
     private Recorded review(Verdict verdict, long ifVersion, String... ids) {
-        return reviews.review(new Subject.Ids(List.of(ids), ifVersion), review(verdict));
+        return (Recorded) reviews.review(new Subject.Ids(List.of(ids), ifVersion), review(verdict));
     }
 
     private Recorded reviewGroup(Verdict verdict, Instant from, Instant until) {
-        return reviews.review(new Subject.Group("a", "D_hat out of tolerance", from, until), review(verdict));
+        return (Recorded) reviews.review(new Subject.Group("a", TOLERANCE_CAUSE, from, until), review(verdict));
+    }
+
+    private Progress begin(Subject.Group group, Verdict verdict) {
+        return (Progress) reviews.review(group, review(verdict));
+    }
+
+    private Progress awaitEnd(Progress begun) {
+        await().until(() -> reviews.group(begun.id()).orElseThrow().state().isOver());
+        return reviews.group(begun.id()).orElseThrow();
+    }
+
+    private Progress reviewLargeGroup(Verdict verdict) {
+        return awaitEnd(begin(new Subject.Group("a", TOLERANCE_CAUSE, Instant.MIN, NOW), verdict));
     }
 
     /** Lets another person replace any review of a certificate before the next append. */
@@ -181,10 +197,12 @@ final class ReviewsTest {
         List<String> ids = largeGroup();
         otherIsFaster(Verdict.FAULT, ids.get(420));
 
-        Recorded recorded = reviewGroup(Verdict.IGNORE, Instant.MIN, NOW);
+        Progress ended = reviewLargeGroup(Verdict.IGNORE);
 
-        assertThat(recorded.reviewed()).isEqualTo(1_099);
-        assertThat(recorded.leftOut()).extracting(each -> each.row().pcsId()).containsExactly(ids.get(420));
+        assertThat(ended.state()).isEqualTo(State.DONE);
+        assertThat(ended.total()).isEqualTo(1_100);
+        assertThat(ended.reviewed()).isEqualTo(1_099);
+        assertThat(ended.leftOut()).isOne();
         assertThat(verdicts(420, ids.get(420))).containsExactly(Verdict.FAULT);
         assertThat(waiting()).isEmpty();
     }
@@ -194,12 +212,50 @@ final class ReviewsTest {
         largeGroup();
         record.beforeNextAppend(() -> record.beforeNextAppend(() -> record.failsAppends = true));
 
-        assertThatThrownBy(() -> reviewGroup(Verdict.FAULT, Instant.MIN, NOW))
-                .isInstanceOf(ReviewUnavailableException.class)
-                .hasMessage("the disk is full");
+        Progress ended = reviewLargeGroup(Verdict.FAULT);
+
+        assertThat(ended.state()).isEqualTo(State.FAILED);
+        assertThat(ended.problem()).isEqualTo("the last step may still take effect: the disk is full");
+        assertThat(ended.reviewed()).isEqualTo(500);
         assertThat(waiting()).hasSize(600);
         record.failsAppends = false;
-        assertThat(reviewGroup(Verdict.FAULT, Instant.MIN, NOW).reviewed()).isEqualTo(600);
+        assertThat(reviewLargeGroup(Verdict.FAULT).reviewed()).isEqualTo(600);
+        assertThat(awaitEnd(begin(
+                                new Subject.Group("a", TOLERANCE_CAUSE, Instant.MIN, NOW, NOW.toString(), null),
+                                Verdict.WITHDRAWN))
+                        .reviewed())
+                .isEqualTo(1_100);
+    }
+
+    @Test
+    void largeGroups_areBounded_letOthersReviewBetweenSteps_andCanBeStopped() throws Exception {
+        largeGroup();
+        String other = rejected("b", 1, 0);
+        CompletableFuture<Void> isWritten = new CompletableFuture<>();
+        record.beforeNextAppend(isWritten::join);
+        Subject.Group group = new Subject.Group("a", TOLERANCE_CAUSE, Instant.MIN, NOW);
+        Progress first = begin(group, Verdict.FAULT);
+        await().until(() -> reviews.group(first.id()).orElseThrow().state() == State.RUNNING);
+        for (int i = 0; i < LargeGroups.MOST_WAITING; i++) {
+            assertThat(begin(group, Verdict.IGNORE).state()).isEqualTo(State.WAITING);
+        }
+        assertThatThrownBy(() -> begin(group, Verdict.IGNORE))
+                .hasMessage("the reviews of 8 large groups are under way; try again later");
+        assertThatThrownBy(() ->
+                        begin(new Subject.Group("a", TOLERANCE_CAUSE, Instant.MIN, NOW, null, 1_099), Verdict.IGNORE))
+                .hasMessageContaining("is now 1100, not 1099");
+        Thread person = new Thread(() -> review(Verdict.UNCLEAR, Reviews.NO_REVIEW, other));
+        person.start();
+        await().until(() -> person.getState() == Thread.State.TIMED_WAITING);
+
+        reviews.groups().forEach(each -> assertThat(reviews.stop(each.id())).isPresent());
+        isWritten.complete(null);
+
+        person.join();
+        assertThat(awaitEnd(first).state()).isEqualTo(State.STOPPED);
+        reviews.groups().forEach(each -> assertThat(awaitEnd(each).reviewed()).isIn(0, 500));
+        assertThat(waiting()).hasSize(600).doesNotContain(other);
+        assertThat(reviews.group("unknown")).isEmpty();
     }
 
     @Test

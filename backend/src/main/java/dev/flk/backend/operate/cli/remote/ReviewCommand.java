@@ -196,8 +196,9 @@ public final class ReviewCommand {
         JsonNode done = put(chosen, verdict.name(), null);
         if (!backend.isJson()) {
             print(
-                    ErrorMessages.count(BackendConnection.number(done, "reviewed"), "certificate") + " reviewed",
                     done,
+                    "reviewed",
+                    "certificate",
                     chosen.isGroup() ? "which others reviewed meanwhile" : OTHER_OR_NONE);
         }
     }
@@ -225,10 +226,7 @@ public final class ReviewCommand {
         }
         JsonNode done = put(chosen, "withdrawn", at);
         if (!backend.isJson()) {
-            print(
-                    ErrorMessages.count(BackendConnection.number(done, "withdrawn"), "review") + " withdrawn",
-                    done,
-                    OTHER_OR_NONE);
+            print(done, "withdrawn", "review", OTHER_OR_NONE);
         }
     }
 
@@ -263,8 +261,15 @@ public final class ReviewCommand {
         return parsed(answer);
     }
 
-    private void print(String summary, JsonNode done, String whyLeftOut) throws IOException {
+    private void print(JsonNode done, String member, String noun, String whyLeftOut) throws IOException {
+        if (done.has("group")) {
+            backend.out()
+                    .println("The group is large and is reviewed in steps; GET " + PATH + "/groups/"
+                            + Printable.of(done.path("group").asText()) + " says how far, and DELETE stops it.");
+            return;
+        }
         long leftOut = BackendConnection.number(done, "left_out");
+        String summary = ErrorMessages.count(BackendConnection.number(done, member), noun) + " " + member;
         backend.out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
         done.path("left_out_ids").forEach(id -> backend.out().println("  " + Printable.of(id.asText())));
         if (leftOut > done.path("left_out_ids").size()) {
