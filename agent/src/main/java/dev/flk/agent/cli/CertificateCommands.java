@@ -2,8 +2,8 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.send.SendingForm;
-import dev.flk.agent.source.Intake;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.Signer;
@@ -114,9 +114,9 @@ final class CertificateCommands {
 
         byte[] read(Context context) throws IOException {
             try (InputStream in = context.open(name)) {
-                byte[] bytes = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
-                if (bytes.length > Intake.MAX_CERTIFICATE_BYTES) {
-                    throw new IOException(name + " is longer than " + Intake.MAX_CERTIFICATE_BYTES + " bytes");
+                byte[] bytes = in.readNBytes(CertificateLimit.BYTES + 1);
+                if (bytes.length > CertificateLimit.BYTES) {
+                    throw new IOException(name + " is longer than " + CertificateLimit.BYTES + " bytes");
                 }
                 return bytes;
             }

@@ -4,6 +4,7 @@ package dev.flk.agent.cli;
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
@@ -164,11 +165,15 @@ final class OutboxCommands {
         private static final String NO_ID = "(no id)";
 
         static CatEntry of(HistoryEntry found) {
-            String pcsId;
+            String pcsId = NO_ID;
             try {
-                pcsId = CertificateReader.parse(found.certificate()).signed().pcsId();
+                if (found.certificate().length <= CertificateLimit.BYTES) {
+                    pcsId = CertificateReader.parse(found.certificate())
+                            .signed()
+                            .pcsId();
+                }
             } catch (MalformedCertificate e) {
-                pcsId = NO_ID;
+                // keeps NO_ID
             }
             return new CatEntry(
                     found.entry().sequence(),

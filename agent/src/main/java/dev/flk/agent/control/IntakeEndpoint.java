@@ -22,8 +22,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The endpoint {@code POST /v1/pcs}. The body is one certificate or, with the content type {@code
  * application/x-ndjson}, one certificate on each line. The answer is 202 once all valid certificates are on disk, 400
- * if no certificate is valid, 503 if the outbox accepts no certificates now, and 500 if writing to the outbox failed.
- * After a 500, the client must send the certificates again, although they may already be on disk. Safe for any thread.
+ * if no certificate is valid, 413 if the only one or the whole body is too long, 503 if the outbox accepts no
+ * certificates now, and 500 if writing to the outbox failed. After a 500, the client must send the certificates again,
+ * although they may already be on disk. Safe for any thread.
  */
 final class IntakeEndpoint {
     /** The maximum number of rejected lines that an answer names. */
@@ -52,11 +53,16 @@ final class IntakeEndpoint {
         }
     }
 
+    /** Returns the maximum length of a certificate in bytes. */
+    long longest() {
+        return intake.longest();
+    }
+
     private CompletableFuture<Answer> one(byte[] certificate) {
         Optional<String> objection = intake.objection(certificate);
         return objection.isEmpty()
                 ? take(List.of(certificate), new RefusedLines())
-                : done(Answer.error(400, objection.get()));
+                : done(Answer.error(certificate.length > intake.longest() ? 413 : 400, objection.get()));
     }
 
     private CompletableFuture<Answer> lines(byte[] body) {

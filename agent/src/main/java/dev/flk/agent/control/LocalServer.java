@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;
@@ -18,6 +19,7 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
 import dev.flk.program.files.RegularFile;
+import dev.flk.program.json.Json;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.io.Closeable;
@@ -37,6 +39,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
@@ -49,8 +52,11 @@ import org.jspecify.annotations.Nullable;
  * loop serves all addresses.
  */
 public final class LocalServer implements Closeable {
-    static final int MAX_BODY_BYTES = 8 << 20;
+    /** The maximum length of a body: one certificate, or several lines. */
+    private static final int MAX_BODY_BYTES = CertificateLimit.BYTES + (64 << 10);
+
     private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
+    private static final int MAX_SKIPPED_BYTES = 8 << 20;
     /** The maximum length of the path of a Unix socket in bytes; this is the limit of Linux. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
@@ -72,7 +78,7 @@ public final class LocalServer implements Closeable {
                     1,
                     MAX_CONNECTIONS,
                     MAX_CONNECTIONS,
-                    MAX_BODY_BYTES,
+                    MAX_SKIPPED_BYTES,
                     MAX_BODIES_BYTES,
                     MAX_BODIES_BYTES,
                     IDLE,
@@ -175,7 +181,10 @@ public final class LocalServer implements Closeable {
     private Routes routes() {
         return new Routes(Endpoint.always(Answer.error(404, "no such endpoint; POST certificates to /v1/pcs")))
                 .post("/v1/pcs", Endpoint.withBody(MAX_BODY_BYTES, intake::take))
-                .get("/health", Endpoint.always(Answer.json(200, "{}".getBytes(StandardCharsets.US_ASCII))));
+                .get(
+                        "/health",
+                        Endpoint.always(
+                                Answer.json(200, Json.bytes(Map.of("max_certificate_bytes", intake.longest())))));
     }
 
     private void listen(String setting, Path socket, String permissions, Routes routes, Admission admission)

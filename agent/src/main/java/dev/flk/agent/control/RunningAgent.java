@@ -51,6 +51,8 @@ public final class RunningAgent implements CertificateSink, Operations {
 
     private final Path socket;
     private final Path outbox;
+    /** The limit of a running agent that does not name its own. */
+    private volatile long maxBytes = 4 << 20;
 
     private RunningAgent(Path socket, Path outbox) {
         this.socket = socket;
@@ -94,12 +96,12 @@ public final class RunningAgent implements CertificateSink, Operations {
     }
 
     /**
-     * Returns half the maximum size of a request, so that certificates of this size fit into one request. The running
-     * agent checks whether the outbox has room.
+     * Returns the maximum length of a certificate for the running agent, as {@link #requireThere} has found it. The
+     * running agent checks whether the outbox has room.
      */
     @Override
     public long maxBytes() {
-        return LocalServer.MAX_BODY_BYTES / 2;
+        return maxBytes;
     }
 
     @Override
@@ -109,7 +111,8 @@ public final class RunningAgent implements CertificateSink, Operations {
 
     /** Requires that an agent answers at the socket. An agent answers even while an operation is in progress. */
     public void requireThere() throws IOException {
-        var unused = require(ask(socket, "GET", "/health", "text/plain", new byte[0], SOON), 200);
+        byte[] health = require(ask(socket, "GET", "/health", "text/plain", new byte[0], SOON), 200);
+        maxBytes = JSON.readTree(health).path("max_certificate_bytes").asLong(maxBytes);
     }
 
     @Override

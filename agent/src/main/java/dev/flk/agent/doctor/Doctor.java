@@ -133,10 +133,13 @@ public final class Doctor {
             return List.of(Finding.doubtful("agent", "no agent has run with this outbox yet; start flk-agent run"));
         }
         try {
-            StatusReport status = RunningAgent.at(
-                            config.local().control(), config.outbox().directory())
-                    .status();
-            List<Finding> found = new ArrayList<>(List.of(Finding.good("agent", "runs as process " + status.pid())));
+            RunningAgent agent =
+                    RunningAgent.at(config.local().control(), config.outbox().directory());
+            agent.requireThere();
+            StatusReport status = agent.status();
+            List<Finding> found = new ArrayList<>(List.of(
+                    Finding.good("agent", "runs as process " + status.pid()),
+                    Finding.good("agent", "accepts certificates of up to " + agent.maxBytes() + " bytes")));
             status.problems(LONGEST_WAIT).forEach(problem -> found.add(Finding.bad("agent", problem)));
             return found;
         } catch (RunningAgent.NotThere e) {

@@ -32,7 +32,7 @@ final class CertificateBodies implements Closeable {
      */
     private static final long READ_ON = 4096;
 
-    private static final long MAX_KEPT_BYTES = 8 << 20;
+    private static final long MAX_KEPT_BYTES = CertificateLimit.BYTES;
 
     private final LogInspector log;
     private final Pending pending;

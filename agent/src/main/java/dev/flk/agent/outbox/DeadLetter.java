@@ -46,7 +46,13 @@ public record DeadLetter(
         byte[] line,
         Checksum checksum) {
     private static final String CHECKSUM = ",\"crc32c\":\"";
+    /** The length of the checksum as the last member, with the end of the object. */
+    private static final int CHECKSUM_BYTES = CHECKSUM.length() + 2 * Integer.BYTES + 2;
+
     private static final String CERTIFICATE = "certificate";
+
+    /** The length from which a line is decoded without parsing its certificate, which may take much memory. */
+    private static final int LONG_BYTES = 64 << 10;
 
     /** The result of the comparison of a line with its checksum. */
     public enum Checksum {
@@ -115,7 +121,7 @@ public record DeadLetter(
         if (members.last().equals(CERTIFICATE)) {
             return Checksum.MISSING;
         }
-        int length = line.length - CHECKSUM.length() - 2 * Integer.BYTES - 2;
+        int length = line.length - CHECKSUM_BYTES;
         return Arrays.equals(withChecksum(line, length), line) ? Checksum.MATCHES : Checksum.DIFFERS;
     }
 
@@ -125,7 +131,7 @@ public record DeadLetter(
      * @throws IOException if the line is not a dead letter
      */
     static DeadLetter decode(byte[] line) throws IOException {
-        JsonMembers members = JsonMembers.parse(line);
+        JsonMembers members = line.length <= LONG_BYTES ? JsonMembers.parse(line) : parseLong(line);
         byte[] certificate = members.get(CERTIFICATE);
         if (certificate == null) {
             throw new IOException("certificate is missing");
@@ -146,6 +152,29 @@ public record DeadLetter(
             throw new IOException(
                     "\"when\", \"outbox_seq\", \"added\", \"status\" or \"attempts\" is malformed or missing", e);
         }
+    }
+
+    /** Returns the members of a line that an agent has written, without parsing its certificate. */
+    private static JsonMembers parseLong(byte[] line) throws IOException {
+        // in a string, a backslash would precede the quotation marks
+        byte[] name = ",\"certificate\":".getBytes(StandardCharsets.US_ASCII);
+        int at = 0;
+        while (!Arrays.equals(name, 0, name.length, line, at, at + name.length)) {
+            if (++at > line.length - name.length) {
+                throw new IOException("certificate is missing");
+            }
+        }
+        byte[] head = Arrays.copyOf(line, at + 1);
+        head[at] = '}';
+        int checked = line.length - CHECKSUM_BYTES;
+        boolean hasChecksum = Arrays.equals(
+                CHECKSUM.getBytes(StandardCharsets.US_ASCII), 0, CHECKSUM.length(), line, checked, checked + CHECKSUM.length());
+        int end = hasChecksum ? checked : line.length - 1;
+        if (line[end - 1] != '}' || line[line.length - 1] != '}') {
+            throw new IOException("not a JSON object");
+        }
+        JsonMembers members = JsonMembers.parse(head).set(CERTIFICATE, Arrays.copyOfRange(line, at + name.length, end));
+        return hasChecksum ? members.setText("crc32c", "") : members; // only its place counts here
     }
 
     /**

@@ -57,7 +57,7 @@ public final class DeadLetterFile {
     private final Path path;
     private final OpenFile file;
     private final ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES).limit(0);
-    private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+    private ByteArrayOutputStream line = new ByteArrayOutputStream();
     private long position;
     private boolean checked;
     /** The number of the line of the last byte that was read. */
@@ -212,9 +212,12 @@ public final class DeadLetterFile {
             isNewLine = b == '\n';
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
+                line = new ByteArrayOutputStream(); // the old one may be as long as two of the longest letters
                 // also accepts a damaged dead letter as the first line, if the line begins like a dead letter and ends
                 // with a brace
-                requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
+                if (!checked) {
+                    requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
+                }
                 return complete;
             }
             if (line.size() > 0 || !isBlank(b)) {

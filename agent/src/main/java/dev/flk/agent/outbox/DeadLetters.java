@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.DeadLetterFile.NotDeadLetters;
 import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
 import dev.flk.wal.files.DiskFiles;
@@ -215,10 +216,12 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Adds the certificates of the selected dead letters to the outbox again, and removes these dead letters from the
-     * file. Damaged dead letters stay in the file. Dead letters that were requeued earlier, but are still in the file, are not requeued again; they are
-     * removed from the file even if they are not selected.
+     * file. Dead letters that were requeued earlier, but are still in the file, are not requeued again; they are
+     * removed from the file even if they are not selected. Damaged dead letters, and those whose certificates are too
+     * long to be parsed, stay in the file.
      *
      * @return the number of requeued dead letters
+     * @throws IOException if the certificate of a selected dead letter is too long; the others are requeued
      * @throws OutboxFull if the outbox has no room for all selected dead letters. The dead letters for which the outbox
      *     had room are requeued and removed from the file
      */
@@ -226,10 +229,17 @@ public final class DeadLetters implements Closeable {
         Set<Name> done = new HashSet<>();
         List<DeadLetter> portion = new ArrayList<>();
         long bytes = 0;
+        String tooLong = "";
         DeadLetterFile lines = lines();
         try {
             for (DeadLetter letter = lines.next(which); letter != null; letter = lines.next(which)) {
-                if (!letter.isDamaged() && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
+                if (letter.isDamaged()) {
+                    continue;
+                }
+                if (letter.certificate().length > CertificateLimit.BYTES) {
+                    tooLong = "the certificate of the dead letter " + letter.sequence() + " "
+                            + CertificateLimit.tooLong(letter.certificate().length) + "; raise -Xmx to requeue it";
+                } else if (!outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
                     portion.add(letter);
                     bytes += letter.certificate().length;
                 }
@@ -242,6 +252,9 @@ public final class DeadLetters implements Closeable {
             lines.logDamaged();
         } finally {
             removeRequeued();
+        }
+        if (!tooLong.isEmpty()) {
+            throw new IOException(ErrorMessages.count(done.size(), "dead letter") + " requeued, but " + tooLong);
         }
         return done.size();
     }

@@ -2,6 +2,7 @@
 package dev.flk.agent.outbox;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -21,20 +22,22 @@ import org.jspecify.annotations.Nullable;
  * several threads.
  */
 public final class JsonMembers {
-    /**
-     * A factory of parsers that accept tokens of any length. The caller must therefore limit the length of the input.
-     * Safe for several threads.
-     */
-    static final JsonFactory UNBOUNDED = JsonFactory.builder()
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNumberLength(Integer.MAX_VALUE)
-                    .maxStringLength(Integer.MAX_VALUE)
-                    .maxNameLength(Integer.MAX_VALUE)
-                    .build())
-            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-            .build();
-
     private final Map<String, byte[]> values = new LinkedHashMap<>();
+
+    /**
+     * Returns a builder of a factory of parsers that accept tokens of any length. The caller must therefore limit the
+     * length of the input. A factory keeps the names that its parsers have read, however long: it must be used for one
+     * input, or be built without that.
+     */
+    static JsonFactoryBuilder unbounded() {
+        return new JsonFactoryBuilder()
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNumberLength(Integer.MAX_VALUE)
+                        .maxStringLength(Integer.MAX_VALUE)
+                        .maxNameLength(Integer.MAX_VALUE)
+                        .build())
+                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES);
+    }
 
     /**
      * Reads an object.
@@ -43,7 +46,7 @@ public final class JsonMembers {
      */
     public static JsonMembers parse(byte[] object) throws IOException {
         JsonMembers members = new JsonMembers();
-        try (JsonParser parser = UNBOUNDED.createParser(object)) {
+        try (JsonParser parser = unbounded().build().createParser(object)) {
             boolean isObject = parser.nextToken() == JsonToken.START_OBJECT;
             while (isObject && parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
@@ -81,7 +84,7 @@ public final class JsonMembers {
      * member is missing, or if its value is an object or array.
      */
     String text(String name, String missing) throws IOException {
-        try (JsonParser parser = UNBOUNDED.createParser(values.getOrDefault(name, new byte[0]))) {
+        try (JsonParser parser = unbounded().build().createParser(values.getOrDefault(name, new byte[0]))) {
             JsonToken token = parser.nextToken();
             return token != null && token.isScalarValue() ? parser.getText() : missing;
         }
@@ -113,7 +116,9 @@ public final class JsonMembers {
 
     /** Returns the object as one line of JSON, without a line end; line breaks between tokens become spaces. */
     public byte[] toLine() {
-        var out = new ByteArrayOutputStream(2048);
+        // a line can be long, and its buffer should not grow
+        int bytes = values.values().stream().mapToInt(value -> value.length).sum();
+        var out = new ByteArrayOutputStream(bytes + 2048);
         char before = '{';
         for (Map.Entry<String, byte[]> member : values.entrySet()) {
             out.write(before);

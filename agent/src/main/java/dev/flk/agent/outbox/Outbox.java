@@ -59,8 +59,8 @@ public final class Outbox implements CertificateSink, Closeable {
      */
     private static final int SEGMENT_BYTES = 8 << 20;
 
-    private static final long MAX_QUEUED_BYTES = 16 << 20;
-    private static final long MAX_GROUP_BYTES = 4 << 20;
+    private static final long MAX_QUEUED_BYTES = 2L * CertificateLimit.BYTES;
+    private static final long MAX_GROUP_BYTES = CertificateLimit.BYTES / 2;
 
     private final OutboxOptions options;
     private final InstantSource clock;

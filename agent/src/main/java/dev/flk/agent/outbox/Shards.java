@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
@@ -25,6 +26,10 @@ final class Shards {
     private static final int LONGEST = 256;
 
     private static final short NUMBER_OF_OTHERS = 0;
+    /** A factory whose parsers accept tokens of any length, and which keeps no names of what they have read. */
+    private static final JsonFactory FACTORY = JsonMembers.unbounded()
+            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+            .build();
 
     private final Map<String, Short> numbers = new HashMap<>();
     private final @Nullable String[] names = new @Nullable String[MOST_NAMED + 1];
@@ -119,11 +124,18 @@ final class Shards {
 
     /**
      * Returns the {@code shard_id} of the certificate that begins at index {@code from}; {@link #OTHERS} if the
-     * certificate has no shard id that a backend would accept. Stops reading after the shard id; the rest of the
+     * certificate has no shard id that a backend would accept, or is too long to be parsed. Stops reading after the shard id; the rest of the
      * certificate is not validated.
      */
     static String nameIn(byte[] bytes, int from) {
-        try (JsonParser json = JsonMembers.UNBOUNDED.createParser(bytes, from, bytes.length - from)) {
+        int length = bytes.length - from;
+        return length > CertificateLimit.BYTES
+                ? OTHERS
+                : CertificateLimit.parsing(length, () -> parsedNameIn(bytes, from));
+    }
+
+    private static String parsedNameIn(byte[] bytes, int from) {
+        try (JsonParser json = FACTORY.createParser(bytes, from, bytes.length - from)) {
             boolean isObject = json.nextToken() == JsonToken.START_OBJECT;
             while (isObject && json.nextToken() == JsonToken.FIELD_NAME) {
                 boolean isShard = json.currentName().equals("shard_id");

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SubmitResult.Kind;
 import dev.flk.canonical.Sha256;
@@ -39,6 +40,7 @@ final class AnswerReader {
     private static final int MAX_TOKENS = 1_000;
 
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES) // would keep the names of hostile answers
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxTokenCount(MAX_TOKENS)
                             .build())
@@ -62,10 +64,13 @@ final class AnswerReader {
      * reply} is null and {@code failure} is the reason.
      */
     static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
+        return reply == null
+                ? Collections.nCopies(batch.size(), noAnswer(failure))
+                : CertificateLimit.parsing(reply.body().length, () -> read(batch, reply));
+    }
+
+    private static List<SubmitResult> read(Batch batch, Reply reply) {
         List<String> ids = batch.pcsIds();
-        if (reply == null) {
-            return Collections.nCopies(ids.size(), noAnswer(failure));
-        }
         if (ids.size() == 1) {
             return List.of(read(reply, ids.get(0), batch.lines().get(0)));
         }

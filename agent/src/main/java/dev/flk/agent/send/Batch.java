@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxEntry;
 import dev.flk.agent.send.AgeClock.Age;
@@ -42,7 +43,7 @@ record Batch(List<Item> items) {
     int maxAnswerBytes() {
         long bytes =
                 items.stream().mapToLong(item -> maxAnswerBytes(item.line())).sum();
-        return (int) Math.min(Integer.MAX_VALUE, Math.max(BackendClient.MAX_PLAIN_BYTES, bytes));
+        return (int) Math.min(2L * CertificateLimit.BYTES, Math.max(BackendClient.MAX_PLAIN_BYTES, bytes));
     }
 
     /**
@@ -55,7 +56,7 @@ record Batch(List<Item> items) {
             // an escape has six bytes; a character of four bytes in UTF-8 is two escapes, any other is at most one
             bytes += each >= ' ' && each <= '~' ? 1 : (each & 0xC0) == 0x80 ? 0 : (each & 0xF8) == 0xF0 ? 12 : 6;
         }
-        return (int) Math.min(Integer.MAX_VALUE, bytes);
+        return (int) Math.min(2L * CertificateLimit.BYTES, bytes);
     }
 
     List<byte[]> lines() {
@@ -99,6 +100,11 @@ record Batch(List<Item> items) {
          * @throws IOException if the outbox can't be read now; no entry has been changed in this case
          */
         Batch build(List<Queued> due, Instant sentAt, Duration offset, Age age) throws IOException {
+            if (due.get(0).entry.bodyBytes() > CertificateLimit.BYTES) {
+                // alone in its batch, because it is longer than a batch may be
+                CertificateLimit.parsing(CertificateLimit.BYTES, () -> giveUp(due.get(0)));
+                return new Batch(List.of());
+            }
             Map<Long, byte[]> bodies =
                     outbox.bodies(due.stream().map(queued -> queued.entry).toList());
             List<Item> items = new ArrayList<>(due.size());
@@ -111,6 +117,17 @@ record Batch(List<Item> items) {
                 }
             }
             return new Batch(items);
+        }
+
+        /** Makes an entry a dead letter whose certificate is too long to be parsed. */
+        private boolean giveUp(Queued queued) throws IOException {
+            byte[] stored = outbox.bodies(List.of(queued.entry)).get(queued.entry.sequence());
+            if (stored == null) {
+                handler.lost(queued);
+                return false;
+            }
+            handler.deadLetter(queued, "", stored, 0, CertificateLimit.tooLong(stored.length));
+            return true;
         }
 
         private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset, Age age) {

@@ -3,6 +3,7 @@ package dev.flk.agent.send;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.SettledAs;
@@ -47,7 +48,7 @@ public final class Resend implements Closeable {
     /** The most ids in a question, and certificates in memory. */
     private static final int MAX_IDS = 1_000;
 
-    private static final long MAX_BYTES = 4 << 20;
+    private static final long MAX_BYTES = CertificateLimit.BYTES / 2;
     /** The most certificates in a request: a backend gives at most 64 outcomes of other logs at a time to its own. */
     private static final int MAX_TOGETHER = 50;
 
@@ -185,6 +186,11 @@ public final class Resend implements Closeable {
                 || wanted.since().filter(settled::isBefore).isPresent()
                 || wanted.until().filter(added::isAfter).isPresent()) {
             return;
+        }
+        int bytes = found.certificate().length;
+        if (bytes > CertificateLimit.BYTES) {
+            throw new IOException("the certificate of entry " + found.entry().sequence() + " "
+                    + CertificateLimit.tooLong(bytes) + "; raise -Xmx");
         }
         SignedFields signed;
         try {

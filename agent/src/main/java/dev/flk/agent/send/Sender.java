@@ -2,6 +2,7 @@
 package dev.flk.agent.send;
 
 import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.AgeClock.Age;
@@ -45,15 +46,15 @@ import org.slf4j.LoggerFactory;
 public final class Sender implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
-     * The largest total size in bytes of the stored certificates of a batch. The limit is half of the backend's default
-     * limit, because stamps and signatures make the certificates longer.
+     * The largest total size in bytes of the stored certificates of a batch. The limit is at most half of the backend's
+     * default limit, because stamps and signatures make the certificates longer.
      */
-    private static final long MAX_BATCH_BYTES = 4 << 20;
+    private static final long MAX_BATCH_BYTES = CertificateLimit.BYTES / 2;
     /**
      * The number of bytes in flight at which the sender sends no further requests. The last request sent below the
      * limit may raise the number of bytes above it.
      */
-    private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
+    private static final long MAX_IN_FLIGHT_BYTES = CertificateLimit.BYTES;
 
     /** The share of the heap that answers under way may take, of which the last request may take more. */
     private static final int SHARE_OF_HEAP_FOR_ANSWERS = 4;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
@@ -66,11 +67,20 @@ public record SendingForm(SignedFields signed, byte[] line) {
 
     private static SendingForm of(byte[] certificate, Optional<Signer> signer, Consumer<JsonMembers> change)
             throws MalformedCertificate {
-        ParsedCertificate parsed = CertificateReader.parse(certificate);
-        JsonMembers members = members(certificate);
-        change.accept(members);
-        signer.ifPresent(key -> members.set("sig", "\"" + key.sign(parsed.canonicalForm()) + "\""));
-        return new SendingForm(parsed.signed(), members.toLine());
+        return CertificateLimit.parsing(certificate.length, () -> {
+            // the parsed certificate must not stay in memory while the members are read
+            SignedPart signed = sign(CertificateReader.parse(certificate), signer);
+            JsonMembers members = members(certificate);
+            change.accept(members);
+            signed.sig().ifPresent(sig -> members.set("sig", sig));
+            return new SendingForm(signed.fields(), members.toLine());
+        });
+    }
+
+    private record SignedPart(SignedFields fields, Optional<String> sig) {}
+
+    private static SignedPart sign(ParsedCertificate parsed, Optional<Signer> signer) {
+        return new SignedPart(parsed.signed(), signer.map(key -> "\"" + key.sign(parsed.canonicalForm()) + "\""));
     }
 
     private static String time(Instant instant) {

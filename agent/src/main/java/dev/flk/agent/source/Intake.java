@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -21,9 +22,6 @@ import java.util.function.LongConsumer;
  * here; when the certificate is sent, the backend rejects it, and it becomes a dead letter. For one thread.
  */
 public final class Intake {
-    /** The maximum length of a certificate. The default of {@code MAX_BODY_BYTES} in a backend is lower. */
-    public static final int MAX_CERTIFICATE_BYTES = 8 << 20;
-
     private static final long MAX_APPEND_BYTES = 1 << 20;
 
     private final CertificateSink outbox;
@@ -92,7 +90,7 @@ public final class Intake {
      * invalid, adds nothing and passes a {@link Refused} to {@code refused}.
      */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
-        byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
+        byte[] certificate = in.readNBytes(CertificateLimit.BYTES + 1);
         Optional<String> objection = objection(certificate);
         if (objection.isEmpty()) {
             add(List.of(certificate));
@@ -107,7 +105,7 @@ public final class Intake {
      */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();
-        Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
+        Lines lines = new Lines(in, CertificateLimit.BYTES);
         for (byte[] line = lines.next(); line != null; line = lines.next()) {
             Optional<String> objection = objection(line);
             if (objection.isEmpty()) {
@@ -134,7 +132,7 @@ public final class Intake {
      * passes a {@link Refused} to {@code refused} and continues with the next line.
      */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
-        Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
+        Lines lines = new Lines(in, CertificateLimit.BYTES);
         Deque<byte[]> good = new ArrayDeque<>();
         long bytes = 0;
         for (byte[] line = lines.next(); line != null; line = lines.next()) {
@@ -159,7 +157,7 @@ public final class Intake {
             return Optional.of("longer than " + longest() + " bytes");
         }
         try {
-            CertificateReader.parse(certificate);
+            CertificateLimit.parsing(certificate.length, () -> CertificateReader.parse(certificate));
             return Optional.empty();
         } catch (MalformedCertificate e) {
             return Optional.of(String.valueOf(e.getMessage()));
@@ -167,10 +165,10 @@ public final class Intake {
     }
 
     /**
-     * Returns the maximum length of a certificate in bytes: {@link #MAX_CERTIFICATE_BYTES}, or the capacity of the
+     * Returns the maximum length of a certificate in bytes: {@link CertificateLimit#BYTES}, or the capacity of the
      * outbox if the capacity is smaller, because a longer certificate would never fit.
      */
-    long longest() {
-        return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());
+    public long longest() {
+        return Math.min(CertificateLimit.BYTES, outbox.maxBytes());
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.logging.LineLimit;
@@ -254,7 +255,7 @@ final class SpoolFile {
     private boolean readLines() throws IOException {
         try (FileChannel channel = folder.open(path, NO_LINKS)) {
             channel.position(offset);
-            Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES, PORTION_BYTES);
+            Lines lines = new Lines(Channels.newInputStream(channel), CertificateLimit.BYTES, PORTION_BYTES);
             long start = offset;
             long linesBefore = line;
             for (byte[] text = lines.next(); text != null; text = lines.next()) {
@@ -293,7 +294,7 @@ final class SpoolFile {
             return true;
         }
         try (InputStream in = Channels.newInputStream(folder.open(path, NO_LINKS))) {
-            byte[] text = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
+            byte[] text = in.readNBytes(CertificateLimit.BYTES + 1);
             Optional<String> objection = intake.objection(text);
             if (objection.isPresent() && mayGrow(text)) {
                 return false;

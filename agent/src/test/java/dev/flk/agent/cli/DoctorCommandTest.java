@@ -49,6 +49,7 @@ class DoctorCommandTest extends CommandTest {
                         "ok  settings: can be read\n",
                         "ok  outbox: " + cli.outbox() + "\n",
                         "ok  agent: runs as process " + ProcessHandle.current().pid() + "\n",
+                        "ok  agent: accepts certificates of up to 1048576 bytes\n",
                         "ok  disk: ",
                         "ok  " + backend.endpoint() + ": is reachable and serves\n",
                         "ok  " + backend.endpoint() + ": is ready\n",

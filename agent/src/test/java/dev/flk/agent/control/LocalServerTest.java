@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.agent.control.LocalServer.Addresses;
 import dev.flk.agent.control.LocalServer.Operations;
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;
@@ -297,6 +298,33 @@ class LocalServerTest {
                 one.close();
             }
         }
+    }
+
+    @Test
+    void post_certificateTooLong_is413WithTheNumber() throws Exception {
+        Answer longerThanTheOutbox = post(programs, "/v1/pcs", "application/json", "x".repeat((2 << 20) + 1));
+        assertThat(longerThanTheOutbox.status()).isEqualTo(413);
+        assertThat(longerThanTheOutbox.bodyText()).contains("longer than 2097152 bytes");
+
+        String answer = overPort(request("x".repeat(CertificateLimit.BYTES + (64 << 10) + 1)));
+        assertThat(answer)
+                .startsWith("HTTP/1.1 413")
+                .contains("body over " + (CertificateLimit.BYTES + (64 << 10)) + " bytes");
+        assertThat(outbox.pendingEntries()).isZero();
+    }
+
+    private static String request(String body) {
+        return "POST /v1/pcs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + body.length()
+                + "\r\n\r\n" + body;
+    }
+
+    @Test
+    void runningAgent_found_hasTheLimitOfTheAgent() throws Exception {
+        RunningAgent agent = RunningAgent.at(control, directory);
+
+        agent.requireThere();
+
+        assertThat(agent.maxBytes()).isEqualTo(2 << 20);
     }
 
     @Test

@@ -167,6 +167,42 @@ class DeadLettersTest {
     }
 
     @Test
+    void requeue_certificateLongerThanTheHeapAllows_staysAndIsNamed() throws Exception {
+        outbox.append(List.of(utf8("{\"" + "x".repeat(CertificateLimit.BYTES) + "\":0}")));
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(2, "too long"));
+            giveUp(letters, letter(0, "no"));
+
+            assertThatIOException()
+                    .isThrownBy(() -> letters.requeue(any -> true))
+                    .withMessageStartingWith("1 dead letter requeued, but the certificate of the dead letter 3 has "
+                            + (CertificateLimit.BYTES + 6) + " bytes");
+        }
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+            assertThat(letters.purge(letter -> letter.sequence() == 3)).isEqualTo(1);
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"}}", "\"certificate\""})
+    void open_longLetterIsDamaged_isNotALetter(String lost) throws Exception {
+        outbox.append(List.of(utf8("{\"a\":\"" + "x".repeat(100_000) + "\"}")));
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+            letters.add(letter(2, "long"));
+        }
+        String all = Files.readString(file);
+        int at = all.lastIndexOf(lost);
+        Files.writeString(file, all.substring(0, at) + "00" + all.substring(at + 2));
+
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void requeue_failedAgain_isANewLetter() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             giveUp(letters, letter(0, "no"));

@@ -5,6 +5,7 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static dev.flk.agent.send.Certificates.id;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.certificate.CertificateReader;
@@ -70,6 +71,22 @@ class SenderTest extends SendingTest {
                 .singleElement()
                 .asString()
                 .contains("\"outbox_seq\":1", id(1), "\"status\":" + status, error);
+    }
+
+    /** Checks an entry of an older version, or of an agent with a larger heap. */
+    @Test
+    void entry_longerThanTheHeapAllows_isADeadLetterAndTheNextIsSent() throws Exception {
+        SendingRig rig = rig(SendingRig.batches(100));
+        rig.add(("{\"" + "x".repeat(CertificateLimit.BYTES) + "\":0}").getBytes(StandardCharsets.US_ASCII));
+        rig.add(certificate(1));
+
+        rig.untilEmpty();
+
+        assertThat(rig.backend.received).singleElement().asString().contains(id(1));
+        assertThat(rig.deadLetterLines())
+                .singleElement()
+                .asString()
+                .contains("\"outbox_seq\":1,", "has " + (CertificateLimit.BYTES + 6) + " bytes", "xxx\":0}}");
     }
 
     @Test

@@ -4,6 +4,7 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
@@ -192,7 +193,7 @@ class SpoolDirectoryTest {
 
     @Test
     void step_anEarlierFileWasRejected_keepsBoth() throws Exception {
-        String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
+        String tooLong = " ".repeat(CertificateLimit.BYTES) + GOOD;
         for (String first : List.of("first", "second", "third")) {
             write("a.ndjson", tooLong + "\n" + GOOD.replace("\"p\"", "\"" + first + "\"") + "\n");
             step();
@@ -412,7 +413,7 @@ class SpoolDirectoryTest {
 
     @Test
     void step_fileThatCannotBeRemoved_isRenamedBackAndNotAddedAgain() throws Exception {
-        String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
+        String tooLong = " ".repeat(CertificateLimit.BYTES) + GOOD;
         String name = "a".repeat(240) + ".ndjson"; // with ".rejected", the name would be too long
         write(name, GOOD + "\n" + tooLong + "\n");
         SpoolDirectory directory =
