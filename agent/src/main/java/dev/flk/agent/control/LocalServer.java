@@ -38,56 +38,42 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The HTTP server for operators and for programs on the same machine. A Unix socket that only its owner can access, by
  * default in the outbox's directory, accepts certificates and operators' commands. Two optional addresses accept only
- * certificates: a second Unix socket, which is also accessible to the group of its file, and a loopback port. One event
- * loop serves all addresses.
+ * certificates: a second Unix socket, which is also accessible to the group of its file, and a loopback port. Each
+ * address has an event loop of its own.
  */
 public final class LocalServer implements Closeable {
     /** The maximum length of a body: one certificate, or several lines. */
     private static final int MAX_BODY_BYTES = CertificateLimit.BYTES + (64 << 10);
 
-    private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
+    private static final long MAX_BODIES_BYTES = 2L * MAX_BODY_BYTES;
     private static final int MAX_SKIPPED_BYTES = 8 << 20;
     /** The maximum length of the path of a Unix socket in bytes; this is the limit of Linux. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
+    /** The maximum number of connections to each address. */
     static final int MAX_CONNECTIONS = 256;
-    /**
-     * The number of connections that are reserved for operators; without this reserve, programs that submit
-     * certificates could use up all connections.
-     */
-    private static final int FOR_OPERATORS = 16;
 
     private static final int MOST_LOOKS = 10;
     private static final long LOOK_AGAIN_NANOS = Duration.ofMillis(100).toNanos();
     private static final Duration IDLE = Duration.ofMinutes(5);
+    /** The time for requests in progress at a stop. The addresses are closed one after the other. */
+    private static final Duration STOP_WITHIN = Duration.ofSeconds(2);
+
     private static final Set<String> OWN_NAMES = Set.of("localhost", "127.0.0.1", "[::1]");
 
-    private final HttpServer server = new HttpServer(
-            new HttpOptions(
-                    "local",
-                    1,
-                    MAX_CONNECTIONS,
-                    MAX_CONNECTIONS,
-                    MAX_SKIPPED_BYTES,
-                    MAX_BODIES_BYTES,
-                    MAX_BODIES_BYTES,
-                    IDLE,
-                    IDLE,
-                    IDLE,
-                    Duration.ofSeconds(5)),
-            HttpEvents.NONE,
-            InstantSource.system(),
-            System::nanoTime);
+    /** The servers of the addresses; each has connections and bodies of its own, so that no other can use them up. */
+    private final List<HttpServer> servers = new ArrayList<>();
+
     private final OperatorEndpoint operators;
     private final IntakeEndpoint intake;
     private int port;
@@ -148,14 +134,14 @@ public final class LocalServer implements Closeable {
                     addresses.control(),
                     "rw-------",
                     server.operators.addTo(server.routes()),
-                    Admission.ALL);
+                    remote -> new Program());
             if (addresses.intake().isPresent()) {
                 server.listen(
                         "INTAKE_SOCKET",
                         addresses.intake().get(),
                         "rw-rw----",
                         server.routes(),
-                        server::connectProgram);
+                        remote -> new Program());
             }
             if (addresses.intakePort().isPresent()) {
                 int wanted = addresses.intakePort().get();
@@ -164,7 +150,7 @@ public final class LocalServer implements Closeable {
                         Integer.toString(wanted),
                         new InetSocketAddress(InetAddress.getLoopbackAddress(), wanted),
                         server.routes(),
-                        server::connectByPort);
+                        remote -> new PortClient());
             }
             return server;
         } catch (IOException | RuntimeException e) {
@@ -243,42 +229,54 @@ public final class LocalServer implements Closeable {
 
     private int listen(String setting, String value, SocketAddress address, Routes routes, Admission admission)
             throws IOException {
+        HttpServer server = new HttpServer(
+                new HttpOptions(
+                        "local",
+                        1,
+                        MAX_CONNECTIONS,
+                        MAX_CONNECTIONS,
+                        MAX_SKIPPED_BYTES,
+                        MAX_BODIES_BYTES,
+                        MAX_BODIES_BYTES,
+                        IDLE,
+                        IDLE,
+                        IDLE,
+                        STOP_WITHIN),
+                HttpEvents.NONE,
+                InstantSource.system(),
+                System::nanoTime);
+        servers.add(server);
         return server.listen(new Listener(
                 address,
                 setting + " " + value,
                 setting,
-                "too many connections to " + setting + ": a new one was closed; the limit is " + MAX_CONNECTIONS,
+                "too many connections to " + setting + ": the oldest was closed; the limit is " + MAX_CONNECTIONS,
                 routes,
                 admission,
                 null));
     }
 
-    private @Nullable Visitor connectProgram(@Nullable SocketAddress remote) {
-        return hasRoomForPrograms() ? new Visitor() {} : null;
-    }
-
-    private boolean hasRoomForPrograms() {
-        return server.load().connections().held() <= MAX_CONNECTIONS - FOR_OPERATORS;
+    /** A client, whose connection makes room for a new one. Idle connections therefore keep nobody out. */
+    private static class Program implements Visitor {
+        @Override
+        public boolean isReplaceable() {
+            return true;
+        }
     }
 
     /**
-     * Returns the visitor that checks the requests of a connection to the loopback port. The visitor rejects requests
-     * that a web page may have sent, because a page in a local browser can reach this port. If only the connections
-     * reserved for operators are left, returns null, which closes the connection.
+     * A client of the loopback port. Requests that a web page may have sent are rejected, because a page in a local
+     * browser can reach this port.
      */
-    private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {
-        return !hasRoomForPrograms()
-                ? null
-                : new Visitor() {
-                    @Override
-                    public Optional<Answer> beforeReading(HttpHeaders headers) {
-                        String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
-                        return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
-                                ? Optional.of(Answer.error(
-                                        403, "only local programs may use this port, with localhost as the host name"))
-                                : Optional.empty();
-                    }
-                };
+    private static final class PortClient extends Program {
+        @Override
+        public Optional<Answer> beforeReading(HttpHeaders headers) {
+            String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
+            return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
+                    ? Optional.of(
+                            Answer.error(403, "only local programs may use this port, with localhost as the host name"))
+                    : Optional.empty();
+        }
     }
 
     /**
@@ -288,7 +286,7 @@ public final class LocalServer implements Closeable {
     @Override
     public void close() {
         operators.close();
-        server.close();
+        servers.forEach(HttpServer::close);
     }
 
     /**

@@ -280,22 +280,45 @@ class LocalServerTest {
         assertThat(asked).isEmpty();
     }
 
+    /** Checks that clients of the loopback port, who may be any local users, keep no one else out. */
     @Test
-    void intakeSocketFull_operatorsAreStillAnswered() throws Exception {
-        List<SocketChannel> crowd = new ArrayList<>();
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void port_allPlacesIdle_newClientsOfEachAddressAreServed() throws Exception {
+        List<Socket> crowd = new ArrayList<>();
         try {
-            for (int i = 0; i < LocalServer.MAX_CONNECTIONS; i++) {
-                crowd.add(SocketChannel.open(UnixDomainSocketAddress.of(programs)));
+            for (int i = 0; i <= LocalServer.MAX_CONNECTIONS; i++) {
+                crowd.add(new Socket(InetAddress.getLoopbackAddress(), server.port()));
             }
-            assertThat(crowd.get(crowd.size() - 1).read(ByteBuffer.allocate(1)))
-                    .as("there is no place left, and it is closed")
+            assertThat(crowd.get(0).getInputStream().read())
+                    .as("the oldest has given way")
                     .isEqualTo(-1);
-            assertThat(RunningAgent.ask(control, "GET", "/v1/status", "text/plain", new byte[0], SOON)
-                            .status())
-                    .isEqualTo(200);
+            assertThat(overPort(request(GOOD))).startsWith("HTTP/1.1 202");
+            assertThat(post(programs, "/v1/pcs", "application/json", GOOD).status())
+                    .isEqualTo(202);
+            RunningAgent.at(control, directory).requireThere();
         } finally {
-            for (SocketChannel one : crowd) {
+            for (Socket one : crowd) {
                 one.close();
+            }
+        }
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void sockets_allPlacesIdle_theOldestGivesWay() throws Exception {
+        for (Path door : List.of(programs, control)) {
+            List<SocketChannel> crowd = new ArrayList<>();
+            try {
+                for (int i = 0; i <= LocalServer.MAX_CONNECTIONS; i++) {
+                    crowd.add(SocketChannel.open(UnixDomainSocketAddress.of(door)));
+                }
+                assertThat(crowd.get(0).read(ByteBuffer.allocate(1))).isEqualTo(-1);
+                assertThat(post(door, "/v1/pcs", "application/json", GOOD).status())
+                        .isEqualTo(202);
+            } finally {
+                for (SocketChannel one : crowd) {
+                    one.close();
+                }
             }
         }
     }
