@@ -168,7 +168,12 @@ public record DeadLetter(
         head[at] = '}';
         int checked = line.length - CHECKSUM_BYTES;
         boolean hasChecksum = Arrays.equals(
-                CHECKSUM.getBytes(StandardCharsets.US_ASCII), 0, CHECKSUM.length(), line, checked, checked + CHECKSUM.length());
+                CHECKSUM.getBytes(StandardCharsets.US_ASCII),
+                0,
+                CHECKSUM.length(),
+                line,
+                checked,
+                checked + CHECKSUM.length());
         int end = hasChecksum ? checked : line.length - 1;
         if (line[end - 1] != '}' || line[line.length - 1] != '}') {
             throw new IOException("not a JSON object");

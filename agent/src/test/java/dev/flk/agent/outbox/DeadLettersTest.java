@@ -426,6 +426,25 @@ class DeadLettersTest {
         }
     }
 
+    @Test
+    void longLine_isCheckedWithoutParsingItsCertificate() throws Exception {
+        byte[] certificate = utf8("{\"a\":\"" + "x".repeat(100_000) + "\"}");
+        DeadLetter letter = DeadLetter.of(NOW, all(outbox).get(0), "", 400, "no", 1, certificate);
+        byte[] line = letter.line();
+
+        DeadLetter read = DeadLetter.decode(line);
+
+        assertThat(read.certificate()).isEqualTo(certificate);
+        assertThat(read.checksum()).isEqualTo(Checksum.MATCHES);
+        for (int bit = 0; bit < 8 * line.length; bit += bit < 8 * (line.length - 100) ? 1_009 : 1) {
+            byte[] damaged = line.clone();
+            damaged[bit / 8] ^= (byte) (1 << bit % 8);
+            assertThat(DeadLetterFile.letterIn(damaged).filter(each -> !each.isDamaged()))
+                    .as("bit %s", bit)
+                    .isEmpty();
+        }
+    }
+
     /** The damaged line has the name of a dead letter that is requeued, and belongs to a certificate that waits. */
     @Test
     void damagedLine_settlesNothingAndSurvivesTheRequeueOfItsName() throws Exception {
