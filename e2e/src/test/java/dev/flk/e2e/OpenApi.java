@@ -152,6 +152,7 @@ final class OpenApi {
                 ? path
                 : path.replaceFirst("^/v1/pcs/[^/]+$", "/v1/pcs/{pcs_id}")
                         .replaceFirst(OUTCOMES, "/v1/shards/{shard}/outcomes")
+                        .replaceFirst("^/v1/reviews/groups/[^/]+$", "/v1/reviews/groups/{group}")
                         .replaceFirst("^" + SESSION, "/v1/sessions/{id}");
         return "/paths/" + template.replace("/", "~1");
     }
