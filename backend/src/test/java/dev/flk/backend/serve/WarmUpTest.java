@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.decide.DecisionRules;
@@ -9,7 +10,9 @@ import dev.flk.program.config.Secret;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.verification.Policy;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,11 +35,15 @@ final class WarmUpTest {
     @ParameterizedTest
     @MethodSource("keys")
     void certificates_areAcceptedAndRejected_butNotByTheBackend(SigningConfig signing) {
-        WarmUp warmUp = WarmUp.begin(backend.parts(), RULES, signing).orElseThrow();
+        Set<Integer> answered = new HashSet<>();
+        await().until(() -> {
+            WarmUp warmUp = WarmUp.begin(backend.parts(), RULES, signing).orElseThrow();
+            warmUp.await(); // ends after a time, in which a busy machine may answer a few certificates only
+            answered.addAll(warmUp.answered().keySet());
+            return answered.size() >= 2;
+        });
 
-        warmUp.await();
-
-        assertThat(warmUp.answered().keySet()).containsExactlyInAnyOrder(200, 202);
+        assertThat(answered).containsExactlyInAnyOrder(200, 202);
         assertThat(backend.ingest.turns).isEmpty();
         assertThat(backend.metrics.read().sum("flk_submit_seconds_count")).isZero();
     }
