@@ -268,7 +268,7 @@ public final class ReviewCommand {
                             + Printable.of(done.path("group").asText()) + " says how far, and DELETE stops it.");
             return;
         }
-        long leftOut = BackendConnection.number(done, "left_out");
+        long leftOut = done.has("left_out") ? BackendConnection.number(done, "left_out") : 0;
         String summary = ErrorMessages.count(BackendConnection.number(done, member), noun) + " " + member;
         backend.out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
         done.path("left_out_ids").forEach(id -> backend.out().println("  " + Printable.of(id.asText())));
