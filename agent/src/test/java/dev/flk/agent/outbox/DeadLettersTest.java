@@ -186,7 +186,7 @@ class DeadLettersTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"}}", "\"certificate\""})
+    @ValueSource(strings = {"\"}", "\"certificate\""})
     void open_longLetterIsDamaged_isNotALetter(String lost) throws Exception {
         outbox.append(List.of(utf8("{\"a\":\"" + "x".repeat(100_000) + "\"}")));
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {

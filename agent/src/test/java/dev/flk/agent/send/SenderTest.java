@@ -86,7 +86,8 @@ class SenderTest extends SendingTest {
         assertThat(rig.deadLetterLines())
                 .singleElement()
                 .asString()
-                .contains("\"outbox_seq\":1,", "has " + (CertificateLimit.BYTES + 6) + " bytes", "xxx\":0}}");
+                .contains(
+                        "\"outbox_seq\":1,", "has " + (CertificateLimit.BYTES + 6) + " bytes", "xxx\":0},\"crc32c\":");
     }
 
     @Test

@@ -87,7 +87,7 @@ public final class RedisRegistry implements LogRegistry {
         StatefulRedisConnection<String, byte[]> used = connection();
         byte[] held = answer(used.async()
                 .<byte[]>eval(SCRIPT, ScriptOutputType.VALUE, new String[] {key()}, arguments.toArray(byte[][]::new)));
-        for (String line : new String(held, StandardCharsets.UTF_8).split("\n")) {
+        for (String line : new String(held, StandardCharsets.UTF_8).split("\n", -1)) {
             int space = line.indexOf(' ');
             if (space > 0) {
                 reader.add(line.substring(0, space), line.substring(space + 1));
