@@ -9,11 +9,11 @@ import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.util.Optional;
 
-/** Finds a shard whose certificates an agent signs, so that a probe does not ask for a shard of others. */
+/** The search for a shard whose certificates an agent signs, so that a probe does not ask for a shard of others. */
 final class OwnShard {
     private OwnShard() {}
 
-    /** Returns {@code SHARD_ID}, or the shard of a source or of a certificate in the outbox; empty if there is none. */
+    /** Returns {@code SHARD_ID}, or the shard of a source or of a certificate in the outbox; empty if none is known. */
     static Optional<String> of(AgentConfig config) {
         return config.shardId().or(() -> ofSource(config)).or(() -> ofOutbox(config));
     }

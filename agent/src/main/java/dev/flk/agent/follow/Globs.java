@@ -43,7 +43,7 @@ public final class Globs {
      * The files that a pattern matches.
      *
      * @param files the regular files, and links to such within the folder of the pattern, sorted by path
-     * @param leftOut what else matches, apart from directories, with the reason why it is not read
+     * @param leftOut the other matching paths, except directories, each with the reason why it is not read
      * @param isCut whether there may be more, because a limit was reached
      * @param unread why a directory that a wildcard matches could not be read; empty if all were read
      */

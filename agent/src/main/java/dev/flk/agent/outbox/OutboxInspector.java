@@ -135,7 +135,7 @@ public final class OutboxInspector {
         });
     }
 
-    /** Returns the shard of the first certificate that is still in the log; empty if there is none. */
+    /** Returns the shard of the first certificate that is still in the log; empty if the log has none with a shard. */
     public Optional<String> anyShard() throws IOException {
         if (Files.exists(directory)) {
             try (LogWalk walk = log.walk(1)) {

@@ -26,7 +26,7 @@ final class Shards {
     private static final int LONGEST = 256;
 
     private static final short NUMBER_OF_OTHERS = 0;
-    /** A factory whose parsers accept tokens of any length, and which keeps no names of what they have read. */
+    /** A factory whose parsers accept tokens of any length, and which forgets the names that they read. */
     private static final JsonFactory FACTORY = JsonMembers.unbounded()
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .build();
@@ -124,8 +124,8 @@ final class Shards {
 
     /**
      * Returns the {@code shard_id} of the certificate that begins at index {@code from}; {@link #OTHERS} if the
-     * certificate has no shard id that a backend would accept, or is too long to be parsed. Stops reading after the shard id; the rest of the
-     * certificate is not validated.
+     * certificate has no shard id that a backend would accept, or is too long to be parsed. Stops reading after the
+     * shard id; the rest of the certificate is not validated.
      */
     static String nameIn(byte[] bytes, int from) {
         int length = bytes.length - from;

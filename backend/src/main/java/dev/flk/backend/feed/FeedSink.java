@@ -72,7 +72,9 @@ public final class FeedSink implements Follower.Sink {
         return follower;
     }
 
-    /** Checks that this process owns the log, because a former owner must not take the feed from its successor; and the topic. */
+    /**
+     * Checks the topic, and that this process owns the log: a former owner must not take the feed from its successor.
+     */
     @Override
     public boolean isReady(boolean isOpen) throws LockLostException {
         Optional<LockLostException> lost = log.lockLost();

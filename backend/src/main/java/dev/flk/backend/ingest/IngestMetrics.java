@@ -68,7 +68,7 @@ public final class IngestMetrics extends Metrics.Feature {
     final Count signatureDeferred = counter(
             "flk_signature_deferred_total",
             "Submissions with a bad or missing signature answered 503, because another backend has newer keys.");
-    /** Without the probes whose examination has failed. */
+    /** The probes by the verdict on their signature, except those whose examination has failed. */
     final Counts<String> probes = counter(
             "flk_probes_total",
             "Probes of the commands doctor and health of agents, by the verdict on their signature.",

@@ -10,11 +10,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads the texts of entries that a registry has in a store. Others can write to that store, too, so a text that no
- * backend writes is skipped, and named in the log once. One thread.
+ * A reader of the entries that a registry keeps in a store. Other programs can write to that store. Therefore, a text
+ * that no backend writes is skipped, and the log names it once. One thread.
  */
 public final class EntryReader {
-    /** The largest number of entries that is read; a registry reads one more to find out whether there are more. */
+    /** The maximum number of entries. A registry reads one more, to find out whether the store has more. */
     public static final int MOST_ENTRIES = 1_000;
 
     private static final int MOST_NAMED = 100;
@@ -30,7 +30,7 @@ public final class EntryReader {
         this.place = place;
     }
 
-    /** Adds the entry of a log; {@code text} may be cut after {@link LogEntry#MOST_CHARS} characters and one more. */
+    /** Adds the entry of a log. Of a text longer than {@link LogEntry#MOST_CHARS}, one character more is enough. */
     public void add(String logId, String text) {
         if (entries.size() == MOST_ENTRIES) {
             name("*", "more than " + MOST_ENTRIES + " entries; the others are");

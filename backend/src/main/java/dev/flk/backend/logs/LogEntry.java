@@ -47,14 +47,14 @@ public record LogEntry(
         boolean forgotten,
         @Nullable Figures figures) {
 
-    /** The longest text of an entry that is read, in characters. */
+    /** The maximum length of the text of an entry, in characters. A longer text is not read. */
     public static final int MOST_CHARS = 4_096;
 
     private static final Pattern TEXT = Pattern.compile("[!-~]{0,300}");
     private static final Pattern NAME = Pattern.compile("[!-~]{1,100}");
     private static final long MOST_MILLIS =
             Instant.parse("9999-12-31T23:59:59Z").toEpochMilli();
-    /** More than any backend counts, and far from an overflow. */
+    /** The upper bound of counts and sequences. No backend reaches it, and sums of such numbers do not overflow. */
     private static final long MOST = 1_000_000_000_000_000L;
 
     private static final long MOST_LAG_SECONDS = 1_000_000_000;

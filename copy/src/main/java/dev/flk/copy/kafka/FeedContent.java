@@ -12,9 +12,9 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * Compares the topic of events with what it acknowledged. Only a partition whose leader has changed can have lost
- * events; its brokers then say up to which offset they have what an earlier leader had, even if others have written
- * beyond it. Needs no right to read. One thread.
+ * The comparison of the topic of events with what it acknowledged. Only a partition whose leader has changed can have
+ * lost events; its brokers then say up to which offset they have what an earlier leader had, even if others have
+ * written beyond it. Needs no right to read. One thread.
  */
 record FeedContent(KafkaSettings settings, String topic, TopicAdmin admin) {
     /** The distance from an event to the end, which is after the marker that commits the event. */

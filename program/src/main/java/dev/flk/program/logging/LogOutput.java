@@ -39,7 +39,7 @@ public final class LogOutput {
     /** The Logback conversion word for the message without line ends and control characters, for use in a pattern. */
     public static final String MESSAGE = "%clean";
 
-    /** The longest message of a line, in characters. A text of somebody else may be longer; it is cut, with its length. */
+    /** The maximum length of a message, in characters. A longer message is truncated, and its length is added. */
     private static final int MOST_MESSAGE_CHARS = 16_384;
 
     /** The appender of the last configuration; null before the first. */

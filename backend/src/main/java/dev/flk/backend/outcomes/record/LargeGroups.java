@@ -64,7 +64,7 @@ public final class LargeGroups implements AutoCloseable {
     }
 
     /**
-     * How far the review of a large group is.
+     * The progress of the review of a large group.
      *
      * @param total the number of certificates that waited when it began; null if it is not known
      * @param reviewed the number of certificates that the review was recorded for
@@ -92,7 +92,7 @@ public final class LargeGroups implements AutoCloseable {
             return new Progress(id, state, group, review, total, reviewed + step.reviewed(), left, problem);
         }
 
-        /** Returns how far the review is, as a sentence. */
+        /** Returns the progress as a sentence. */
         public String sentence() {
             return reviewed + (total == null ? "" : " of " + total) + " certificates of the group “" + group.cause()
                     + "” of shard " + group.shard() + " are "

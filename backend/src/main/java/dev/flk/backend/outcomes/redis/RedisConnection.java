@@ -371,7 +371,7 @@ final class RedisConnection {
                                 expected));
     }
 
-    /** Returns the beginning of a text that another client may have written, for a message. */
+    /** Returns the beginning of a text, which another client may have written, in a form that a message may contain. */
     private static String shown(String held) {
         return Printable.of(held.length() <= MOST_SHOWN_CHARS ? held : held.substring(0, MOST_SHOWN_CHARS) + "…");
     }

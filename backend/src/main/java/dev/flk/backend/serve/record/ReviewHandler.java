@@ -186,7 +186,7 @@ public final class ReviewHandler {
         }
     }
 
-    /** How far the review of a large group is. */
+    /** The progress of the review of a large group, as an answer has it. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Group(
             String group,
