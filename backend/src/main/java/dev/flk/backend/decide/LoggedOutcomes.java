@@ -83,10 +83,7 @@ public final class LoggedOutcomes {
      */
     public void note(LogRecord record) {
         try {
-            if (record.kind() == RecordKind.OVERRULED) {
-                Overruled lost = Overruled.decode(record.body());
-                existing.put(lost.sequence(), lost.existing());
-            }
+            Overruled.in(record).ifPresent(overruled -> existing.put(overruled.sequence(), overruled.existing()));
             LoggedReview.voided(record).ifPresent(voided::add);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(undecidable(record, e).getMessage(), e);
@@ -128,13 +125,6 @@ public final class LoggedOutcomes {
         } catch (IllegalArgumentException e) {
             throw undecidable(record, e);
         }
-    }
-
-    /** Returns the sequence of the submission that an overruled record names; empty for a record of another kind. */
-    public static OptionalLong overruledBy(LogRecord record) {
-        return record.kind() == RecordKind.OVERRULED
-                ? OptionalLong.of(Overruled.decode(record.body()).sequence())
-                : OptionalLong.empty();
     }
 
     /** Returns whether a record is a submission; records of other kinds are never decided. */

@@ -68,7 +68,8 @@ public final class RecordKind {
                         PcsId.parse(
                                 CertificateReader.parse(record.body()).signed().pcsId());
                     case RecordKind.OVERRULED ->
-                        Optional.of(Overruled.decode(record.body()).existing().id());
+                        Overruled.in(record)
+                                .map(overruled -> overruled.existing().id());
                     case RecordKind.REVIEW ->
                         LoggedReview.voided(record).isPresent()
                                 ? Optional.empty()
@@ -98,6 +99,15 @@ public final class RecordKind {
             byte[] bytes = Arrays.copyOf(line, line.length + recorded.length);
             System.arraycopy(recorded, 0, bytes, line.length, recorded.length);
             return bytes;
+        }
+
+        /**
+         * Returns the content of an overruled record; empty for a record of another kind.
+         *
+         * @throws IllegalArgumentException if this version does not understand the record
+         */
+        public static Optional<Overruled> in(LogRecord record) {
+            return record.kind() == RecordKind.OVERRULED ? Optional.of(decode(record.body())) : Optional.empty();
         }
 
         /**

@@ -3,6 +3,7 @@ package dev.flk.backend.follow;
 
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.follow.DecidedPart.Missing;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue.Handed;
@@ -19,7 +20,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -222,12 +222,12 @@ final class DecidedReader implements AutoCloseable {
                 submissions.put(record.sequence(), record);
                 decided.add(Outcome.of(record.sequence(), record, outcomes.compare(record, null)));
             }
-            OptionalLong overruled = LoggedOutcomes.overruledBy(record);
-            if (overruled.isPresent()) {
+            Overruled overruled = Overruled.in(record).orElse(null);
+            if (overruled != null) {
                 // also for a submission in this chunk, because an outcome between both records may be another one, and
                 // the chunks must not matter; if the log no longer contains the submission, its recorded outcome stays
-                LogRecord submission = submissions.get(overruled.getAsLong());
-                submission = submission == null ? reader.at(overruled.getAsLong()) : submission;
+                LogRecord submission = submissions.get(overruled.sequence());
+                submission = submission == null ? reader.at(overruled.sequence()) : submission;
                 if (submission != null && LoggedOutcomes.isSubmission(submission)) {
                     decided.add(Outcome.of(record.sequence(), submission, outcomes.compare(submission, null)));
                 }

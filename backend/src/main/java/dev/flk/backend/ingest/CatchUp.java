@@ -178,8 +178,8 @@ final class CatchUp {
         private void readOverruled() throws IOException {
             for (int i = 0; i < RECORDS_A_STEP && readUpTo < last; i++) {
                 LogRecord record = read();
-                if (record != null && record.kind() == RecordKind.OVERRULED) {
-                    Overruled lost = Overruled.decode(record.body());
+                Overruled lost = record == null ? null : Overruled.in(record).orElse(null);
+                if (lost != null) {
                     overruled.add(lost.sequence());
                     if (!lost.existing().isExpired(expiry.millis())) {
                         winners.putIfAbsent(lost.existing().id(), lost.existing());

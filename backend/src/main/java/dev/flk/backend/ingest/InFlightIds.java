@@ -13,9 +13,11 @@ import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -138,7 +140,7 @@ final class InFlightIds {
      */
     List<Candidate> end(InFlight inFlight) {
         boolean unused = stopCounting(inFlight);
-        return dismiss(inFlight, null);
+        return dismiss(inFlight, false);
     }
 
     /**
@@ -146,17 +148,17 @@ final class InFlightIds {
      * outcome is recorded.
      */
     List<Candidate> leaveWaiting(InFlight inFlight) {
-        return dismiss(inFlight, inFlight);
+        return dismiss(inFlight, true);
     }
 
-    private List<Candidate> dismiss(InFlight inFlight, @Nullable InFlight successor) {
+    private List<Candidate> dismiss(InFlight inFlight, boolean staysInFlight) {
         List<Candidate> candidates = new ArrayList<>();
         ids.computeIfPresent(inFlight.id(), (id, present) -> {
             if (present != inFlight) {
                 return present; // this entry was ended before; the id is in flight again, in another entry
             }
-            candidates.addAll(inFlight.dismiss());
-            return successor;
+            candidates.addAll(inFlight.dismiss(staysInFlight));
+            return staysInFlight ? inFlight : null;
         });
         return candidates;
     }
@@ -181,11 +183,37 @@ final class InFlightIds {
         return inFlight != null && inFlight.outcome().equals(outcome);
     }
 
+    /** The states of an id in flight. Each state lists the states that may follow. */
+    private enum State {
+        /** The store is asked for the id. Submissions of the same id join. */
+        LOOKING_UP,
+        /** The submission is in the log, or on its way there. Submissions of the same id join. */
+        LOGGED,
+        /** The first submission was answered with its outcome; those that joined before wait for the record. */
+        ANSWERED_OTHERS_WAIT,
+        /** All submissions were answered with the outcome, which may not be recorded yet. */
+        ANSWERED,
+        /** All submissions were answered with an error. The outcome is recorded once the store is back. */
+        LEFT_WAITING,
+        /** The id is settled, or its submissions were refused. */
+        OVER;
+
+        private Set<State> next() {
+            return switch (this) {
+                case LOOKING_UP -> EnumSet.of(LOGGED, OVER);
+                case LOGGED -> EnumSet.of(ANSWERED_OTHERS_WAIT, ANSWERED, LEFT_WAITING, OVER);
+                case ANSWERED_OTHERS_WAIT, ANSWERED -> EnumSet.of(ANSWERED, OVER);
+                case LEFT_WAITING -> EnumSet.of(LEFT_WAITING, OVER);
+                case OVER -> EnumSet.noneOf(State.class);
+            };
+        }
+    }
+
     /**
      * One id in flight, from its look-up until its outcome is recorded or its submissions are refused. Further
-     * submissions of the same id join its waiting list until the list is closed; {@link InFlightIds} guards the list.
-     * Only one step at a time uses the other fields. Once {@link #takeEntry} was called and the waiting list is closed,
-     * only the decision is kept, not the body.
+     * submissions of the same id join its waiting list while the {@link State} allows that; {@link InFlightIds} guards
+     * the list, and every change of the state but the first. Only one step at a time uses the other fields. Once no
+     * submission can join any more, only the decision is kept, not the body.
      */
     static final class InFlight implements Loggable {
         private final Decision decision;
@@ -198,24 +226,19 @@ final class InFlightIds {
         private byte @Nullable [] body;
         private final int bytes;
 
-        /**
-         * The submission that put the id in flight; null after {@link #takeEntry}, which passes its body to the log.
-         */
+        /** The submission that put the id in flight; null once its body was passed to the log. */
         private @Nullable Candidate opener;
 
         private LowWater.@Nullable Group group;
         private long sequence;
 
-        /** The submissions to answer; null once the list is closed, after which no submission can join. */
-        private @Nullable List<Candidate> waiting;
+        /** The submissions that are not answered yet. */
+        private final List<Candidate> waiting = new ArrayList<>();
 
         /** The number of the store's connection on which the id was looked up and not found; 0 for none. */
         private long absentOn;
 
-        private volatile boolean isAnswered;
-
-        /** Whether the entry is answered, and no other submission had joined it before. */
-        private volatile boolean nobodyWaits;
+        private volatile State state = State.LOOKING_UP;
 
         private final AtomicBoolean isCounted = new AtomicBoolean();
 
@@ -227,7 +250,7 @@ final class InFlightIds {
             this.bytes = opener.body().length;
             this.certificate = opener.certificate();
             this.opener = opener;
-            this.waiting = new ArrayList<>(List.of(opener));
+            waiting.add(opener);
         }
 
         PcsId id() {
@@ -255,6 +278,7 @@ final class InFlightIds {
         public Entry takeEntry() {
             Entry taken = opener().entry(RecordKind.SUBMISSION);
             opener = null;
+            become(State.LOGGED);
             return taken;
         }
 
@@ -292,12 +316,17 @@ final class InFlightIds {
 
         /** Returns whether {@link InFlightIds#answer} returned the submission that put the id in flight. */
         boolean isAnswered() {
-            return isAnswered;
+            return state == State.ANSWERED || state == State.ANSWERED_OTHERS_WAIT;
         }
 
         /** Returns whether the entry is answered, and no submission waits until it is recorded. */
         boolean nobodyWaits() {
-            return nobodyWaits;
+            return state == State.ANSWERED;
+        }
+
+        private void become(State next) {
+            assert state.next().contains(next) : state + " can't become " + next;
+            state = next;
         }
 
         private boolean stopCounting() {
@@ -305,17 +334,17 @@ final class InFlightIds {
         }
 
         /**
-         * Removes and returns the first submission; null if it is answered already. Called only by {@link InFlightIds}.
+         * Removes and returns the first submission; null if no submission can be answered before the record. Called only
+         * by {@link InFlightIds}.
          */
         @Nullable
         Candidate answer() {
-            if (isAnswered || waiting == null) {
+            if (state != State.LOGGED) {
                 return null;
             }
             Candidate first = waiting.remove(0);
-            nobodyWaits = waiting.isEmpty();
             isCounted.set(true);
-            isAnswered = true;
+            become(waiting.isEmpty() ? State.ANSWERED : State.ANSWERED_OTHERS_WAIT);
             return first;
         }
 
@@ -332,24 +361,25 @@ final class InFlightIds {
         }
 
         private boolean waits(Candidate candidate) {
-            return waiting != null && waiting.add(candidate);
+            return state != State.LEFT_WAITING && waiting.add(candidate);
         }
 
         /**
-         * Returns whether this entry can be dropped: no submission can join it any more, and its outcome has expired.
+         * Returns whether this entry can be dropped: no submission waits or can join, and its outcome has expired.
          * Called only by {@link InFlightIds}.
          */
         boolean isOver(long nowMillis) {
-            return (waiting == null || nobodyWaits) && outcome().isExpired(nowMillis);
+            return (state == State.LEFT_WAITING || nobodyWaits()) && outcome().isExpired(nowMillis);
         }
 
         /**
-         * Closes the waiting list and returns the submissions to answer, in order of arrival. Called only by
+         * Returns the submissions to answer, in order of arrival, after which no submission can join. Called only by
          * {@link InFlightIds}.
          */
-        List<Candidate> dismiss() {
-            List<Candidate> dismissed = waiting == null ? List.of() : waiting;
-            waiting = null;
+        List<Candidate> dismiss(boolean staysInFlight) {
+            become(!staysInFlight ? State.OVER : isAnswered() ? State.ANSWERED : State.LEFT_WAITING);
+            List<Candidate> dismissed = List.copyOf(waiting);
+            waiting.clear();
             certificate = null;
             body = null;
             return dismissed;

@@ -367,7 +367,7 @@ final class OutcomeWriter {
             then.run();
             return;
         }
-        link.record(recordable.stream().map(InFlight::outcome).toList(), (existing, failure) -> {
+        link.record(recordable, (existing, failure) -> {
             settle(recordable, existing);
             then.run();
         });
@@ -382,20 +382,13 @@ final class OutcomeWriter {
         List<DecidedSubmission> recorded = new ArrayList<>(group.size());
         for (int i = 0; i < group.size(); i++) {
             InFlight inFlight = group.get(i);
-            if (existing.get(i).equals(inFlight.outcome())) {
-                inFlight.decided().ifPresent(recorded::add);
-            }
-        }
-        for (int i = 0; i < group.size(); i++) {
-            InFlight inFlight = group.get(i);
             StoredOutcome winner = existing.get(i);
-            settleOrLeave(inFlight, () -> {
-                if (winner.equals(inFlight.outcome())) {
-                    completion.recorded(inFlight);
-                } else {
-                    keepOverruling(inFlight, winner);
-                }
-            });
+            if (winner.equals(inFlight.outcome())) {
+                inFlight.decided().ifPresent(recorded::add); // an id that is settled has no body
+                settleOrLeave(inFlight, () -> completion.recorded(inFlight));
+            } else {
+                settleOrLeave(inFlight, () -> keepOverruling(inFlight, winner));
+            }
         }
         guarded(() -> whenRecorded.accept(recorded));
     }

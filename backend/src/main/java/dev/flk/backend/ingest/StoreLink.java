@@ -5,6 +5,7 @@ import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.inbox.SafeEnd;
+import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.IngestPipeline.Wiring;
@@ -12,6 +13,7 @@ import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -256,15 +258,22 @@ final class StoreLink {
     }
 
     /**
-     * Puts outcomes and the current low-water mark into the store.
+     * Puts the outcomes of submissions and the current low-water mark into the store.
      *
      * @param then called on the recorder's thread with the stored outcomes and null, or with null and the failure
      */
-    void record(List<StoredOutcome> outcomes, BiConsumer<@Nullable List<StoredOutcome>, @Nullable Throwable> then) {
+    void record(List<InFlight> submissions, BiConsumer<@Nullable List<StoredOutcome>, @Nullable Throwable> then) {
         long mark = inbox.lowWater().mark();
         long startedNanos = nanoTicker.getAsLong();
         askedNanos = startedNanos;
-        CompletionStage<List<StoredOutcome>> call = store.putIfAbsent(outcomes, mark);
+        BitSet first = new BitSet();
+        long connection = store.isOwn() ? store.openConnection() : 0;
+        for (int i = 0; i < submissions.size(); i++) {
+            first.set(i, submissions.get(i).isFirstOn(connection));
+        }
+        List<StoredOutcome> outcomes =
+                submissions.stream().map(InFlight::outcome).toList();
+        CompletionStage<List<StoredOutcome>> call = store.putIfAbsent(outcomes, first, mark);
         underWay++;
         queue.whenDone(call, (existing, failure) -> {
             underWay--;

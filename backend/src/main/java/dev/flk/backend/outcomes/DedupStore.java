@@ -5,6 +5,7 @@ import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -31,6 +32,17 @@ public interface DedupStore extends AutoCloseable {
      *     outcome that was recorded earlier
      */
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
+
+    /**
+     * Works like {@link #putIfAbsent(List, long)}; a store may spare itself the read of an outcome that is the first.
+     *
+     * @param first the indexes of the decisions whose ids this connection of the store does not have, because it did
+     *     not find them and the caller has put nothing under them since; always empty unless {@link #isOwn}
+     */
+    default CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, BitSet first, long completeUpTo) {
+        return putIfAbsent(decisions, completeUpTo);
+    }
 
     /**
      * Returns whether the log contains evidence with this id and content digest, according to a note of {@link

@@ -9,6 +9,7 @@ import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Timing;
 import dev.flk.program.time.Breaker;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -171,7 +172,13 @@ public final class GuardedStore implements DedupStore {
 
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
-        return guarded(State.OPEN, writes, () -> store.putIfAbsent(decisions, completeUpTo));
+        return putIfAbsent(decisions, new BitSet(), completeUpTo);
+    }
+
+    @Override
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, BitSet first, long completeUpTo) {
+        return guarded(State.OPEN, writes, () -> store.putIfAbsent(decisions, first, completeUpTo));
     }
 
     @Override

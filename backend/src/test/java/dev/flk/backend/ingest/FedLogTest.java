@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.decide.LoggedReview;
+import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.feed.FeedMetrics;
@@ -36,7 +37,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -89,9 +89,8 @@ final class FedLogTest {
     private List<String> winners() throws IOException {
         List<LogRecord> logged = IngestHarness.logged(directory.resolve("log"));
         Set<Long> overruled = logged.stream()
-                .map(LoggedOutcomes::overruledBy)
-                .flatMapToLong(each -> each.isPresent() ? LongStream.of(each.getAsLong()) : LongStream.empty())
-                .boxed()
+                .flatMap(record -> Overruled.in(record).stream())
+                .map(Overruled::sequence)
                 .collect(Collectors.toSet());
         return logged.stream()
                 .filter(record -> LoggedOutcomes.isSubmission(record) && !overruled.contains(record.sequence()))

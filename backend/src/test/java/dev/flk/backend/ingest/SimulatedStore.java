@@ -2,11 +2,13 @@
 package dev.flk.backend.ingest;
 
 import static dev.flk.backend.ingest.SimulatedDedup.unavailable;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -135,6 +137,19 @@ final class SimulatedStore implements SimulatedDedup {
     @Override
     public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         return read(() -> ids.stream().map(this::existing).toList());
+    }
+
+    @Override
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, BitSet first, long completeUpTo) {
+        assertThat(first.stream().mapToObj(decisions::get).filter(given -> !isNew(given)))
+                .as("a store that reads no outcome that is the first")
+                .isEmpty();
+        return putIfAbsent(decisions, completeUpTo);
+    }
+
+    private boolean isNew(StoredOutcome given) {
+        return existing(given.id()).filter(other -> !other.equals(given)).isEmpty();
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.flk.backend.outcomes.embedded;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.DedupStore;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.backend.outcomes.embedded.StoreFormat.Position;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
@@ -17,13 +18,13 @@ import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -72,8 +73,6 @@ public final class EmbeddedStore implements DedupStore {
 
     /** The number of the opening that the store is connected to; 0 before the first connection. */
     private volatile long connected;
-
-    private final FoundAbsent foundAbsent = new FoundAbsent();
 
     // guarded by this
     private byte[] sweptTo = {};
@@ -180,8 +179,7 @@ public final class EmbeddedStore implements DedupStore {
                 view.reopenIfNeeded();
                 found = view.use(Found::in);
             }
-            foundAbsent.clear();
-            written = new Position(0, Optional.of(id), random.nextLong(), 0);
+            written = new Position(0, Optional.of(id), WriteMark.drawn(random, Position.INCARNATION_BYTES));
             connected = found.number();
             if (found.logId().isEmpty()) {
                 belongTo(id, found.position());
@@ -220,27 +218,30 @@ public final class EmbeddedStore implements DedupStore {
             long now = clock.millis();
             List<Optional<StoredOutcome>> found = new ArrayList<>(ids.size());
             for (PcsId id : ids) {
-                Object look = foundAbsent.begin(id);
-                byte[] value = read(used.rocks(), id);
-                foundAbsent.end(id, look, value == null);
-                found.add(existing(id, value, now));
+                found.add(existing(id, read(used.rocks(), id), now));
             }
             return found;
         });
     }
 
     @Override
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
+        return putIfAbsent(decisions, new BitSet(), completeUpTo);
+    }
+
+    @Override
     public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(
-            List<StoredOutcome> decisions, long completeUpTo) {
+            List<StoredOutcome> decisions, BitSet first, long completeUpTo) {
         return use(used -> {
             Position next = Objects.requireNonNull(written, "connected before").next(completeUpTo);
             long now = clock.millis();
             List<StoredOutcome> existing = new ArrayList<>(decisions.size());
             try (WriteBatch batch = new WriteBatch()) {
-                for (StoredOutcome decision : decisions) {
+                for (int i = 0; i < decisions.size(); i++) {
+                    StoredOutcome decision = decisions.get(i);
                     PcsId id = decision.id();
                     Optional<StoredOutcome> earlier =
-                            foundAbsent.forget(id) ? Optional.empty() : existing(id, read(used.rocks(), id), now);
+                            first.get(i) ? Optional.empty() : existing(id, read(used.rocks(), id), now);
                     if (earlier.isEmpty()) {
                         batch.put(id.toBytes(), decision.encode());
                     }
@@ -249,9 +250,6 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
                 used.write(batch);
             }
-            // forgets the ids a second time, because a look-up that read before the write may have marked them as
-            // absent since they were forgotten above
-            decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;
         });
@@ -390,45 +388,5 @@ public final class EmbeddedStore implements DedupStore {
 
     private static StoreUnavailableException unavailable(ViewUnavailableException e) {
         return new StoreUnavailableException(String.valueOf(e.getMessage()), e);
-    }
-
-    /**
-     * The ids for which a look-up found nothing in the store. The put that usually follows need not read these ids
-     * again. A look-up adds an id only if no put has written the id since the look-up began. To ensure this, a put
-     * forgets the id before it writes, and again afterwards. Bounded; it is always safe to forget an id. Safe for any
-     * thread.
-     */
-    private static final class FoundAbsent {
-        private static final int MOST = 1 << 15;
-        private static final Object ABSENT = new Object();
-
-        /** The ids, each with either {@link #ABSENT} or its last look-up in flight. */
-        private final ConcurrentHashMap<PcsId, Object> ids = new ConcurrentHashMap<>();
-
-        Object begin(PcsId id) {
-            if (ids.size() >= MOST) {
-                ids.clear();
-            }
-            Object look = new Object();
-            ids.put(id, look);
-            return look;
-        }
-
-        void end(PcsId id, Object look, boolean isAbsent) {
-            if (isAbsent) {
-                ids.replace(id, look, ABSENT);
-            } else {
-                ids.remove(id, look);
-            }
-        }
-
-        /** Forgets an id; returns whether the id was known to be absent from the store. */
-        boolean forget(PcsId id) {
-            return ids.remove(id) == ABSENT;
-        }
-
-        void clear() {
-            ids.clear();
-        }
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.embedded;
 
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.nio.ByteBuffer;
@@ -31,8 +32,7 @@ final class StoreFormat {
     private StoreFormat() {}
 
     /**
-     * The sequence up to which the store is complete, and the id of the log. Incarnation and counter make every
-     * position different from all others ever written, as in the stores that several backends share.
+     * The sequence up to which the store is complete, the id of the log, and the mark of the write.
      *
      * <pre>
      * complete up to   8 bytes: the sequence
@@ -42,22 +42,24 @@ final class StoreFormat {
      * counter          8 bytes, the number of the write within the incarnation
      * </pre>
      */
-    record Position(long completeUpTo, Optional<String> logId, long incarnation, long counter) {
+    record Position(long completeUpTo, Optional<String> logId, WriteMark mark) {
+        static final int INCARNATION_BYTES = Long.BYTES;
+
         private static final int LENGTH = Long.BYTES + LOG_ID_BYTES + 2 * Long.BYTES;
 
         /**
          * Returns the position to store with the write after this one: complete up to {@code nowCompleteUpTo}, with the
-         * same log and incarnation, and the next counter.
+         * same log, and the next mark.
          */
         Position next(long nowCompleteUpTo) {
-            return new Position(nowCompleteUpTo, logId, incarnation, counter + 1);
+            return new Position(nowCompleteUpTo, logId, mark.next());
         }
 
         /** @throws IllegalArgumentException if {@code value} does not encode a position */
         static Position decode(byte[] value) {
             ByteBuffer bytes = ByteBuffer.wrap(value);
             if (value.length == Long.BYTES) {
-                return new Position(bytes.getLong(), Optional.empty(), 0, 0);
+                return new Position(bytes.getLong(), Optional.empty(), new WriteMark("", 0));
             }
             if (value.length != LENGTH) {
                 throw new IllegalArgumentException(
@@ -66,7 +68,8 @@ final class StoreFormat {
             long completeUpTo = bytes.getLong();
             byte[] logId = new byte[LOG_ID_BYTES];
             bytes.get(logId);
-            return new Position(completeUpTo, Optional.of(decodeLogId(logId)), bytes.getLong(), bytes.getLong());
+            WriteMark mark = new WriteMark(HexFormat.of().toHexDigits(bytes.getLong()), bytes.getLong());
+            return new Position(completeUpTo, Optional.of(decodeLogId(logId)), mark);
         }
 
         /** Encodes the position in the format above; requires a log id. */
@@ -74,8 +77,8 @@ final class StoreFormat {
             return ByteBuffer.allocate(LENGTH)
                     .putLong(completeUpTo)
                     .put(encodeLogId(logId.orElseThrow()))
-                    .putLong(incarnation)
-                    .putLong(counter)
+                    .putLong(HexFormat.fromHexDigitsToLong(mark.incarnation()))
+                    .putLong(mark.counter())
                     .array();
         }
     }

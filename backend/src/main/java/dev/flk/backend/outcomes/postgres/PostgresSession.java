@@ -4,6 +4,7 @@ package dev.flk.backend.outcomes.postgres;
 import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.backend.outcomes.postgres.Statements.PositionRow;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PostgresConfig;
@@ -12,7 +13,6 @@ import dev.flk.backend.stores.postgres.PostgresConnector.Use;
 import dev.flk.backend.stores.postgres.PostgresFailures;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.certificate.PcsId;
-import java.math.BigInteger;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
@@ -43,17 +43,17 @@ final class PostgresSession {
      * The token of the last acknowledged put; before the first put, a token with the counter 0. Only the thread of the
      * puts writes this field.
      */
-    private volatile Token acknowledged;
+    private volatile WriteMark acknowledged;
 
     /** The token of the last attempted put. Used by the thread of the puts only. */
-    private Token last;
+    private WriteMark last;
 
     private PostgresSession(
             PostgresConnector connector,
             StoreFailures failures,
             PositionRow position,
             Optional<PositionRow.Position> atConnect,
-            Token first) {
+            WriteMark first) {
         this.connector = connector;
         this.failures = failures;
         this.position = position;
@@ -75,7 +75,12 @@ final class PostgresSession {
         try (Connection connection = connector.connect()) {
             Schema.DEDUP.requireRights(connection);
             Schema.DEDUP.migrate(connector);
-            return new PostgresSession(connector, failures, position, position.read(connection), Token.before(random));
+            return new PostgresSession(
+                    connector,
+                    failures,
+                    position,
+                    position.read(connection),
+                    WriteMark.drawn(random, PositionRow.INCARNATION_BYTES));
         }
     }
 
@@ -116,9 +121,8 @@ final class PostgresSession {
     }
 
     private boolean isMine(Optional<String> found, long atLeast) {
-        return found.flatMap(Token::parse)
-                        .filter(token ->
-                                token.incarnation().equals(acknowledged.incarnation()) && token.counter() >= atLeast)
+        return found.flatMap(PositionRow::markIn)
+                        .filter(new WriteMark(acknowledged.incarnation(), atLeast)::isReachedBy)
                         .isPresent()
                 || (atLeast == 0 && found.equals(atConnect.map(PositionRow.Position::token)));
     }
@@ -140,9 +144,10 @@ final class PostgresSession {
     private List<StoredOutcome> putOnce(
             Connection connection, List<StoredOutcome> decisions, long completeUpTo, long nowMillis)
             throws SQLException {
-        Token written = acknowledged;
-        Optional<String> expected =
-                written.counter() == 0 ? atConnect.map(PositionRow.Position::token) : Optional.of(written.toString());
+        WriteMark written = acknowledged;
+        Optional<String> expected = written.counter() == 0
+                ? atConnect.map(PositionRow.Position::token)
+                : Optional.of(PositionRow.token(written));
         last = last.next();
         if (!position.move(connection, expected, completeUpTo, last)) {
             connection.rollback();
@@ -202,42 +207,6 @@ final class PostgresSession {
             }
         }
         pool.close();
-    }
-
-    /**
-     * The mark that a put writes with the position: {@code incarnation.counter}. The incarnation is 32 hex digits that
-     * are drawn at random at every connect; the counter numbers the attempts of the session's puts from 1. No two
-     * transactions that took effect have the same token.
-     */
-    record Token(String incarnation, long counter) {
-
-        /** Returns the initial token of a session, which is never written; its counter is 0. */
-        static Token before(RandomGenerator random) {
-            byte[] bits = new byte[16];
-            random.nextBytes(bits);
-            return new Token("%032x".formatted(new BigInteger(1, bits)), 0);
-        }
-
-        Token next() {
-            return new Token(incarnation, counter + 1);
-        }
-
-        /** Parses the output of {@link #toString}; returns empty if the text has no dot followed by a number. */
-        static Optional<Token> parse(String text) {
-            int dot = text.indexOf('.');
-            try {
-                return dot < 0
-                        ? Optional.empty()
-                        : Optional.of(new Token(text.substring(0, dot), Long.parseLong(text.substring(dot + 1))));
-            } catch (NumberFormatException e) {
-                return Optional.empty();
-            }
-        }
-
-        @Override
-        public String toString() {
-            return incarnation + "." + counter;
-        }
     }
 
     /** A factory of the store's exceptions, whose messages are written for operators. */

@@ -6,7 +6,7 @@ import static dev.flk.backend.outcomes.postgres.SqlCalls.query;
 import static dev.flk.backend.outcomes.postgres.SqlCalls.update;
 
 import dev.flk.backend.decide.StoredOutcome;
-import dev.flk.backend.outcomes.postgres.PostgresSession.Token;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.backend.outcomes.postgres.SqlCalls.Columns;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -235,7 +235,7 @@ final class Statements {
 
     /**
      * The row of one log in {@code flk_positions}: the sequence up to which the database contains the outcomes of the
-     * log, and the token of the last write.
+     * log, and the token of the last write, which is its {@link WriteMark}.
      */
     record PositionRow(String logId) {
         static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";
@@ -244,6 +244,25 @@ final class Statements {
         static final String BEGIN = """
                 INSERT INTO flk_positions (complete_up_to, token, log_id) VALUES (?, ?, ?)
                 ON CONFLICT (log_id) DO NOTHING""";
+
+        static final int INCARNATION_BYTES = 16;
+
+        /** Renders a mark as a token: {@code incarnation.counter}. */
+        static String token(WriteMark mark) {
+            return mark.incarnation() + "." + mark.counter();
+        }
+
+        /** Parses the output of {@link #token}; returns empty if the text has no dot followed by a number. */
+        static Optional<WriteMark> markIn(String token) {
+            int dot = token.indexOf('.');
+            try {
+                return dot < 0
+                        ? Optional.empty()
+                        : Optional.of(new WriteMark(token.substring(0, dot), Long.parseLong(token.substring(dot + 1))));
+            } catch (NumberFormatException e) {
+                return Optional.empty();
+            }
+        }
 
         /** The content of the row. */
         record Position(long completeUpTo, String token) {}
@@ -259,11 +278,11 @@ final class Statements {
          *
          * @return whether the position was written
          */
-        boolean move(Connection connection, Optional<String> expected, long completeUpTo, Token next)
+        boolean move(Connection connection, Optional<String> expected, long completeUpTo, WriteMark next)
                 throws SQLException {
             int written = expected.isPresent()
-                    ? update(connection, MOVE, completeUpTo, next.toString(), logId, expected.get())
-                    : update(connection, BEGIN, completeUpTo, next.toString(), logId);
+                    ? update(connection, MOVE, completeUpTo, token(next), logId, expected.get())
+                    : update(connection, BEGIN, completeUpTo, token(next), logId);
             return written == 1;
         }
     }

@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.redis;
 
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.util.Optional;
@@ -77,15 +78,14 @@ final class Keys {
     }
 
     /**
-     * The content of this backend's position entry in Redis. No two entries ever written are equal. An older entry that
-     * reappears, or an entry of another process, can therefore be detected.
+     * The content of this backend's position entry in Redis.
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
-     * @param incarnation 16 hex digits, drawn at each connect
-     * @param counter the number of puts that the incarnation has sent, including the put that writes this entry; 0 for
-     *     the entry that the connect writes
+     * @param mark the mark of the put that writes this entry; the incarnation has 16 hex digits
      */
-    record Position(OptionalLong completeUpTo, String incarnation, long counter) {
+    record Position(OptionalLong completeUpTo, WriteMark mark) {
+        static final int INCARNATION_BYTES = 8;
+
         private static final Pattern TEXT = Pattern.compile("([0-9]{1,18}|-) ([0-9a-f]{16}) ([0-9]{1,18})");
 
         /** Parses a text in the format of {@link #text}; returns empty for a text in another format. */
@@ -96,26 +96,19 @@ final class Keys {
             }
             OptionalLong completeUpTo =
                     parts.group(1).equals("-") ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(parts.group(1)));
-            return Optional.of(new Position(completeUpTo, parts.group(2), Long.parseLong(parts.group(3))));
+            return Optional.of(
+                    new Position(completeUpTo, new WriteMark(parts.group(2), Long.parseLong(parts.group(3)))));
         }
 
         /** Returns the position that the next call of this incarnation writes. */
         Position next(long completeUpTo) {
-            return new Position(OptionalLong.of(completeUpTo), incarnation, counter + 1);
+            return new Position(OptionalLong.of(completeUpTo), mark.next());
         }
 
-        /** Renders the three fields, separated by single spaces; an unknown sequence is {@code -}. */
+        /** Renders sequence, incarnation and counter, separated by single spaces; an unknown sequence is {@code -}. */
         String text() {
-            return (completeUpTo.isPresent() ? Long.toString(completeUpTo.getAsLong()) : "-") + " " + incarnation + " "
-                    + counter;
-        }
-
-        /**
-         * Returns whether {@code other} was written by the same incarnation as this position, in the same call or a
-         * later one.
-         */
-        boolean isReachedBy(Position other) {
-            return other.incarnation.equals(incarnation) && other.counter >= counter;
+            return (completeUpTo.isPresent() ? Long.toString(completeUpTo.getAsLong()) : "-") + " " + mark.incarnation()
+                    + " " + mark.counter();
         }
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.redis;
 
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.WriteMark;
 import dev.flk.backend.outcomes.redis.Keys.Position;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConnector;
@@ -75,12 +76,12 @@ final class RedisConnection {
     }
 
     /**
-     * Connects, reads the position entry, and writes it again with {@code incarnation}. The write shows whether the
+     * Connects, reads the position entry, and writes it again with the mark {@code first}. The write shows whether the
      * server accepts writes. It also makes the server refuse any put that an earlier connection still has in flight.
      *
      * @return the sequence in the entry; empty if the entry is missing or contains no sequence
      */
-    CompletionStage<OptionalLong> open(String incarnation) {
+    CompletionStage<OptionalLong> open(WriteMark first) {
         long withinMillis = connector.connectWithin().toMillis();
         CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
         Future<?> deadline = answers.schedule(
@@ -93,7 +94,7 @@ final class RedisConnection {
                 .thenCompose(redis -> ask(
                                 () -> redis.mget(keys.withProbes(positionKey)),
                                 reply -> text(reply.get(0).getValueOrElse(new byte[0])))
-                        .thenCompose(held -> claim(redis, held, incarnation))
+                        .thenCompose(held -> claim(redis, held, first))
                         .thenApply(completeUpTo -> {
                             connector.warnOfSettings(redis);
                             return completeUpTo;
@@ -180,12 +181,11 @@ final class RedisConnection {
     }
 
     private CompletionStage<OptionalLong> claim(
-            RedisAsyncCommands<String, byte[]> redis, String held, String incarnation) {
+            RedisAsyncCommands<String, byte[]> redis, String held, WriteMark first) {
         OptionalLong completeUpTo =
                 held.isEmpty() ? OptionalLong.empty() : parsed(held).completeUpTo();
         PutCall nothing = PutCall.of(List.of(), logId, clock.millis()).get(0);
-        return put(redis, nothing, held, new Position(completeUpTo, incarnation, 0))
-                .thenApply(none -> completeUpTo);
+        return put(redis, nothing, held, new Position(completeUpTo, first)).thenApply(none -> completeUpTo);
     }
 
     private Position parsed(String held) {
@@ -327,7 +327,10 @@ final class RedisConnection {
                 values.add(found.hasValue() ? found.getValue() : null);
             }
             String held = text(values.remove(0));
-            if (Position.parse(held).filter(least::isReachedBy).isEmpty()) {
+            if (Position.parse(held)
+                    .map(Position::mark)
+                    .filter(least.mark()::isReachedBy)
+                    .isEmpty()) {
                 throw lost(held, least.text());
             }
             return read.apply(values);

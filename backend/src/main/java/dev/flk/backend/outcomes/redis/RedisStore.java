@@ -3,6 +3,8 @@ package dev.flk.backend.outcomes.redis;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.DedupStore;
+import dev.flk.backend.outcomes.WriteMark;
+import dev.flk.backend.outcomes.redis.Keys.Position;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.certificate.ContentDigest;
@@ -10,7 +12,6 @@ import dev.flk.certificate.PcsId;
 import dev.flk.program.time.DaemonThreads;
 import java.security.SecureRandom;
 import java.time.InstantSource;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -30,7 +31,6 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
  * {@code redis-answers}; a callback there may call the store again, but all other answers wait while it runs.
  */
 public final class RedisStore implements DedupStore {
-    private static final int INCARNATION_BYTES = 8;
     private static final String CLOSED = "is not used any more: the store was closed";
 
     private final RedisConnector connector;
@@ -82,10 +82,8 @@ public final class RedisStore implements DedupStore {
             session = next;
         }
         earlier.fail("is being connected again; calls that were outstanding have an unknown effect");
-        byte[] incarnation = new byte[INCARNATION_BYTES];
-        random.nextBytes(incarnation);
         try {
-            return next.open(HexFormat.of().formatHex(incarnation));
+            return next.open(WriteMark.drawn(random, Position.INCARNATION_BYTES));
         } catch (RejectedExecutionException e) {
             return CompletableFuture.failedFuture(connector.unavailable(CLOSED));
         }
