@@ -373,7 +373,7 @@ final class GroupCommit {
     private void openNext() throws IOException {
         requireLock();
         Predecessor from = Objects.requireNonNull(nextPredecessor);
-        if (reportedGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
+        if (reportedGone != segment && (gone == segment || !SegmentWatch.exists(files, segment))) {
             if (!opener.isUnused(segment.path())) {
                 listener.vanished(segment.name(), opener.nameOf(segment));
                 opener.clearNameOf(segment);

@@ -190,7 +190,7 @@ public final class Log implements Closeable {
             return true; // the lock is lost, so the file with the segment's name may now belong to another process
         }
         Segment segment = commit.segment();
-        boolean there = SegmentWatch.isThere(files, segment);
+        boolean there = SegmentWatch.exists(files, segment);
         if (!there) {
             commit.vanished(segment);
         }

@@ -246,7 +246,7 @@ final class SegmentOpener {
          * Returns whether the file with the active segment's name is the active segment and was not truncated; true if
          * the disk fails. Any thread.
          */
-        static boolean isThere(FileOps files, Segment segment) {
+        static boolean exists(FileOps files, Segment segment) {
             try {
                 long atLeast = segment.position();
                 Optional<FileStatus> status = files.status(segment.path());

@@ -91,7 +91,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private volatile boolean isOwned = true;
     private volatile boolean closing;
     private volatile Runnable listener = () -> {};
-    private @Nullable String told;
+    private @Nullable String reported;
     private String upkeepProblem = "";
     private Place noted = Place.BEGINNING;
     private long notedNanos;
@@ -277,14 +277,14 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     /** Logs a new problem, and its end. */
     private void tell() {
-        String problem = topicProblem == null ? copy.problem().orElse(null) : told;
-        if (problem != null && !problem.equals(told)) {
+        String problem = topicProblem == null ? copy.problem().orElse(null) : reported;
+        if (problem != null && !problem.equals(reported)) {
             LOG.error("{}{}", isOwned ? "Error reaching Kafka: " : "", problem);
             listener.run();
-        } else if (problem == null && told != null) {
+        } else if (problem == null && reported != null) {
             LOG.info("the log is copied again");
         }
-        told = problem;
+        reported = problem;
     }
 
     @Override

@@ -54,7 +54,7 @@ public final class CopyOpening implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private Check newLog = () -> {};
     private boolean isHandedOver;
-    private volatile String told = "";
+    private volatile String reported = "";
     private volatile @Nullable CopiedLog following;
     private String identity = "";
     private @Nullable Started started;
@@ -236,15 +236,15 @@ public final class CopyOpening implements AutoCloseable {
     public String waitsFor() {
         CopiedLog copied = following;
         return copied == null
-                ? told.isEmpty() ? "the copy is compared with the log" : told
+                ? reported.isEmpty() ? "the copy is compared with the log" : reported
                 : copied.problem().orElse("the end of the log is copied");
     }
 
     private void tell(String problem) {
-        if (!problem.equals(told)) {
+        if (!problem.equals(reported)) {
             LOG.error("{}", problem);
         }
-        told = problem;
+        reported = problem;
     }
 
     /**

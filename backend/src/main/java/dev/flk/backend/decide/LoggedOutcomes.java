@@ -83,7 +83,10 @@ public final class LoggedOutcomes {
      */
     public void note(LogRecord record) {
         try {
-            Overruled.in(record).ifPresent(overruled -> existing.put(overruled.sequence(), overruled.existing()));
+            Overruled overruled = Overruled.in(record).orElse(null);
+            if (overruled != null) {
+                existing.put(overruled.sequence(), overruled.existing());
+            }
             LoggedReview.voided(record).ifPresent(voided::add);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(undecidable(record, e).getMessage(), e);

@@ -6,6 +6,7 @@ import dev.flk.backend.follow.DecidedPart;
 import dev.flk.backend.follow.DecidedPart.Outcome;
 import dev.flk.backend.follow.DecidedQueue;
 import dev.flk.backend.follow.Follower;
+import dev.flk.backend.follow.Follower.SinkException;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.outcomes.record.OutcomeRows.PlacedReview;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
@@ -16,11 +17,12 @@ import dev.flk.feed.FeedTopic;
 import dev.flk.feed.FeedTopic.Loss;
 import dev.flk.feed.FeedTopic.Opened;
 import dev.flk.feed.FeedUnavailableException;
-import dev.flk.wal.files.LockLostException;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,7 +40,6 @@ public final class FeedSink implements Follower.Sink {
 
     private final DecidedLog log;
     private final FeedTopic topic;
-    private final LongSupplier settledUpTo;
     private final FeedMetrics metrics;
     private final FeedEvents events;
     /** What was lost and is fed once more; null if nothing is. */
@@ -46,17 +47,17 @@ public final class FeedSink implements Follower.Sink {
 
     private long againUpTo;
 
-    private FeedSink(DecidedLog log, FeedTopic topic, LongSupplier settledUpTo, FeedMetrics metrics) {
+    private FeedSink(DecidedLog log, FeedTopic topic, FeedMetrics metrics) {
         this.log = log;
         this.topic = topic;
-        this.settledUpTo = settledUpTo;
         this.metrics = metrics;
         this.events = new FeedEvents(log.logId());
     }
 
     /**
-     * Creates the follower that feeds a topic, and closes it in the end.
+     * Creates the follower that feeds a topic.
      *
+     * @param topic closed by the caller after the follower, which ends a call that waits for brokers
      * @param settledUpTo a supplier of the sequence up to which it is known which reviews take effect
      */
     public static Follower follower(
@@ -67,7 +68,7 @@ public final class FeedSink implements Follower.Sink {
             FeedMetrics metrics,
             LongSupplier nanoTicker) {
         Follower follower = new Follower(
-                new FeedSink(log, topic, settledUpTo, metrics), log, handedOver, metrics.follower, nanoTicker);
+                new FeedSink(log, topic, metrics), log, handedOver, settledUpTo, metrics.follower, nanoTicker);
         metrics.watch(follower, topic);
         return follower;
     }
@@ -76,20 +77,36 @@ public final class FeedSink implements Follower.Sink {
      * Checks the topic, and that this process owns the log: a former owner must not take the feed from its successor.
      */
     @Override
-    public boolean isReady(boolean isOpen) throws LockLostException {
-        Optional<LockLostException> lost = log.lockLost();
-        if (lost.isPresent()) {
-            throw lost.get();
-        }
+    public boolean isReady(boolean isOpen) {
+        log.lockLost().ifPresent(lost -> {
+            throw failure(lost, true);
+        });
         if (isOpen) {
-            topic.check();
+            reach(() -> {
+                topic.check();
+                return true;
+            });
         }
         return true;
     }
 
+    private static <T> T reach(Supplier<T> brokers) {
+        try {
+            return brokers.get();
+        } catch (FeedUnavailableException e) {
+            throw failure(e, false);
+        } catch (FeedFencedException e) {
+            throw failure(e, true);
+        }
+    }
+
+    private static SinkException failure(Exception cause, boolean isFinal) {
+        return new SinkException(String.valueOf(cause.getMessage()), cause, isFinal);
+    }
+
     @Override
     public Position open() {
-        Opened opened = topic.open(new FeedPosition(log.logId(), 0, NONE));
+        Opened opened = reach(() -> topic.open(new FeedPosition(log.logId(), 0, NONE)));
         FeedPosition stored = opened.position();
         Loss loss = opened.loss();
         if (loss != null) {
@@ -132,9 +149,12 @@ public final class FeedSink implements Follower.Sink {
         for (PlacedReview each : part.reviews()) {
             winners.put(each.sequence(), events.review(each.reviewed().logged()));
         }
-        topic.commit(
-                List.copyOf(winners.values()),
-                new FeedPosition(log.logId(), part.last(), part.digest().isEmpty() ? NONE : part.digest()));
+        FeedPosition position =
+                new FeedPosition(log.logId(), part.last(), part.digest().isEmpty() ? NONE : part.digest());
+        reach(() -> {
+            topic.commit(List.copyOf(winners.values()), position);
+            return true;
+        });
         if (again != null && part.last() >= againUpTo) {
             again = null;
             LOG.info("what was lost is fed again, up to sequence {}", part.last());
@@ -144,33 +164,7 @@ public final class FeedSink implements Follower.Sink {
     }
 
     @Override
-    public long settledUpTo() {
-        return settledUpTo.getAsLong();
-    }
-
-    @Override
-    public long restMillis(boolean isMore, long workedNanos) {
+    public long rest(long position, boolean isMore, BooleanSupplier mayContinue) {
         return isMore ? 0 : LOOK_EVERY_MILLIS;
-    }
-
-    @Override
-    public boolean isOutage(Throwable failure) {
-        return failure instanceof FeedUnavailableException || failure instanceof FeedFencedException;
-    }
-
-    @Override
-    public boolean isFinal(Throwable failure) {
-        return failure instanceof LockLostException || failure instanceof FeedFencedException;
-    }
-
-    /** An interrupt ends a call that waits for brokers. */
-    @Override
-    public boolean mayInterrupt() {
-        return true;
-    }
-
-    @Override
-    public void close() {
-        topic.close();
     }
 }

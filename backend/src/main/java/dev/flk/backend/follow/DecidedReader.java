@@ -42,7 +42,7 @@ final class DecidedReader implements AutoCloseable {
 
     private final DecidedLog log;
     private final DecidedQueue handedOver;
-    private final BooleanSupplier mayGoOn;
+    private final BooleanSupplier mayContinue;
     private final LongSupplier settledUpTo;
     private final LogFollower reader;
     private final LogFollower ahead;
@@ -69,14 +69,14 @@ final class DecidedReader implements AutoCloseable {
     private boolean isUnsettled;
 
     /**
-     * @param mayGoOn returns false once this reader is about to be closed
+     * @param mayContinue returns false once this reader is about to be closed
      * @param settledUpTo a supplier of the sequence up to which each review that does not take effect is voided in the
      *     log; the reader does not pass a review after it
      */
-    DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayGoOn, LongSupplier settledUpTo) {
+    DecidedReader(DecidedLog log, DecidedQueue handedOver, BooleanSupplier mayContinue, LongSupplier settledUpTo) {
         this.log = log;
         this.handedOver = handedOver;
-        this.mayGoOn = mayGoOn;
+        this.mayContinue = mayContinue;
         this.settledUpTo = settledUpTo;
         this.reader = new LogFollower(log);
         this.ahead = new LogFollower(log);
@@ -139,9 +139,13 @@ final class DecidedReader implements AutoCloseable {
         return part;
     }
 
+    private long settledUpTo() {
+        return settledUpTo.getAsLong();
+    }
+
     private Optional<DecidedPart> read(long position, long decidedUpTo) throws IOException {
         if (position >= upTo || decidedUpTo < upTo) {
-            settled = settledUpTo.getAsLong();
+            settled = settledUpTo();
             upTo = decidedUpTo;
             lookUpTo = log.last();
         }
@@ -176,7 +180,7 @@ final class DecidedReader implements AutoCloseable {
             outcomes.review(record)
                     .ifPresent(review -> reviews.add(new PlacedReview(record.sequence(), Reviewed.of(review))));
         }
-        if (!mayGoOn.getAsBoolean()) {
+        if (!mayContinue.getAsBoolean()) {
             isUnfinished = true;
             return Optional.empty();
         }
@@ -215,19 +219,20 @@ final class DecidedReader implements AutoCloseable {
         List<Outcome> decided = new ArrayList<>();
         Map<Long, LogRecord> submissions = new HashMap<>();
         for (LogRecord record : chunk) {
-            if (!mayGoOn.getAsBoolean()) {
+            if (!mayContinue.getAsBoolean()) {
                 return decided;
             }
             if (LoggedOutcomes.isSubmission(record)) {
                 submissions.put(record.sequence(), record);
                 decided.add(Outcome.of(record.sequence(), record, outcomes.compare(record, null)));
             }
-            Overruled overruled = Overruled.in(record).orElse(null);
-            if (overruled != null) {
+            Optional<Overruled> overruled = Overruled.in(record);
+            if (overruled.isPresent()) {
                 // also for a submission in this chunk, because an outcome between both records may be another one, and
                 // the chunks must not matter; if the log no longer contains the submission, its recorded outcome stays
-                LogRecord submission = submissions.get(overruled.sequence());
-                submission = submission == null ? reader.at(overruled.sequence()) : submission;
+                long sequence = overruled.get().sequence();
+                LogRecord submission = submissions.get(sequence);
+                submission = submission == null ? reader.at(sequence) : submission;
                 if (submission != null && LoggedOutcomes.isSubmission(submission)) {
                     decided.add(Outcome.of(record.sequence(), submission, outcomes.compare(submission, null)));
                 }
@@ -250,7 +255,7 @@ final class DecidedReader implements AutoCloseable {
     private boolean lookAhead(long position) throws IOException {
         lookedUpTo = Math.max(lookedUpTo, position);
         for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
-            if (looked == EXAMINED_AT_ONCE || !mayGoOn.getAsBoolean()) {
+            if (looked == EXAMINED_AT_ONCE || !mayContinue.getAsBoolean()) {
                 return false;
             }
             LogRecord record = ahead.next(lookedUpTo, lookUpTo);

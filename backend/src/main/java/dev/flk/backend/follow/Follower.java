@@ -29,6 +29,8 @@ import org.slf4j.LoggerFactory;
 public final class Follower implements AutoCloseable {
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     private static final long CLOSE_MILLIS = 1_000;
+    /** How long a sink that is not ready rests. */
+    private static final long LOOK_AGAIN_MILLIS = 250;
     /** How often who waits for a position looks at it. */
     private static final long LOOK_MILLIS = 20;
 
@@ -85,11 +87,6 @@ public final class Follower implements AutoCloseable {
          */
         void begin(Position stored, @Nullable String problem);
 
-        /** Returns the sequence up to which each review that does not take effect is voided in the log. */
-        default long settledUpTo() {
-            return Long.MAX_VALUE;
-        }
-
         /** Applies a part together with its position, completely or not at all. */
         void apply(DecidedPart part);
 
@@ -98,54 +95,49 @@ public final class Follower implements AutoCloseable {
          *
          * @param position the sequence up to which everything was applied
          * @param isMore whether more of the log is to be applied now
-         * @param mayGoOn returns false once the follower is about to be closed
-         * @return whether there is more of this work to do now
+         * @param mayContinue returns false once the follower is about to be closed
+         * @return how many milliseconds the follower rests before the next step
          */
-        default boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
-            return false;
-        }
-
-        /** Returns how long to rest after a step that took {@code workedNanos}. */
-        long restMillis(boolean isMore, long workedNanos);
+        long rest(long position, boolean isMore, BooleanSupplier mayContinue);
 
         /** Returns what operators should know although parts are applied. Any thread. */
         default Optional<String> problem() {
             return Optional.empty();
         }
+    }
 
-        /** Returns whether a failure is one of brokers, whose message says everything. */
-        default boolean isOutage(Throwable failure) {
-            return false;
+    /** A failure of a sink, whose message says everything. */
+    public static final class SinkException extends RuntimeException {
+        private final boolean isFinal;
+
+        /** @param isFinal whether this process must not write to the sink any more */
+        public SinkException(String message, Exception cause, boolean isFinal) {
+            super(message, cause);
+            this.isFinal = isFinal;
         }
-
-        /** Returns whether this process must not write to the sink any more. */
-        default boolean isFinal(Throwable failure) {
-            return false;
-        }
-
-        /** Returns whether an interrupt ends a call of this sink, and harms nothing. */
-        default boolean mayInterrupt() {
-            return false;
-        }
-
-        /** Ends. */
-        default void close() {}
     }
 
     /**
      * Creates a follower; starts no thread.
      *
      * @param handedOver the submissions that the pipeline of this log hands over
+     * @param settledUpTo a supplier of the sequence up to which each review that does not take effect is voided in the
+     *     log
      */
     public Follower(
-            Sink sink, DecidedLog log, DecidedQueue handedOver, FollowerMetrics metrics, LongSupplier nanoTicker) {
+            Sink sink,
+            DecidedLog log,
+            DecidedQueue handedOver,
+            LongSupplier settledUpTo,
+            FollowerMetrics metrics,
+            LongSupplier nanoTicker) {
         this.sink = sink;
         this.log = log;
         this.metrics = metrics;
         this.follows = metrics.follows;
         this.nanoTicker = nanoTicker;
         this.logger = LoggerFactory.getLogger("dev.flk.backend." + follows.label);
-        this.reader = new DecidedReader(log, handedOver, this::isOpen, sink::settledUpTo);
+        this.reader = new DecidedReader(log, handedOver, this::isOpen, settledUpTo);
         this.upToDateNanos = nanoTicker.getAsLong();
         this.thread = new Thread(this::run, follows.label + "-follower");
         thread.setDaemon(true);
@@ -235,14 +227,12 @@ public final class Follower implements AutoCloseable {
 
     private void run() {
         while (isOpen() && !hasEnded) {
-            long beginNanos = nanoTicker.getAsLong();
             long restMillis = -1;
             try {
-                boolean isMore = step();
+                restMillis = step();
                 if (!reader.isUnfinished()) {
                     succeeded();
                 }
-                restMillis = sink.restMillis(isMore, nanoTicker.getAsLong() - beginNanos);
             } catch (IOException | RuntimeException | Error e) {
                 failed(e);
             }
@@ -250,7 +240,6 @@ public final class Follower implements AutoCloseable {
         }
         forget();
         reader.end();
-        sink.close();
     }
 
     /** @param millis how long to rest unless somebody waits; negative after a failure */
@@ -262,7 +251,7 @@ public final class Follower implements AutoCloseable {
                     : isOpen() && wakes.tryAcquire(millis, TimeUnit.MILLISECONDS);
             wakes.drainPermits();
         } catch (InterruptedException e) {
-            over.countDown(); // close() interrupts
+            over.countDown();
         }
     }
 
@@ -284,12 +273,12 @@ public final class Follower implements AutoCloseable {
     private void failed(Throwable failure) {
         boolean isExpected = failure instanceof IOException
                 || failure instanceof RecordUnavailableException
-                || sink.isOutage(failure);
+                || failure instanceof SinkException;
         String message = isExpected ? String.valueOf(failure.getMessage()) : failure.toString();
         boolean isReported = message.equals(reportedFailure);
         isUp = false;
         reportedFailure = message;
-        hasEnded = sink.isFinal(failure);
+        hasEnded = failure instanceof SinkException broken && broken.isFinal;
         if (hasEnded) {
             logger.error("{} has ended, because it belongs to another process: {}", follows.subject, message);
         } else if (isOpen() && !isReported) {
@@ -306,10 +295,10 @@ public final class Follower implements AutoCloseable {
     /**
      * Applies one part.
      *
-     * @return whether there is more to do
+     * @return how many milliseconds to rest before the next step
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
      */
-    boolean step() throws IOException {
+    long step() throws IOException {
         try {
             return tryStep();
         } catch (IOException | RuntimeException | Error e) {
@@ -318,9 +307,9 @@ public final class Follower implements AutoCloseable {
         }
     }
 
-    private boolean tryStep() throws IOException {
+    private long tryStep() throws IOException {
         if (!sink.isReady(knowsPosition)) {
-            return false;
+            return LOOK_AGAIN_MILLIS;
         }
         if (!knowsPosition) {
             findPosition();
@@ -337,7 +326,7 @@ public final class Follower implements AutoCloseable {
         if (!isMore && decidedUpTo >= lastWhenRead) {
             lastWhenRead = 0; // the position stays before it if retention has removed the last records
         }
-        return sink.work(position, isMore, this::isOpen) || isMore;
+        return sink.rest(position, isMore, this::isOpen);
     }
 
     /**
@@ -372,7 +361,7 @@ public final class Follower implements AutoCloseable {
         }
     }
 
-    /** Stops the thread after its current step. Waits at most two seconds for the thread to end. */
+    /** Stops the thread after its current step. Waits at most one second for the thread to end. */
     @Override
     public void close() {
         over.countDown();
@@ -380,10 +369,6 @@ public final class Follower implements AutoCloseable {
         notifyWaiting();
         try {
             thread.join(CLOSE_MILLIS);
-            if (sink.mayInterrupt()) {
-                thread.interrupt();
-                thread.join(CLOSE_MILLIS);
-            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -62,6 +62,8 @@ public final class RecordSink implements Follower.Sink {
     private int stepsToCheck;
     private long countedSubmissions;
     private long countedNanos;
+    /** When the step began. */
+    private long stepNanos;
 
     /**
      * @param rows owned by the caller; written by this sink only
@@ -102,6 +104,7 @@ public final class RecordSink implements Follower.Sink {
 
     @Override
     public boolean isReady(boolean isOpen) throws IOException {
+        stepNanos = nanoTicker.getAsLong();
         if (!isOpen) {
             rows.reopen();
         }
@@ -158,18 +161,19 @@ public final class RecordSink implements Follower.Sink {
     }
 
     @Override
-    public boolean work(long position, boolean isMore, BooleanSupplier mayGoOn) {
-        if (!isMore && mayGoOn.getAsBoolean()) {
-            complete(position, mayGoOn);
+    public long rest(long position, boolean isMore, BooleanSupplier mayContinue) {
+        if (!isMore && mayContinue.getAsBoolean()) {
+            complete(position, mayContinue);
             check();
         }
-        return sweep();
+        boolean isMoreToSweep = sweep();
+        return isMore || isMoreToSweep ? restMillis() : LOOK_EVERY_MILLIS;
     }
 
     /** Completes the record once everything in the log is in it. */
-    private void complete(long position, BooleanSupplier mayGoOn) {
+    private void complete(long position, BooleanSupplier mayContinue) {
         if (rows.isIncomplete()) {
-            rows.salvage(oldestKept(), () -> mayGoOn.getAsBoolean() && !isDiskLowNow());
+            rows.salvage(oldestKept(), () -> mayContinue.getAsBoolean() && !isDiskLowNow());
         }
         if (isIncomplete) {
             LOG.info("the record of outcomes is complete up to record {} of the log", position);
@@ -207,13 +211,10 @@ public final class RecordSink implements Follower.Sink {
         return expiry.instant().minus(kept);
     }
 
-    @Override
-    public long restMillis(boolean isMore, long workedNanos) {
-        if (!isMore) {
-            return LOOK_EVERY_MILLIS;
-        }
+    private long restMillis() {
         long submitted = submissions.getAsLong();
         long nanos = nanoTicker.getAsLong();
+        long workedNanos = nanos - stepNanos;
         double perSecond = (submitted - countedSubmissions) * 1e9 / Math.max(1, nanos - countedNanos);
         countedSubmissions = submitted;
         countedNanos = nanos;

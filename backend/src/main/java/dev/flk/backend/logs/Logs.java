@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.logs;
 
+import dev.flk.backend.logs.ForgettableLog.NotForgettableException;
 import dev.flk.backend.logs.LogRegistry.Change;
 import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
@@ -14,17 +14,14 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -61,14 +58,7 @@ public final class Logs implements AutoCloseable {
     /** The same of a backend of an earlier version, which reports each minute, and of an entry's age by the wall clock. */
     private static final Duration SLOW_QUIET_AFTER = Duration.ofMinutes(3);
 
-    /** The longest time for which a refusal is left open because other backends have other keys. */
-    private static final Duration KEYS_ROLL_OUT_IN = Duration.ofMinutes(10);
-
-    /** The least time between two looks at the registry. */
-    private static final Duration LOOK_AT_MOST_EVERY = Duration.ofMillis(100);
-
     private static final long FINISH_SECONDS = 5;
-    private static final int SHORT_HASH = 12;
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.logs");
 
     private final LogRegistry registry;
@@ -85,12 +75,14 @@ public final class Logs implements AutoCloseable {
     /** Held by the thread that uses the registry. */
     private final ReentrantLock turn = new ReentrantLock();
 
+    private final KeyQuestions keys;
+
     // guarded by turn
+    private final RegistryWarnings warnings = new RegistryWarnings();
     private final Map<String, Seen> seen = new LinkedHashMap<>();
     /** When the registry was read last, on the ticker. */
     private long readNanos;
 
-    private final Set<String> missing = new TreeSet<>();
     /** The last report that the registry has acknowledged, and when. */
     private @Nullable LogEntry reported;
 
@@ -98,15 +90,7 @@ public final class Logs implements AutoCloseable {
     /** Whether a later report may be lost. */
     private boolean mustReport;
 
-    private String toldOfPolicies = "";
-    private String otherKeys = "";
-    private long otherKeysNanos;
     private boolean isFirst = true;
-
-    // guarded by this
-    private List<Consumer<Boolean>> asking = new ArrayList<>();
-    private boolean isLookQueued;
-    private long lookedNanos;
 
     private volatile View view = new View(List.of(), Optional.empty(), Optional.of("it was not read yet"));
     private volatile Set<String> forgotten = Set.of();
@@ -163,15 +147,6 @@ public final class Logs implements AutoCloseable {
      */
     public record View(List<RegisteredLog> logs, Optional<Instant> readAt, Optional<String> problem) {}
 
-    /** The refusal to give up a log. */
-    public static final class NotForgettableException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        private NotForgettableException(String message) {
-            super(message);
-        }
-    }
-
     /**
      * Creates the view; nothing is read or reported before {@link #start}.
      *
@@ -197,6 +172,7 @@ public final class Logs implements AutoCloseable {
         this.nanoTicker = nanoTicker;
         this.metrics = metrics;
         this.audit = audit;
+        this.keys = new KeyQuestions(nanoTicker);
         metrics.missing.watch(() -> view.problem().isPresent() ? Double.NaN : count(Status.MISSING));
         metrics.backends.watch(() -> count(Status.UP));
     }
@@ -254,40 +230,12 @@ public final class Logs implements AutoCloseable {
             then.accept(false);
             return;
         }
-        boolean isAsked = true;
-        synchronized (this) {
-            asking.add(then);
-            if (!isLookQueued) {
-                long waitNanos = lookedNanos + LOOK_AT_MOST_EVERY.toNanos() - nanoTicker.getAsLong();
-                isAsked = schedule(Math.max(0, Math.min(waitNanos, LOOK_AT_MOST_EVERY.toNanos())));
-                isLookQueued = isAsked;
-            }
-        }
-        if (!isAsked) {
-            takeAsking().forEach(asked -> asked.accept(false)); // this backend is stopping
-        }
-    }
-
-    private boolean schedule(long waitNanos) {
-        try {
-            timer.schedule(this::look, waitNanos, TimeUnit.NANOSECONDS);
-            return true;
-        } catch (RejectedExecutionException e) {
-            return false;
-        }
-    }
-
-    private synchronized List<Consumer<Boolean>> takeAsking() {
-        List<Consumer<Boolean>> taken = asking;
-        asking = new ArrayList<>();
-        isLookQueued = false;
-        lookedNanos = nanoTicker.getAsLong();
-        return taken;
+        keys.ask(then, waitNanos -> timer.schedule(this::look, waitNanos, TimeUnit.NANOSECONDS));
     }
 
     /** Reports this backend if that is due, and reads the registry. */
     void look() {
-        List<Consumer<Boolean>> asked = takeAsking();
+        List<Consumer<Boolean>> asked = keys.taken();
         boolean isOpen = false;
         turn.lock();
         try {
@@ -296,16 +244,7 @@ public final class Logs implements AutoCloseable {
             LOG.error("looking at the registry of logs failed and will be repeated", e);
         } finally {
             turn.unlock();
-            boolean answer = isOpen;
-            asked.forEach(then -> answer(then, answer));
-        }
-    }
-
-    private static void answer(Consumer<Boolean> then, boolean isOpen) {
-        try {
-            then.accept(isOpen);
-        } catch (RuntimeException | VirtualMachineError e) { // the others are answered nevertheless
-            LOG.error("answering a refused submission failed", e);
+            KeyQuestions.answer(asked, isOpen);
         }
     }
 
@@ -325,7 +264,9 @@ public final class Logs implements AutoCloseable {
             boolean wentBack = before != null && (held == null || held.seenMillis() < before.seenMillis());
             long reportedBefore = reportedNanos;
             if (isDue) {
-                warnOfAnotherOwner(mine, held);
+                if (reported != null) {
+                    RegistryWarnings.warnOfAnotherOwner(mine, held);
+                }
                 mustReport = false;
                 reported = mine;
                 reportedNanos = now;
@@ -338,17 +279,7 @@ public final class Logs implements AutoCloseable {
             mustReport = true;
             failed(String.valueOf(e.getMessage()));
         }
-        return hasOtherKeys(mine, now);
-    }
-
-    private void warnOfAnotherOwner(LogEntry mine, @Nullable LogEntry found) {
-        if (reported != null && found != null && !found.instance().equals(mine.instance()) && !found.ended()) {
-            LOG.error(
-                    "another backend, instance {}, reports this log, {}: two processes use copies of one log; stop the"
-                            + " one that must not go on",
-                    found.instance(),
-                    mine.logId());
-        }
+        return keys.areLeftOpen(mine, view, now);
     }
 
     /**
@@ -405,8 +336,8 @@ public final class Logs implements AutoCloseable {
         backends = Math.max(1, ids(logs, Status.UP).size());
         view = new View(List.copyOf(logs), Optional.of(clock.instant()), Optional.empty());
         isFirst = false;
-        tellOfMissing(logs);
-        tellOfPolicies(logs);
+        warnings.warnOfMissing(logs);
+        warnings.warnOfPolicies(own.get(), logs);
     }
 
     private Duration unchanged(Seen known, long now) {
@@ -442,60 +373,6 @@ public final class Logs implements AutoCloseable {
                 : Status.UP;
     }
 
-    private void tellOfMissing(List<RegisteredLog> logs) {
-        Set<String> now = new HashSet<>();
-        for (RegisteredLog log : logs) {
-            LogEntry entry = log.entry();
-            if (log.status() == Status.MISSING && now.add(entry.logId()) && missing.add(entry.logId())) {
-                LOG.error(
-                        "the log {} ({}) is missing: no backend has reported it since {}. The bodies of its"
-                                + " certificates and their record are only on its disk{}: bring the disk back, restore"
-                                + " the log from its archive ('flk-backend wal restore'), or give it up"
-                                + " ('flk-backend logs forget {}')",
-                        entry.name(),
-                        entry.logId(),
-                        Instant.ofEpochMilli(entry.seenMillis()),
-                        entry.archivedUpTo() == 0 ? "" : " and, up to record " + entry.archivedUpTo() + ", archived",
-                        entry.name());
-            }
-        }
-        for (RegisteredLog log : logs) {
-            if (!now.contains(log.entry().logId()) && missing.remove(log.entry().logId())) {
-                LOG.info(
-                        "the log {} ({}) is no longer missing",
-                        log.entry().name(),
-                        log.entry().logId());
-            }
-        }
-    }
-
-    private void tellOfPolicies(List<RegisteredLog> logs) {
-        LogEntry mine = own.get();
-        String differing = logs.stream()
-                .filter(log ->
-                        log.status() == Status.UP && !log.entry().policy().equals(mine.policy()))
-                .map(log -> log.entry().name() + " has "
-                        + log.entry()
-                                .policy()
-                                .substring(
-                                        0,
-                                        Math.min(
-                                                SHORT_HASH, log.entry().policy().length())))
-                .collect(Collectors.joining(", "));
-        if (!differing.equals(toldOfPolicies)) {
-            toldOfPolicies = differing;
-            if (differing.isEmpty()) {
-                LOG.info("all backends have the same policy again");
-            } else {
-                LOG.warn(
-                        "backends of this store decide by other policies than this one, which has {}: {}",
-                        mine.policy()
-                                .substring(0, Math.min(SHORT_HASH, mine.policy().length())),
-                        differing);
-            }
-        }
-    }
-
     private void failed(String what) {
         metrics.failures.increment();
         if (view.problem().isEmpty() || isFirst) {
@@ -503,22 +380,6 @@ public final class Logs implements AutoCloseable {
         }
         isFirst = false;
         view = new View(view.logs(), view.readAt(), Optional.of(what));
-    }
-
-    private boolean hasOtherKeys(LogEntry mine, long now) {
-        String others = view.logs().stream()
-                .filter(log -> log.isInUse() && !log.entry().keys().equals(mine.keys()))
-                .map(log -> log.entry().keys())
-                .sorted()
-                .distinct()
-                .collect(Collectors.joining(" "));
-        String differing = others.isEmpty() ? "" : mine.keys() + " " + others;
-        boolean isUnknown = view.problem().isPresent();
-        if (isUnknown ? otherKeys.isEmpty() : !differing.equals(otherKeys)) {
-            otherKeys = isUnknown ? "?" : differing;
-            otherKeysNanos = now;
-        }
-        return !otherKeys.isEmpty() && now - otherKeysNanos < KEYS_ROLL_OUT_IN.toNanos();
     }
 
     /**
@@ -531,7 +392,7 @@ public final class Logs implements AutoCloseable {
         try {
             change(own.get().withKeys(keys));
         } catch (StoreUnavailableException e) {
-            LOG.warn("other backends could not be told of new keys in advance: {}", e.getMessage());
+            LOG.warn("other backends could not be informed of new keys in advance: {}", e.getMessage());
         }
     }
 
@@ -577,26 +438,7 @@ public final class Logs implements AutoCloseable {
         if (now.problem().isPresent()) {
             throw new StoreUnavailableException(now.problem().get());
         }
-        List<RegisteredLog> named = now.logs().stream()
-                .filter(log ->
-                        log.entry().name().equals(name) || log.entry().logId().equals(name))
-                .toList();
-        if (named.isEmpty()) {
-            throw new NotForgettableException("the store knows no log with the name or id " + name);
-        }
-        if (named.size() > 1) {
-            throw new NotForgettableException("several logs have the name " + name + "; give the id of one: "
-                    + named.stream().map(log -> log.entry().logId()).collect(Collectors.joining(", ")));
-        }
-        RegisteredLog log = named.get(0);
-        if (log.isInUse()) {
-            throw new NotForgettableException("the log " + name + " is in use: a backend reported it "
-                    + ErrorMessages.duration(Duration.ofMillis(
-                            Math.max(0, clock.millis() - log.entry().seenMillis())))
-                    + " ago; a log can be given up "
-                    + MISSING_AFTER.toMinutes() + " minutes after its last report");
-        }
-        LogEntry given = log.entry().forget();
+        LogEntry given = ForgettableLog.find(now, name, clock.millis()).forget();
         change(given);
         look();
         audit.operation("log_forgotten", Map.of("log", given.name(), "log_id", given.logId(), "user", user));
@@ -619,7 +461,7 @@ public final class Logs implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        takeAsking().forEach(then -> then.accept(false));
+        KeyQuestions.answer(keys.taken(), false);
     }
 
     /** Reports the end, unless another backend has taken over the log. */

@@ -13,7 +13,7 @@ import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.logs.Logs.RegistryMetrics;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.backend.outcomes.record.ChangedShards.ChangeMetrics;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.outcomes.review.ReviewMetrics;
 import dev.flk.backend.serve.HttpMetrics;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;

@@ -7,6 +7,7 @@ import dev.flk.backend.feed.FeedSink;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.feed.FeedTopic;
 import dev.flk.wal.files.DiskFiles;
 import java.util.Optional;
 import java.util.function.LongSupplier;
@@ -25,11 +26,12 @@ final class FeedParts {
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
         long claimTerm = copied.map(CopiedLog::term).orElse(0L);
         // segments do not wait for the feed: brokers that are away must not fill the disk of the log
+        FeedTopic topic = common.parts().opened(feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()));
         return common.parts()
                 .opened(FeedSink.follower(
                         log,
                         certificates.decided(),
-                        feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()),
+                        topic,
                         record.<LongSupplier>map(each -> each.follower()::passed)
                                 .orElse(() -> Long.MAX_VALUE),
                         common.metrics().feed,

@@ -5,7 +5,7 @@ import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.ingest.IngestPipeline;
-import dev.flk.backend.outcomes.record.ReviewLog;
+import dev.flk.backend.outcomes.review.ReviewLog;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;

@@ -13,7 +13,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.wal.files.DiskFiles;
@@ -64,7 +64,13 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
                 new VoidedReviews(certificates.ingest()::logReviews, PATIENCE),
                 changes::recorded);
         Follower follower = common.parts()
-                .opened(new Follower(sink, log, certificates.decided(), common.metrics().record, System::nanoTime));
+                .opened(new Follower(
+                        sink,
+                        log,
+                        certificates.decided(),
+                        () -> Long.MAX_VALUE,
+                        common.metrics().record,
+                        System::nanoTime));
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
                 rows,

@@ -134,13 +134,13 @@ final class RegistryParts {
     }
 
     private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {
-        String told = "";
+        String reported = "";
         while (true) {
             try {
                 return List.copyOf(registry.update(List.of()).values());
             } catch (StoreUnavailableException e) {
                 String cause = String.valueOf(e.getMessage());
-                if (!cause.equals(told)) {
+                if (!cause.equals(reported)) {
                     LOG.error(
                             "Error reaching {}: {}. WAL_DIR, {}, has no log, and the store may know one as {}, so the"
                                     + " start waits for it; 'flk-backend wal init --new' begins a new log without asking",
@@ -148,7 +148,7 @@ final class RegistryParts {
                             cause,
                             config.inbox().walDir(),
                             config.logName());
-                    told = cause;
+                    reported = cause;
                 }
             }
             try {

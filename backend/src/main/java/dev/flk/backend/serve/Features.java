@@ -5,7 +5,7 @@ import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.state.StateEngine;
 import java.util.Optional;

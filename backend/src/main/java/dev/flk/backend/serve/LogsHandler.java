@@ -3,10 +3,10 @@ package dev.flk.backend.serve;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.logs.ForgettableLog.NotForgettableException;
 import dev.flk.backend.logs.LogEntry;
 import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
-import dev.flk.backend.logs.Logs.NotForgettableException;
 import dev.flk.backend.logs.Logs.RegisteredLog;
 import dev.flk.backend.logs.Logs.Status;
 import dev.flk.backend.logs.Logs.View;

@@ -12,7 +12,7 @@ import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.page.LogsView;
 import dev.flk.backend.serve.page.NowView;

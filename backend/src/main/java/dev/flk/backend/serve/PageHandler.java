@@ -10,7 +10,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
@@ -25,7 +25,7 @@ import dev.flk.backend.serve.page.Pages.NotFound;
 import dev.flk.backend.serve.page.Pages.Refused;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
-import dev.flk.backend.serve.page.ShardsView.Wish;
+import dev.flk.backend.serve.page.ShardsView.Filter;
 import dev.flk.backend.serve.page.StateView;
 import dev.flk.backend.serve.page.StateView.Place;
 import dev.flk.backend.serve.record.OutcomeExport;
@@ -376,7 +376,7 @@ final class PageHandler implements AutoCloseable {
     private Answer shards(Request request) {
         Map<String, String> query =
                 BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor", "order", "change"));
-        Wish wanted = new Wish(
+        Filter wanted = new Filter(
                 query.getOrDefault("prefix", ""),
                 query.getOrDefault("text", ""),
                 query.getOrDefault("verdict", ""),

@@ -2,16 +2,16 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.decide.Review;
-import dev.flk.backend.outcomes.record.LargeGroups.Progress;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Effect;
-import dev.flk.backend.outcomes.record.Reviews.OtherNumberException;
-import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
+import dev.flk.backend.outcomes.review.LargeGroups.Progress;
+import dev.flk.backend.outcomes.review.ReviewWriter.Recorded;
+import dev.flk.backend.outcomes.review.ReviewWriter.ReviewUnavailableException;
+import dev.flk.backend.outcomes.review.Reviews;
+import dev.flk.backend.outcomes.review.Reviews.Effect;
+import dev.flk.backend.outcomes.review.Reviews.OtherNumberException;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.page.Pages;
@@ -22,7 +22,7 @@ import dev.flk.backend.serve.page.ReviewView.Choice;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.backend.serve.page.ReviewView.Source;
 import dev.flk.backend.serve.page.ReviewedView;
-import dev.flk.backend.serve.page.ReviewedView.Wish;
+import dev.flk.backend.serve.page.ReviewedView.Filter;
 import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -126,7 +126,7 @@ final class ReviewPages {
                 200,
                 pages.html(ReviewedView.read(
                         found,
-                        new Wish(
+                        new Filter(
                                 query.getOrDefault("verdict", ""),
                                 query.getOrDefault("author", "").strip(),
                                 query.getOrDefault("shard", "").strip()),

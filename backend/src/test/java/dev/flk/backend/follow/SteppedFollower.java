@@ -31,7 +31,7 @@ public final class SteppedFollower {
                 () -> 0,
                 new VoidedReviews(append, Duration.ZERO),
                 shard -> {});
-        follower = new Follower(sink, log, decided, metrics, () -> 0);
+        follower = new Follower(sink, log, decided, () -> Long.MAX_VALUE, metrics, () -> 0);
     }
 
     public SteppedFollower(Follower follower) {
@@ -40,7 +40,7 @@ public final class SteppedFollower {
 
     /** Takes one step; returns whether everything that is decided is in the record. */
     public boolean step() throws IOException {
-        return !follower.step();
+        return follower.step() > 0;
     }
 
     public boolean isBehind() {

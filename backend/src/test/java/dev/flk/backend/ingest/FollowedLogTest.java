@@ -68,7 +68,7 @@ class FollowedLogTest {
                 System::nanoTime,
                 new VoidedReviews(FollowedLogTest::noReviews, Duration.ZERO),
                 shard -> {});
-        return new Follower(sink, log, handed, harness.recordMetrics, System::nanoTime).start();
+        return new Follower(sink, log, handed, () -> Long.MAX_VALUE, harness.recordMetrics, System::nanoTime).start();
     }
 
     private static CompletableFuture<Long> noReviews(List<byte[]> bodies) {

@@ -19,14 +19,14 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.ReviewLog;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
-import dev.flk.backend.outcomes.record.Reviews.Subject;
 import dev.flk.backend.outcomes.record.SimulatedRows;
 import dev.flk.backend.outcomes.record.SimulatedRows.Mood;
+import dev.flk.backend.outcomes.review.ReviewLog;
+import dev.flk.backend.outcomes.review.ReviewMetrics;
+import dev.flk.backend.outcomes.review.ReviewWriter.Recorded;
+import dev.flk.backend.outcomes.review.ReviewWriter.ReviewUnavailableException;
+import dev.flk.backend.outcomes.review.Reviews;
+import dev.flk.backend.outcomes.review.Reviews.Subject;
 import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedUnavailableException;
 import dev.flk.program.metrics.Metrics;
@@ -86,10 +86,10 @@ final class ReviewSimulationTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             a review that came second is voided        | notCalling backend.decide.LoggedOutcomes note ifPresent
-            the feed waits until it is known           | returning backend.feed.FeedSink settledUpTo 9223372036854775807
-            the answer says which of two is recorded   | giving backend.outcomes.record.Reviews losers contains 1
-            an answer waits for the record             | giving backend.outcomes.record.Reviews losers awaitRecorded 1
-            the condition is checked again             | giving backend.outcomes.record.Reviews writeInTurn test 1
+            the feed waits until it is known           | returning backend.follow.DecidedReader settledUpTo 9223372036854775807
+            the answer says which of two is recorded   | giving backend.outcomes.review.ReviewWriter losers contains 1
+            an answer waits for the record             | giving backend.outcomes.review.ReviewWriter losers awaitRecorded 1
+            the condition is checked again             | giving backend.outcomes.review.ReviewWriter writeInTurn test 1
             """)
     void ruleIsSwitchedOff_someHistoryBreaks(String rule, String change) throws ReflectiveOperationException {
         Object seed = Mutant.without(rule, change)

@@ -4,8 +4,8 @@ package dev.flk.backend.logs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.logs.ForgettableLog.NotForgettableException;
 import dev.flk.backend.logs.LogRegistry.Change;
-import dev.flk.backend.logs.Logs.NotForgettableException;
 import dev.flk.backend.logs.Logs.RegistryMetrics;
 import dev.flk.backend.logs.Logs.Status;
 import dev.flk.backend.stores.StoreUnavailableException;

@@ -13,7 +13,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.Reviews.Subject;
+import dev.flk.backend.outcomes.review.Reviews.Subject;
 import dev.flk.backend.serve.record.ChangesHandler;
 import java.io.BufferedReader;
 import java.io.IOException;

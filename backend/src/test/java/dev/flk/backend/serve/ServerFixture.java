@@ -10,7 +10,7 @@ import dev.flk.backend.logs.Logs;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;

@@ -133,19 +133,19 @@ public final class DiagnosticsArchive {
 
     private void put(String name, Callable<byte[]> content) throws IOException {
         byte[] bytes;
-        boolean isThere = true;
+        boolean isFound = true;
         try {
             bytes = content.call();
         } catch (Exception e) {
             bytes = scrubber.scrubbed(("could not be obtained: " + e + "\n").getBytes(StandardCharsets.UTF_8));
-            isThere = false;
+            isFound = false;
         }
         ZipEntry entry = new ZipEntry(name);
         entry.setTimeLocal(LocalDateTime.ofInstant(now, ZoneOffset.UTC));
         zip.putNextEntry(entry);
         zip.write(bytes);
         zip.closeEntry();
-        contents.add(isThere ? "%12d  %s".formatted(bytes.length, name) : "%12s  %s".formatted("missing", name));
+        contents.add(isFound ? "%12d  %s".formatted(bytes.length, name) : "%12s  %s".formatted("missing", name));
     }
 
     private String summary() throws IOException {

@@ -39,8 +39,8 @@ interface Removal {
         try (Scan versions = tables.scan(Table.VERSIONS, new byte[0])) {
             Removed agents = new Removed(tables, removed);
             int looked = 0;
-            boolean isThere = versions.seek(from);
-            while (isThere) {
+            boolean isValid = versions.seek(from);
+            while (isValid) {
                 byte[] first = versions.key();
                 byte[] key = Arrays.copyOf(first, first.length - StateLayout.PLACE_BYTES);
                 if (removed.count() >= AT_ONCE || looked++ >= EXAMINED_AT_ONCE) {
@@ -48,13 +48,13 @@ interface Removal {
                     return Optional.of(key);
                 }
                 byte[] prefix = Arrays.copyOf(first, key.length + 1);
-                isThere = versions.seek(StateLayout.version(key, floor, -1));
-                if (!isThere || !StateLayout.startsWith(versions.key(), prefix)) {
+                isValid = versions.seek(StateLayout.version(key, floor, -1));
+                if (!isValid || !StateLayout.startsWith(versions.key(), prefix)) {
                     continue; // all versions are later than the floor
                 }
                 byte[] at = versions.key();
                 Pointer stood = Pointer.decode(versions.value());
-                while ((isThere = versions.next()) && StateLayout.startsWith(versions.key(), prefix)) {
+                while ((isValid = versions.next()) && StateLayout.startsWith(versions.key(), prefix)) {
                     remove(removed, versions.key(), Pointer.decode(versions.value()));
                     if (removed.count() >= AT_ONCE) {
                         tables.write(removed);
@@ -123,9 +123,9 @@ interface Removal {
     static boolean ofAnswers(Tables tables, long nowMicros) {
         Changes removed = new Changes();
         try (Scan expiries = tables.scan(Table.REQUESTS, StateLayout.expiriesPrefix())) {
-            for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
-                    isThere && removed.count() < ANSWERS_AT_ONCE;
-                    isThere = expiries.next()) {
+            for (boolean isValid = expiries.seek(StateLayout.expiriesPrefix());
+                    isValid && removed.count() < ANSWERS_AT_ONCE;
+                    isValid = expiries.next()) {
                 byte[] expiry = expiries.key();
                 if (StateLayout.expiresAtMicros(expiry) > nowMicros) {
                     break;
@@ -150,7 +150,7 @@ interface Removal {
         Changes removed = new Changes();
         try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
             int looked = 0;
-            for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
+            for (boolean isValid = events.seek(from); isValid; isValid = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
                 long revision = key.getLong();
                 if (revision > floor) {
@@ -184,7 +184,7 @@ interface Removal {
                 int less = 0;
                 int looked = 0;
                 byte[] next = null;
-                for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
+                for (boolean isValid = events.seek(from); isValid; isValid = events.next()) {
                     ByteBuffer key = ByteBuffer.wrap(events.key());
                     long of = key.getLong();
                     int place = key.getInt();

@@ -36,19 +36,19 @@ final class RocksScan implements Tables.Scan {
     @Override
     public boolean seek(byte[] from) {
         iterator.seek(from);
-        return isThere();
+        return isValid();
     }
 
     @Override
     public boolean next() {
         iterator.next();
-        return isThere();
+        return isValid();
     }
 
     /** Returns whether the iterator is at a key with the prefix; throws if the iterator failed. */
-    private boolean isThere() {
-        boolean isThere = iterator.isValid();
-        if (!isThere) {
+    private boolean isValid() {
+        boolean isValid = iterator.isValid();
+        if (!isValid) {
             try {
                 iterator.status();
             } catch (RocksDBException e) {
@@ -56,8 +56,8 @@ final class RocksScan implements Tables.Scan {
             }
         }
         // the key is kept here, because each call of iterator.key() copies the key out of RocksDB
-        key = isThere ? iterator.key() : NO_KEY;
-        return isThere && StateLayout.startsWith(key, prefix);
+        key = isValid ? iterator.key() : NO_KEY;
+        return isValid && StateLayout.startsWith(key, prefix);
     }
 
     @Override

@@ -97,7 +97,7 @@ final class StateRecovery {
 
     private void readTrimmed() {
         try (Scan all = db.scan(Table.META, StateLayout.trimmed(""))) {
-            for (boolean isThere = all.seek(StateLayout.trimmed("")); isThere; isThere = all.next()) {
+            for (boolean isValid = all.seek(StateLayout.trimmed("")); isValid; isValid = all.next()) {
                 String namespace = StateLayout.text(all.key(), StateLayout.TRIMMED.length(), all.key().length);
                 trimmed.put(namespace, ByteBuffer.wrap(all.value()).getLong());
             }

@@ -148,8 +148,8 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
     public List<Version> history(StateKey key, long below, int limit, long maxBytes) {
         LimitedList<Version> page = new LimitedList<>(maxBytes);
         try (Scan versions = tables.scan(Table.VERSIONS, prefixOf(key))) {
-            boolean isThere = versions.seek(firstBelow(versions, key, below));
-            for (; isThere && page.entries().size() < limit; isThere = versions.next()) {
+            boolean isValid = versions.seek(firstBelow(versions, key, below));
+            for (; isValid && page.entries().size() < limit; isValid = versions.next()) {
                 Pointer pointer = Pointer.decode(versions.value());
                 if (pointer.version() >= below) {
                     continue;
@@ -200,7 +200,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         byte[] from = StateLayout.path(namespace, agentId, after == null ? prefix : after);
         try (Scan latest = tables.scan(Table.LATEST, StateLayout.path(namespace, agentId, prefix))) {
             int looked = 0;
-            for (boolean isThere = latest.seek(from); isThere; isThere = latest.next()) {
+            for (boolean isValid = latest.seek(from); isValid; isValid = latest.next()) {
                 String name = StateLayout.parts(latest.key())[2];
                 if (name.equals(after)) {
                     continue;
@@ -242,10 +242,10 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
     private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) {
         List<String> page = new ArrayList<>();
         try (Scan latest = tables.scan(Table.LATEST, prefix)) {
-            boolean isThere = latest.seek(after == null ? prefix : behind(after));
-            while (isThere) {
+            boolean isValid = latest.seek(after == null ? prefix : behind(after));
+            while (isValid) {
                 if (!Pointer.decode(latest.value()).exists()) {
-                    isThere = latest.next();
+                    isValid = latest.next();
                     continue;
                 }
                 String[] parts = StateLayout.parts(latest.key());
@@ -253,7 +253,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
                     return new Page<>(page, page.get(page.size() - 1));
                 }
                 page.add(parts[part]);
-                isThere = latest.seek(
+                isValid = latest.seek(
                         behind(part == 0 ? StateLayout.path(parts[0]) : StateLayout.path(parts[0], parts[1])));
             }
         }
@@ -270,7 +270,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         LimitedList<Event> page = new LimitedList<>(maxBytes);
         try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
             long revision = from;
-            for (boolean isThere = events.seek(StateLayout.event(from, 0)); isThere; isThere = events.next()) {
+            for (boolean isValid = events.seek(StateLayout.event(from, 0)); isValid; isValid = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
                 List<Change> changes = null;
                 Header header = Header.decode(events.value());
@@ -327,7 +327,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         byte[] prefix = prefix(namespace, agentId);
         try (Scan versions = tables.scan(Table.VERSIONS, prefix)) {
             long examined = 0;
-            for (boolean isThere = versions.seek(prefix); isThere; examined++) {
+            for (boolean isValid = versions.seek(prefix); isValid; examined++) {
                 if (examined > most) {
                     return Optional.empty();
                 }
@@ -335,9 +335,9 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
                 byte[] latest = Arrays.copyOf(versions.key(), versions.key().length - StateLayout.PLACE_BYTES);
                 if (pointer.revision() >= end) {
                     // the versions of a key are ordered from the newest to the oldest
-                    isThere = versions.seek(StateLayout.version(latest, end - 1, -1));
+                    isValid = versions.seek(StateLayout.version(latest, end - 1, -1));
                 } else if (pointer.revision() < from) {
-                    isThere = versions.seek(behind(latest));
+                    isValid = versions.seek(behind(latest));
                 } else {
                     first.computeIfAbsent(pointer.revision(), revision -> new ArrayList<>())
                             .add(new Place(pointer.revision(), pointer.place()));
@@ -346,7 +346,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
                         count -= first.pollLastEntry().getValue().size();
                         end = first.lastKey() + 1;
                     }
-                    isThere = versions.next();
+                    isValid = versions.next();
                 }
             }
         }
@@ -358,7 +358,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
     private List<Place> placesByChanges(String namespace, String agentId, long from, long to, int limit) {
         List<Place> places = new ArrayList<>();
         try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
-            for (boolean isThere = events.seek(StateLayout.event(from, 0)); isThere; isThere = events.next()) {
+            for (boolean isValid = events.seek(StateLayout.event(from, 0)); isValid; isValid = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
                 long revision = key.getLong();
                 int number = key.getInt();
@@ -378,19 +378,19 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
     public List<Event> events(String namespace, String agentId, List<Place> places, long maxBytes) {
         LimitedList<Event> page = new LimitedList<>(maxBytes);
         try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
-            boolean isThere = false;
+            boolean isValid = false;
             for (int i = 0; i < places.size(); ) {
                 long revision = places.get(i).revision();
-                isThere = isAt(events, StateLayout.event(revision, 0), isThere);
-                if (!isThere) {
+                isValid = isAt(events, StateLayout.event(revision, 0), isValid);
+                if (!isValid) {
                     return page.entries();
                 }
                 Header header = Header.decode(events.value());
                 List<Change> changes = new ArrayList<>();
                 for (; i < places.size() && places.get(i).revision() == revision; i++) {
-                    isThere = isAt(
-                            events, StateLayout.event(revision, places.get(i).number()), isThere);
-                    if (!isThere) {
+                    isValid = isAt(
+                            events, StateLayout.event(revision, places.get(i).number()), isValid);
+                    if (!isValid) {
                         return page.entries();
                     }
                     changes.add(StateLayout.change(events.value()));
@@ -407,10 +407,10 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
     /**
      * Moves to a key and returns whether it exists. The key is often the next one, which is cheaper than a seek.
      *
-     * @param isThere whether the scan is at an earlier key
+     * @param isValid whether the scan is at an earlier key
      */
-    private static boolean isAt(Scan events, byte[] key, boolean isThere) {
-        return (isThere && events.next() && Arrays.equals(events.key(), key))
+    private static boolean isAt(Scan events, byte[] key, boolean isValid) {
+        return (isValid && events.next() && Arrays.equals(events.key(), key))
                 || (events.seek(key) && Arrays.equals(events.key(), key));
     }
 
@@ -462,18 +462,18 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         }
         byte[] prefix = prefix(namespace, agentId);
         try (Scan versions = tables.scan(Table.VERSIONS, prefix)) {
-            boolean isThere = versions.seek(prefix);
-            while (isThere) {
+            boolean isValid = versions.seek(prefix);
+            while (isValid) {
                 byte[] name = Arrays.copyOf(versions.key(), versions.key().length - StateLayout.PLACE_BYTES);
                 StateKey key = StateLayout.key(name);
-                isThere = versions.seek(StateLayout.version(key, upTo, -1));
-                if (isThere
+                isValid = versions.seek(StateLayout.version(key, upTo, -1));
+                if (isValid
                         && StateLayout.startsWith(versions.key(), prefixOf(key))
                         && Pointer.decode(versions.value()).revision() > after
                         && wanted.test(key)) {
                     return true;
                 }
-                isThere = versions.seek(behind(name));
+                isValid = versions.seek(behind(name));
             }
         }
         // the records of removals must be read after the versions: a concurrent removal deletes a version and writes
@@ -481,7 +481,7 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = tables.scan(Table.META, all)) {
-            for (boolean isThere = agents.seek(all); isThere; isThere = agents.next()) {
+            for (boolean isValid = agents.seek(all); isValid; isValid = agents.next()) {
                 String agent = StateLayout.text(agents.key(), StateLayout.REMOVED.length(), agents.key().length);
                 int zero = agent.indexOf('\0');
                 StateKey any = new StateKey(agent.substring(0, zero), agent.substring(zero + 1), "any");
@@ -523,8 +523,8 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         LimitedList<Document> page = new LimitedList<>(maxBytes);
         try (Scan latest = tables.scan(Table.LATEST, prefix);
                 Scan versions = tables.scan(Table.VERSIONS, prefix)) {
-            boolean isThere = latest.seek(after == null ? prefix : behind(StateLayout.latest(after)));
-            for (; isThere && page.entries().size() < limit; isThere = latest.next()) {
+            boolean isValid = latest.seek(after == null ? prefix : behind(StateLayout.latest(after)));
+            for (; isValid && page.entries().size() < limit; isValid = latest.next()) {
                 StateKey key = StateLayout.key(latest.key());
                 Pointer pointer = Pointer.decode(latest.value());
                 if (pointer.revision() > atRevision) {
@@ -550,9 +550,9 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         List<StateKey> keys = new ArrayList<>();
         byte[] prefix = StateLayout.lifetimesPrefix();
         try (Scan lifetimes = tables.scan(Table.REQUESTS, prefix)) {
-            for (boolean isThere = lifetimes.seek(prefix);
-                    isThere && keys.size() < limit && StateLayout.expiresAtMicros(lifetimes.key()) <= micros;
-                    isThere = lifetimes.next()) {
+            for (boolean isValid = lifetimes.seek(prefix);
+                    isValid && keys.size() < limit && StateLayout.expiresAtMicros(lifetimes.key()) <= micros;
+                    isValid = lifetimes.next()) {
                 keys.add(StateLayout.key(StateLayout.expiring(lifetimes.key())));
             }
         }

@@ -78,7 +78,7 @@ public final class RecordedOutcomes {
         return changes;
     }
 
-    OutcomeRows rows() {
+    public OutcomeRows rows() {
         return rows;
     }
 

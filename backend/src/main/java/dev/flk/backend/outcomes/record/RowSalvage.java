@@ -90,13 +90,13 @@ final class RowSalvage {
 
     /** Moves a table to its next version, and adds it to the open ones if it has one. */
     private void advance(Table table, PriorityQueue<Table> open) {
-        boolean isThere = false;
+        boolean isFound = false;
         try {
-            isThere = table.advance();
+            isFound = table.advance();
         } catch (RocksDBException e) {
             cantRead(table, e);
         }
-        if (isThere) {
+        if (isFound) {
             open.add(table);
         } else {
             table.close();

@@ -141,7 +141,7 @@ final class RowSearch implements AutoCloseable {
                 Walk walk = new Walk(head, range);
                 all.add(walk);
                 walk.begin();
-                if (walk.isThere()) {
+                if (walk.isFound()) {
                     walks.add(walk);
                 }
             }
@@ -151,7 +151,7 @@ final class RowSearch implements AutoCloseable {
                     return;
                 }
                 walk.move();
-                if (walk.isThere()) {
+                if (walk.isFound()) {
                     walks.add(walk);
                 }
             }
@@ -168,7 +168,7 @@ final class RowSearch implements AutoCloseable {
         private final byte[] high;
         private final int headBytes;
         private byte[] place = {};
-        private boolean isThere;
+        private boolean isFound;
 
         Walk(byte[] head, Range range) {
             byte[] after = range.after();
@@ -199,16 +199,16 @@ final class RowSearch implements AutoCloseable {
 
         private void look() throws RocksDBException {
             iterator.status();
-            isThere = iterator.isValid();
-            if (isThere) {
+            isFound = iterator.isValid();
+            if (isFound) {
                 byte[] key = iterator.key();
-                isThere = Arrays.compareUnsigned(key, low) >= 0 && Arrays.compareUnsigned(key, high) < 0;
-                place = isThere ? Arrays.copyOfRange(key, headBytes, key.length) : place;
+                isFound = Arrays.compareUnsigned(key, low) >= 0 && Arrays.compareUnsigned(key, high) < 0;
+                place = isFound ? Arrays.copyOfRange(key, headBytes, key.length) : place;
             }
         }
 
-        boolean isThere() {
-            return isThere;
+        boolean isFound() {
+            return isFound;
         }
 
         byte[] place() {

@@ -8,7 +8,7 @@ import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;

@@ -4,7 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.backend.serve.page.ReviewView.Source;
 import java.time.Duration;

@@ -4,7 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import dev.flk.backend.serve.page.ReviewQueue.Group;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import dev.flk.program.plot.Plot;

@@ -4,7 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Comparator;

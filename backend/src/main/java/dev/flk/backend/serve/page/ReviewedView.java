@@ -5,7 +5,7 @@ import dev.flk.backend.decide.Review.Verdict;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ReviewedPart;
-import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.review.Reviews;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record ReviewedView(
         Instant at,
-        Wish wish,
+        Filter filter,
         List<Row> rows,
         int count,
         int examined,
@@ -34,14 +34,14 @@ public record ReviewedView(
     /** The maximum number of rows. */
     public static final int MOST_ROWS = 50;
 
-    /** The verdicts that a wish may name. */
+    /** The verdicts that a filter may name. */
     public static final List<String> VERDICTS = Stream.of(Verdict.values())
             .filter(each -> each != Verdict.WITHDRAWN)
             .map(Verdict::text)
             .toList();
 
     /** The conditions for reviews; an empty text is no condition. */
-    public record Wish(String verdict, String author, String shard) {
+    public record Filter(String verdict, String author, String shard) {
         private boolean isMetBy(Reviewed reviewed) {
             return (verdict.isEmpty()
                             || verdict.equals(reviewed.review().verdict().text()))
@@ -67,15 +67,15 @@ public record ReviewedView(
      *
      * @param page the number of the page, from 0
      */
-    public static ReviewedView read(Reviews reviews, Wish wish, int page, Instant now) {
+    public static ReviewedView read(Reviews reviews, Filter filter, int page, Instant now) {
         ReviewedPart all = reviews.reviewed(null, Reviews.MOST_RECENT);
-        List<Reviewed> found = all.reviews().stream().filter(wish::isMetBy).toList();
+        List<Reviewed> found = all.reviews().stream().filter(filter::isMetBy).toList();
         int last = (Math.max(1, found.size()) - 1) / MOST_ROWS;
         int shown = Math.min(page, last);
         int first = shown * MOST_ROWS;
         return new ReviewedView(
                 now,
-                wish,
+                filter,
                 found.subList(first, Math.min(found.size(), first + MOST_ROWS)).stream()
                         .map(each -> new Row(each, reviews.cause(each).orElse("")))
                         .toList(),
@@ -83,8 +83,8 @@ public record ReviewedView(
                 all.reviews().size(),
                 all.cursor() != null,
                 first,
-                shown == 0 ? null : wish.path(shown - 1),
-                shown == last ? null : wish.path(shown + 1));
+                shown == 0 ? null : filter.path(shown - 1),
+                shown == last ? null : filter.path(shown + 1));
     }
 
     /** Returns which of the reviews are shown. */

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record ShardsView(
         Instant at,
-        Wish wanted,
+        Filter wanted,
         List<Shard> shards,
         int examined,
         @Nullable String next,
@@ -71,7 +71,7 @@ public record ShardsView(
      * @param verdict the verdict of the newest outcome
      * @param regime the regime of the newest outcome
      */
-    public record Wish(String prefix, String text, String verdict, String regime) {
+    public record Filter(String prefix, String text, String verdict, String regime) {
         private boolean isOfNewest() {
             return !verdict.isEmpty() || !regime.isEmpty();
         }
@@ -258,7 +258,7 @@ public record ShardsView(
      * @param isChanged whether only shards that changed are shown
      */
     public static ShardsView byNeed(
-            RecordedOutcomes record, WaitingShards waiting, Wish wanted, boolean isChanged, Instant now) {
+            RecordedOutcomes record, WaitingShards waiting, Filter wanted, boolean isChanged, Instant now) {
         RecordedOutcomes.Shards page = isChanged
                 ? record.changedShards(wanted.prefix(), null, MOST_NEWEST)
                 : record.shards(wanted.prefix(), null, MOST_NEWEST);
@@ -291,7 +291,7 @@ public record ShardsView(
 
     /** Reads a page of the shards in the order of their names. */
     public static ShardsView read(
-            RecordedOutcomes record, WaitingShards waiting, Wish wanted, @Nullable String cursor, Instant now) {
+            RecordedOutcomes record, WaitingShards waiting, Filter wanted, @Nullable String cursor, Instant now) {
         List<Shard> shards = new ArrayList<>();
         int names = 0;
         int newest = 0;

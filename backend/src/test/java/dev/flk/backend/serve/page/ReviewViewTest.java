@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.Subject;
+import dev.flk.backend.outcomes.review.Reviews;
+import dev.flk.backend.outcomes.review.Reviews.Subject;
 import dev.flk.backend.serve.page.ReviewGroups.Tile;
 import dev.flk.backend.serve.page.ReviewView.Choice;
 import dev.flk.backend.serve.page.ReviewView.Source;

@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import dev.flk.backend.outcomes.record.ChangedShards;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.backend.serve.page.ShardsView.Filter;
 import dev.flk.backend.serve.page.ShardsView.Shard;
-import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.program.plot.Axis;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -35,7 +35,7 @@ final class ShardViewsTest {
         return OutcomesView.read(record.outcomes(), OutcomeFilter.parse(query, null), null, NOW);
     }
 
-    private List<String> shards(Wish wanted) {
+    private List<String> shards(Filter wanted) {
         List<String> names = new ArrayList<>();
         String cursor = null;
         do {
@@ -152,16 +152,16 @@ final class ShardViewsTest {
             record.add(name, 1, i % 10 == 0 ? "escalated" : "accepted", "degraded: x", NOW.minusSeconds(60));
         }
 
-        assertThat(shards(new Wish("", "", "", "")))
+        assertThat(shards(new Filter("", "", "", "")))
                 .hasSize(120)
                 .startsWith("pump-000", "pump-001")
                 .endsWith("pump-119");
-        assertThat(shards(new Wish("pump-01", "", "", ""))).hasSize(10);
-        assertThat(shards(new Wish("", "P-11", "", ""))).hasSize(10);
-        assertThat(shards(new Wish("", "", "escalated", ""))).hasSize(12).contains("pump-110");
-        assertThat(shards(new Wish("", "", "escalated", "sticky"))).isEmpty();
-        assertThat(shards(new Wish("", "", "", "mixed"))).hasSize(120);
-        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("pump-000", "", "", ""), null, NOW)
+        assertThat(shards(new Filter("pump-01", "", "", ""))).hasSize(10);
+        assertThat(shards(new Filter("", "P-11", "", ""))).hasSize(10);
+        assertThat(shards(new Filter("", "", "escalated", ""))).hasSize(12).contains("pump-110");
+        assertThat(shards(new Filter("", "", "escalated", "sticky"))).isEmpty();
+        assertThat(shards(new Filter("", "", "", "mixed"))).hasSize(120);
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Filter("pump-000", "", "", ""), null, NOW)
                         .shards())
                 .singleElement()
                 .satisfies(shard -> {
@@ -188,7 +188,7 @@ final class ShardViewsTest {
         }
         record.add("one", 0, "accepted", "", NOW.minusSeconds(seconds));
 
-        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("", "", "", ""), null, NOW)
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Filter("", "", "", ""), null, NOW)
                         .shards())
                 .extracting(Shard::rate)
                 .containsExactly("–", rate);
@@ -204,7 +204,7 @@ final class ShardViewsTest {
         }
 
         ShardsView view = ShardsView.byNeed(
-                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Wish("", "", "", ""), false, NOW);
+                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Filter("", "", "", ""), false, NOW);
 
         assertThat(view.shards()).extracting(Shard::name).containsExactly("pump", "silent", "a");
         assertThat(view.next()).isNull();
@@ -218,7 +218,7 @@ final class ShardViewsTest {
     void shards_recordWithAGap_nameIt() {
         record.lack("log records 4 to 6");
 
-        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Wish("", "", "", ""), null, NOW)
+        assertThat(ShardsView.read(record.outcomes(), WaitingShards.NONE, new Filter("", "", "", ""), null, NOW)
                         .missing())
                 .containsExactly("The record lacks log records 4 to 6.");
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.outcomes.review;
 
 import dev.flk.backend.decide.Review;
-import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.ReviewUnavailableException;
-import dev.flk.backend.outcomes.record.Reviews.Subject.Group;
+import dev.flk.backend.outcomes.review.ReviewWriter.Recorded;
+import dev.flk.backend.outcomes.review.ReviewWriter.ReviewUnavailableException;
+import dev.flk.backend.outcomes.review.Reviews.Subject.Group;
 import dev.flk.program.time.DaemonThreads;
 import java.time.InstantSource;
 import java.util.ArrayList;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.outcomes.review;
 
 import dev.flk.backend.decide.LoggedReview;
 import java.time.Duration;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.outcomes.review;
 
-import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.decide.Review;
-import dev.flk.backend.outcomes.record.LargeGroups.Progress;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
@@ -14,30 +14,23 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
-import dev.flk.canonical.CanonicalString;
-import dev.flk.program.metrics.Metrics;
-import dev.flk.program.metrics.Metrics.Gauge;
-import dev.flk.program.metrics.Metrics.Sample;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.review.LargeGroups.Progress;
+import dev.flk.backend.outcomes.review.ReviewWriter.Recorded;
+import dev.flk.backend.outcomes.review.ReviewWriter.ReviewUnavailableException;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
-import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,87 +55,26 @@ public final class Reviews implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
     private static final OutcomeQuery WAITING = OutcomeQuery.ALL.withWaits(true).withOrder(Order.NEWEST);
-    private static final int MOST_VERSIONS = 100;
     private static final int READ_AT_ONCE = 200;
-    private static final int WRITTEN_AT_ONCE = 500;
     /** The most parts that are read to find a group that takes one step. */
     private static final int MOST_PARTS = 50;
 
-    private static final int MOST_ATTEMPTS = 5;
     private static final int MOST_COUNTED = 1_000_000;
     private static final int MOST_FAULTS = 100_000;
     private static final long LAST_MILLIS =
             Instant.parse("9999-12-31T23:59:59Z").toEpochMilli();
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 10;
 
     private final RecordedOutcomes record;
-    private final ReviewLog log;
+    private final ReviewWriter writer;
     private final Duration overdueAfter;
     private final InstantSource clock;
     private final ReviewMetrics metrics;
     private final LargeGroups groups;
-    private final ReentrantLock turn = new ReentrantLock(true);
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
-
-    /** The metrics of reviews. */
-    public static final class ReviewMetrics extends Metrics.Feature {
-        private final Gauge waiting = gauge(
-                "flk_review_waiting",
-                "Escalated and rejected certificates without a review; NaN while they can't be counted.");
-        private final Gauge overdue = gauge(
-                "flk_review_overdue",
-                "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
-                        + " counted.");
-        private static final String OTHERS = "(others)";
-
-        private final int mostShards;
-        private volatile double waitingNow = Double.NaN;
-        private volatile double overdueNow = Double.NaN;
-        private volatile List<Sample> faultsNow = List.of();
-        /** The shards that are shown separately, with the numbers of their faults; guarded by this. */
-        private final Map<String, Long> faults = new LinkedHashMap<>();
-
-        /** @param mostShards the maximum number of shards that are shown separately; 0 to show no shard at all */
-        public ReviewMetrics(Metrics metrics, int mostShards) {
-            super(metrics);
-            this.mostShards = mostShards;
-            waiting.watch(() -> waitingNow);
-            overdue.watch(() -> overdueNow);
-            gaugeFamily(
-                    "flk_review_faults",
-                    "Certificates whose newest review says that they show a fault; NaN while they can't be counted.",
-                    List.of("shard"),
-                    () -> faultsNow);
-        }
-
-        /** Shows the faults of each shard. A shard without faults is shown as 0 once it had one. */
-        private synchronized void show(Map<String, Long> ofShards) {
-            faults.replaceAll((shard, before) -> 0L);
-            ofShards.forEach((shard, count) -> {
-                boolean isShown = faults.containsKey(shard) || faults.size() < mostShards;
-                faults.merge(isShown && !shard.equals(OTHERS) ? shard : OTHERS, count, Long::sum);
-            });
-            faultsNow = mostShards == 0 ? List.of() : samples(count -> count);
-        }
-
-        private synchronized void showNothing() {
-            waitingNow = Double.NaN;
-            overdueNow = Double.NaN;
-            faultsNow = samples(count -> Double.NaN);
-        }
-
-        private List<Sample> samples(ToDoubleFunction<Long> value) {
-            return faults.entrySet().stream()
-                    .map(each -> new Sample(
-                            List.of(each.getKey().equals(OTHERS) ? OTHERS : CanonicalString.escape(each.getKey())),
-                            value.applyAsDouble(each.getValue())))
-                    .toList();
-        }
-    }
 
     /**
      * The outcomes that wait for a review.
@@ -202,28 +134,11 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /** Says that a review could not be recorded; the message is the end of a sentence. */
-    public static final class ReviewUnavailableException extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        private final boolean mayTakeEffect;
-
-        ReviewUnavailableException(String message, boolean mayTakeEffect) {
-            super(message, null, false, false);
-            this.mayTakeEffect = mayTakeEffect;
-        }
-
-        /** Returns whether the review may be in the log, and may still take effect. */
-        public boolean mayTakeEffect() {
-            return mayTakeEffect;
-        }
-    }
-
     /** @param overdueAfter the time after which an outcome without a review counts as overdue */
     public Reviews(
             RecordedOutcomes record, ReviewLog log, Duration overdueAfter, InstantSource clock, ReviewMetrics metrics) {
         this.record = record;
-        this.log = log;
+        this.writer = new ReviewWriter(record.rows(), log);
         this.overdueAfter = overdueAfter;
         this.clock = clock;
         this.metrics = metrics;
@@ -245,11 +160,10 @@ public final class Reviews implements AutoCloseable {
         try {
             long[] bounds = {0, clock.instant().minus(overdueAfter).toEpochMilli(), LAST_MILLIS};
             Counts counts = record.count(WAITING, bounds, MOST_COUNTED);
-            metrics.overdueNow = counts.byVerdict().values().stream()
+            long overdue = counts.byVerdict().values().stream()
                     .mapToLong(each -> each[0])
                     .sum();
-            metrics.waitingNow = counts.total();
-            metrics.show(record.rows().faults(MOST_FAULTS));
+            metrics.show(counts.total(), overdue, record.rows().faults(MOST_FAULTS));
         } catch (RecordUnavailableException e) {
             metrics.showNothing(); // the record reports its outage itself
         } catch (RuntimeException e) {
@@ -306,34 +220,11 @@ public final class Reviews implements AutoCloseable {
 
     /** Returns the reviews of an outcome, the newest first, at most 100. */
     public List<Review> versions(RowKey key) {
-        return record.rows().reviews(key, MOST_VERSIONS);
+        return record.rows().reviews(key, ReviewWriter.MOST_VERSIONS);
     }
-
-    /**
-     * A certificate whose review was not recorded, because the condition did not hold.
-     *
-     * @param review the newest review, which remains; null if the certificate has no review
-     */
-    public record LeftOut(RowKey row, @Nullable Review review) {}
 
     /** The effect of a call of {@link #review}: the review is recorded, or is under way for a large group. */
     public sealed interface Effect permits Recorded, Progress {}
-
-    /**
-     * A recorded review.
-     *
-     * @param reviewed the number of certificates that the review was recorded for
-     * @param version the version of the review if it was recorded for one certificate; otherwise 0
-     * @param leftOut the certificates whose newest review is another one; it remains
-     */
-    public record Recorded(int reviewed, long version, List<LeftOut> leftOut) implements Effect {
-        private static Recorded of(List<LoggedReview> recorded, List<LeftOut> leftOut) {
-            return new Recorded(
-                    recorded.size(),
-                    recorded.size() == 1 ? recorded.get(0).review().version() : 0,
-                    leftOut);
-        }
-    }
 
     /** Returns whether a certificate with this newest review, or null, does not wait. */
     private static boolean isReviewed(@Nullable Review newest) {
@@ -356,7 +247,7 @@ public final class Reviews implements AutoCloseable {
      * @throws ReviewUnavailableException if the review, or a part of the group, could not be recorded
      */
     public Effect review(Subject subject, Review review) {
-        requireLog(); // before reads, each of which may wait for a record that hangs
+        writer.requireLog(); // before reads, each of which may wait for a record that hangs
         try {
             return subject instanceof Subject.Group group
                     ? review(group, review)
@@ -375,7 +266,7 @@ public final class Reviews implements AutoCloseable {
                 .flatMap(id -> reviewable(id).stream())
                 .distinct()
                 .toList();
-        return write(
+        return writer.write(
                 rows,
                 review,
                 newest -> meets(newest, ids.ifVersion()) && (isReviewed(newest) || !review.isWithdrawal()));
@@ -394,7 +285,7 @@ public final class Reviews implements AutoCloseable {
             throw new OtherNumberException(shown, total);
         }
         return rows != null
-                ? write(rows, review, condition)
+                ? writer.write(rows, review, condition)
                 : groups.begin(group, review, total, cursor -> step(group, review, condition, cursor));
     }
 
@@ -408,7 +299,7 @@ public final class Reviews implements AutoCloseable {
             rows.addAll(meeting(condition, part));
             cursor = part.cursor();
             parts++;
-            if (rows.size() > WRITTEN_AT_ONCE || (parts == MOST_PARTS && cursor != null)) {
+            if (rows.size() > ReviewWriter.WRITTEN_AT_ONCE || (parts == MOST_PARTS && cursor != null)) {
                 return null;
             }
         } while (cursor != null);
@@ -417,10 +308,11 @@ public final class Reviews implements AutoCloseable {
 
     private LargeGroups.Step step(
             Subject.Group group, Review review, Predicate<@Nullable Review> condition, @Nullable String cursor) {
-        requireLog();
+        writer.requireLog();
         try {
-            Rows part = record.outcomes(wanted(group).withLimit(WRITTEN_AT_ONCE).withCursor(cursor));
-            return new LargeGroups.Step(write(meeting(condition, part), review, condition), part.cursor());
+            Rows part = record.outcomes(
+                    wanted(group).withLimit(ReviewWriter.WRITTEN_AT_ONCE).withCursor(cursor));
+            return new LargeGroups.Step(writer.write(meeting(condition, part), review, condition), part.cursor());
         } catch (RecordUnavailableException e) {
             throw unreadable(e);
         }
@@ -468,105 +360,6 @@ public final class Reviews implements AutoCloseable {
     /** Stops the review of a large group after its present step. */
     public Optional<Progress> stop(String id) {
         return groups.stop(id);
-    }
-
-    private Recorded write(List<RowKey> rows, Review review, Predicate<@Nullable Review> condition) {
-        List<LoggedReview> recorded = new ArrayList<>();
-        List<LeftOut> leftOut = new ArrayList<>();
-        for (int from = 0; from < rows.size(); from += WRITTEN_AT_ONCE) {
-            List<RowKey> part = rows.subList(from, Math.min(rows.size(), from + WRITTEN_AT_ONCE));
-            try {
-                if (!turn.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
-                    throw new ReviewUnavailableException("other reviews are being recorded; try again", false);
-                }
-                try {
-                    writeInTurn(part, review, condition, recorded, leftOut);
-                } finally {
-                    turn.unlock();
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new ReviewUnavailableException("this backend is stopping", true);
-            }
-        }
-        return Recorded.of(recorded, leftOut);
-    }
-
-    /**
-     * Logs reviews of the rows whose newest review meets the condition, and waits until the record has them. Begins
-     * again with those that another review came before.
-     */
-    private void writeInTurn(
-            List<RowKey> rows,
-            Review review,
-            Predicate<@Nullable Review> condition,
-            List<LoggedReview> recorded,
-            List<LeftOut> leftOut)
-            throws InterruptedException {
-        List<RowKey> left = rows;
-        for (int attempt = 0; !left.isEmpty(); attempt++) {
-            Map<RowKey, Review> newest = record.rows().newestReviews(left);
-            List<Reviewed> writes = new ArrayList<>();
-            for (RowKey key : left) {
-                Review before = newest.get(key);
-                if (condition.test(before)) {
-                    writes.add(new Reviewed(key, review.numbered(before == null ? 1 : before.version() + 1)));
-                } else {
-                    leftOut.add(new LeftOut(key, before));
-                }
-            }
-            if (attempt == MOST_ATTEMPTS && !writes.isEmpty()) {
-                throw new ReviewUnavailableException("others review the same certificates; try again", false);
-            }
-            left = writes.isEmpty() ? List.of() : losers(writes, recorded);
-        }
-    }
-
-    /** Logs reviews and waits until the record has them; returns the rows that have other reviews of these versions. */
-    private List<RowKey> losers(List<Reviewed> writes, List<LoggedReview> recorded) throws InterruptedException {
-        List<LoggedReview> logged = writes.stream().map(Reviewed::logged).toList();
-        long last = append(logged);
-        List<RowKey> losers = new ArrayList<>();
-        try {
-            if (!log.awaitRecorded(last, PATIENCE)) {
-                throw new ReviewUnavailableException("the record does not have it yet", true);
-            }
-            Map<RowKey, Review> newest = record.rows()
-                    .newestReviews(writes.stream().map(Reviewed::key).toList());
-            for (Reviewed write : writes) {
-                boolean isRecorded = write.review().equals(newest.get(write.key()))
-                        || record.rows().reviews(write.key(), MOST_VERSIONS).contains(write.review());
-                if (isRecorded) {
-                    recorded.add(write.logged());
-                } else {
-                    losers.add(write.key());
-                }
-            }
-        } catch (RecordUnavailableException e) {
-            throw new ReviewUnavailableException(String.valueOf(e.getMessage()), true);
-        }
-        return losers;
-    }
-
-    private void requireLog() {
-        Optional<String> problem = log.problem();
-        if (problem.isPresent()) {
-            throw new ReviewUnavailableException(problem.get(), false);
-        }
-    }
-
-    private long append(List<LoggedReview> logged) throws InterruptedException {
-        requireLog();
-        CompletableFuture<Long> appended = log.append(logged);
-        try {
-            return appended.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw new ReviewUnavailableException("the log has not answered yet", true);
-        } catch (ExecutionException e) {
-            Throwable cause = e.getCause() == null ? e : e.getCause();
-            throw new ReviewUnavailableException(
-                    String.valueOf(cause.getMessage()), !(cause instanceof RejectedExecutionException));
-        }
     }
 
     /** Returns the row with an id, or whose id begins with these digits; empty if the record has none. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.record;
+package dev.flk.backend.outcomes.review;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,11 +8,12 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.decide.Review.Verdict;
-import dev.flk.backend.outcomes.record.LargeGroups.Progress;
-import dev.flk.backend.outcomes.record.LargeGroups.State;
+import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.Subject;
+import dev.flk.backend.outcomes.review.LargeGroups.Progress;
+import dev.flk.backend.outcomes.review.LargeGroups.State;
+import dev.flk.backend.outcomes.review.ReviewWriter.Recorded;
+import dev.flk.backend.outcomes.review.Reviews.Subject;
 import dev.flk.program.metrics.Metrics;
 import java.time.Duration;
 import java.time.Instant;
@@ -117,7 +118,7 @@ final class ReviewsTest {
         assertThat(reviews.reviewed(null, 10).reviews()).hasSize(1);
 
         assertThat(review(Verdict.IGNORE, Reviews.NO_REVIEW, id, other).leftOut())
-                .extracting(each -> each.row().pcsId(), Reviews.LeftOut::review)
+                .extracting(each -> each.row().pcsId(), ReviewWriter.LeftOut::review)
                 .containsExactly(tuple(id, review(Verdict.FAULT).numbered(2)));
         assertThat(review(Verdict.IGNORE, 1, id).reviewed()).isZero();
         assertThat(review(Verdict.IGNORE, 2, id).version()).isEqualTo(3);
