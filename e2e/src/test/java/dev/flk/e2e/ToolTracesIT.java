@@ -59,8 +59,7 @@ final class ToolTracesIT {
             ofAgent.put("PCS_SIGN_ALG", "ed25519");
             ofAgent.put("PCS_ED25519_PRIV_B64", Base64.getEncoder().encodeToString(seed));
             ofAgent.put("SHARD_ID", "shard-1");
-            List<String> commands =
-                    List.of("doctor", "health", "outbox resend --dry-run", "diagnostics --output " + file("agent.zip"));
+            List<String> commands = List.of("doctor", "health", "diagnostics --output " + file("agent.zip"));
             assertListed(Command.ofAgent(ofAgent, "--help").out(), commands, SENDS_OR_CONTACTS_NO_BACKEND);
             for (String command : commands) {
                 assertThat(Command.ofAgent(ofAgent, command.split(" ")).all())

@@ -3,7 +3,6 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.JsonMembers;
@@ -13,11 +12,10 @@ import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.outbox.OutboxInspector.Check;
 import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
+import dev.flk.agent.outbox.Requeue;
+import dev.flk.agent.outbox.Requeue.Counts;
+import dev.flk.agent.outbox.Requeue.Selection;
 import dev.flk.agent.outbox.SettledAs;
-import dev.flk.agent.send.Resend;
-import dev.flk.agent.send.Resend.Fate;
-import dev.flk.agent.send.Resend.Limits;
-import dev.flk.agent.send.Resend.Wanted;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -27,22 +25,15 @@ import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** The commands that show, check and compact the outbox. */
 final class OutboxCommands {
-    private static final int MAX_RATE = 100_000;
-
     private final Context context;
 
     OutboxCommands(Context context) {
@@ -54,7 +45,7 @@ final class OutboxCommands {
     final class Show implements Runnable {
         @Override
         public void run() {
-            throw new UsageError("name a subcommand: cat or resend");
+            throw new UsageError("name a subcommand: cat or requeue");
         }
 
         @Command(
@@ -78,22 +69,20 @@ final class OutboxCommands {
         }
 
         @Command(
-                name = "resend",
+                name = "requeue",
                 header = "Send settled certificates again that a backend has lost.",
                 description = {
-                    "Asks each backend of ENDPOINT which settled certificates it has, and sends the",
-                    "others again: those that it does not know, and those of which it has only the",
-                    "outcome, because their log was given up, or restored without them. Changes",
-                    "nothing in the outbox. Also works while an agent runs, and can be repeated.",
-                    "Exit code 1 if a certificate is refused, or a backend does not answer."
+                    "Makes them wait in the outbox again. The agent sends them after all others, and a",
+                    "backend answers those that it has as duplicates. Certificates that are older than",
+                    "MAX_AGE are left out. Also works while an agent runs, and can be repeated."
                 })
-        int resend(
+        int requeue(
                 @Option(
                                 names = "--since",
                                 paramLabel = "TIME",
-                                description = "Only certificates answered since this time of the backend, such as"
-                                        + " 2026-11-20T08:00:00Z, or 2d for two days ago; at most DEDUP_TTL ago.")
-                        @Nullable
+                                required = true,
+                                description = "Only certificates answered since this time, such as"
+                                        + " 2026-11-20T08:00:00Z, or 2d for two days ago.")
                         String since,
                 @Option(
                                 names = "--until",
@@ -104,57 +93,27 @@ final class OutboxCommands {
                 @Option(names = "--shard", paramLabel = "ID", description = "Only certificates of this shard.")
                         @Nullable
                         String shard,
-                @Option(names = "--dry-run", description = "Only ask, and send nothing.") boolean dryRun,
-                @Option(
-                                names = "--rate",
-                                paramLabel = "N",
-                                defaultValue = "50",
-                                description = "How many to send per second (default: ${DEFAULT-VALUE}).")
-                        int rate)
+                @Option(names = "--dry-run", description = "Only count them.") boolean dryRun)
                 throws Exception {
-            if (rate < 1 || rate > MAX_RATE) {
-                throw new UsageError("--rate must be from 1 to " + MAX_RATE + ", not " + rate);
+            AgentConfig config = context.config();
+            Duration maxAge = config.sending().options().maxAge();
+            Selection selection = new Selection(
+                    Context.time("--since", since),
+                    Optional.ofNullable(until).map(text -> Context.time("--until", text)),
+                    Optional.ofNullable(shard),
+                    Instant.now().minus(maxAge));
+            Counts counts = dryRun
+                    ? Requeue.count(config.outbox().directory(), selection)
+                    : OutboxAccess.either(
+                            config, outbox -> outbox.requeue(selection), agent -> agent.requeue(selection));
+            context.say(ErrorMessages.count(counts.certificates(), "certificate")
+                    + (dryRun ? " would wait again" : counts.certificates() == 1 ? " waits again" : " wait again"));
+            if (counts.tooOld() > 0) {
+                context.say(ErrorMessages.count(counts.tooOld(), "certificate") + " left out: older than MAX_AGE ("
+                        + ErrorMessages.duration(maxAge) + "), so a backend may have forgotten the outcome");
             }
-            AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
-            Optional<Instant> from = Optional.ofNullable(since).map(text -> Context.time("--since", text));
-            Optional<Instant> to = Optional.ofNullable(until).map(text -> Context.time("--until", text));
-            try (Resend resend = new Resend(
-                    config.sending(),
-                    new Wanted(from, to, Optional.ofNullable(shard), dryRun, rate),
-                    (found, what) -> context.out().println(CatEntry.of(found).described(what)),
-                    InstantSource.system(),
-                    System::nanoTime,
-                    TimeUnit.NANOSECONDS::sleep)) {
-                Limits limits = resend.begin();
-                Instant first = limits.now().minus(limits.dedupTtl()).truncatedTo(ChronoUnit.SECONDS);
-                if (from.filter(first.minusSeconds(60)::isAfter).isPresent()) {
-                    throw new UsageError("--since is before " + first + ". The backend keeps outcomes for "
-                            + ErrorMessages.duration(limits.dedupTtl())
-                            + " (DEDUP_TTL), and would decide older certificates a second time");
-                }
-                Map<Fate, Integer> counts =
-                        resend.run(new OutboxInspector(config.outbox().directory()));
-                counts.forEach((fate, count) -> context.say(String.format(Locale.ROOT, "%,9d  %s", count, text(fate))));
-                context.say(
-                        dryRun
-                                ? "nothing was sent: --dry-run"
-                                : counts.isEmpty() ? "the outbox has no such certificate" : "done");
-                return counts.containsKey(Fate.REFUSED) ? 1 : 0;
-            }
+            return 0;
         }
-    }
-
-    private static String text(Fate fate) {
-        return switch (fate) {
-            case TOO_OLD -> "too old: added to the outbox about DEDUP_TTL ago, or earlier";
-            case OUTCOME -> "had their outcome";
-            case UNKNOWN -> "were unknown";
-            case GIVEN_UP -> "had their outcome, but were in no log any more";
-            case ACCEPTED -> "sent again, and accepted";
-            case ESCALATED -> "sent again, and escalated or rejected";
-            case DIFFERS -> "of those sent again, answered with another status than before";
-            case REFUSED -> "refused";
-        };
     }
 
     /**

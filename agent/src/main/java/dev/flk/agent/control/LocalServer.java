@@ -5,6 +5,7 @@ import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;
+import dev.flk.agent.outbox.Requeue;
 import dev.flk.http.Admission;
 import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;
@@ -308,6 +309,9 @@ public final class LocalServer implements Closeable {
          * number of moved dead letters.
          */
         int requeue(DeadLetterFilter which) throws IOException;
+
+        /** Makes settled certificates wait again; see {@link dev.flk.agent.outbox.Requeue}. */
+        Requeue.Counts requeue(Requeue.Selection which) throws IOException;
 
         /** Removes the selected dead letters permanently, and returns the number of removed dead letters. */
         int purge(DeadLetterFilter which) throws IOException;

@@ -6,6 +6,7 @@ import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.Requeue;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Routes;
@@ -62,6 +63,7 @@ final class OperatorEndpoint implements Closeable {
     Routes addTo(Routes routes) {
         return routes.get("/v1/status", later(statusExecutor, query -> operations.status()))
                 .post("/v1/compact", later(executor, this::compact))
+                .post("/v1/outbox/requeue", later(executor, query -> operations.requeue(selection(query))))
                 .post(
                         "/v1/dlq/requeue",
                         later(executor, query -> Map.of("requeued", operations.requeue(filter(query)))))
@@ -120,12 +122,20 @@ final class OperatorEndpoint implements Closeable {
         return filter;
     }
 
+    private static Requeue.Selection selection(QueryStringDecoder query) {
+        return new Requeue.Selection(
+                instant(first(query, "since").orElse("")),
+                first(query, "until").map(OperatorEndpoint::instant),
+                first(query, "shard"),
+                instant(first(query, "not_before").orElse("")));
+    }
+
     private static Instant instant(String text) {
         try {
             return Instant.parse(text);
         } catch (DateTimeException e) {
             throw new IllegalArgumentException(
-                    "since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z", e);
+                    "a time is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z", e);
         }
     }
 

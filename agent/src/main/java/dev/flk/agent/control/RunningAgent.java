@@ -11,6 +11,7 @@ import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.Requeue;
 import dev.flk.http.Answer;
 import io.netty.handler.codec.http.QueryStringEncoder;
 import java.io.ByteArrayOutputStream;
@@ -132,6 +133,16 @@ public final class RunningAgent implements CertificateSink, Operations {
     @Override
     public int requeue(DeadLetterFilter which) throws IOException {
         return change("/v1/dlq/requeue", which, "requeued");
+    }
+
+    @Override
+    public Requeue.Counts requeue(Requeue.Selection which) throws IOException {
+        QueryStringEncoder uri = new QueryStringEncoder("/v1/outbox/requeue");
+        uri.addParam("since", which.since().toString());
+        which.until().ifPresent(until -> uri.addParam("until", until.toString()));
+        which.shard().ifPresent(shard -> uri.addParam("shard", shard));
+        uri.addParam("not_before", which.notBefore().toString());
+        return JSON.readValue(post(uri), Requeue.Counts.class);
     }
 
     @Override

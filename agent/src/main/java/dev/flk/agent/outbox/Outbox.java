@@ -5,6 +5,7 @@ import dev.flk.agent.outbox.BackgroundAppends.ForcedAppend;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxContents.Losses;
+import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.agent.outbox.Pending.Located;
 import dev.flk.program.logging.LineLimit;
@@ -33,6 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentSkipListMap;
@@ -522,6 +524,53 @@ public final class Outbox implements CertificateSink, Closeable {
                 }
             });
         }
+    }
+
+    /** Makes settled certificates wait again; see {@link Requeue}. Blocks until they are on disk. */
+    public Requeue.Counts requeue(Requeue.Selection which) throws IOException {
+        return new Requeue(this, options.directory(), which).run();
+    }
+
+    /**
+     * Appends settled entries again, which makes them pending. A backend may have them since they were added. The
+     * future completes once the new records are on disk.
+     */
+    CompletableFuture<Void> waitAgain(List<HistoryEntry> entries) throws IOException {
+        List<HistoryEntry> settled = entries.stream()
+                .filter(each -> !contents.pending().contains(each.entry().sequence()))
+                .toList();
+        if (settled.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        long now = clock.millis();
+        List<OutboxEntry> waiting = settled.stream()
+                .map(each -> each.entry().unansweredSince(each.entry().addedMillis()))
+                .toList();
+        List<Entry> records = new ArrayList<>();
+        for (int i = 0; i < waiting.size(); i++) {
+            byte[] body = OutboxRecords.moved(waiting.get(i), settled.get(i).certificate());
+            records.add(OutboxRecords.record(OutboxRecords.MOVED, now, body));
+        }
+        List<String> shards = settled.stream()
+                .map(each -> Shards.nameIn(each.certificate(), 0))
+                .toList();
+        return ForcedAppend.to(log, records, first -> {
+            for (int i = 0; i < waiting.size(); i++) {
+                contents.again(waiting.get(i), shards.get(i), first + i);
+            }
+            arrival.run();
+        });
+    }
+
+    /** Returns whether an entry is to be sent after those that {@link #pollAgain} does not return. */
+    public boolean isAgain(OutboxEntry entry) {
+        return contents.again().contains(entry.sequence());
+    }
+
+    /** Returns the lowest sequence of an entry that {@link #isAgain}, which ends that; empty if there is none. */
+    public OptionalLong pollAgain() {
+        Long first = contents.again().pollFirst();
+        return first == null ? OptionalLong.empty() : OptionalLong.of(first);
     }
 
     private OutboxEntry asKnownNow(OutboxEntry entry) {

@@ -13,9 +13,11 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +26,9 @@ import org.jspecify.annotations.Nullable;
 final class OutboxContents {
     private final Pending pending = new Pending();
     private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
+    /** The sequences of entries that became pending later than those that follow them, and were not sent since. */
+    private final NavigableSet<Long> again = new ConcurrentSkipListSet<>();
+
     private volatile @Nullable LastSending lastSending;
     private long last;
 
@@ -46,7 +51,7 @@ final class OutboxContents {
                 requeued.add(OutboxRecords.formerName(record.body()));
             }
             case OutboxRecords.MOVED ->
-                pending.relocate(OutboxRecords.entry(record), OutboxRecords.shard(record), record.sequence());
+                again(OutboxRecords.entry(record), OutboxRecords.shard(record), record.sequence());
             case OutboxRecords.SETTLED -> {
                 for (long sequence : OutboxRecords.settledSequences(record.body())) {
                     pending.remove(sequence);
@@ -103,6 +108,18 @@ final class OutboxContents {
 
     Pending pending() {
         return pending;
+    }
+
+    /** Notes that a later record contains an entry's certificate, and makes the entry pending if it is not. */
+    void again(OutboxEntry entry, String shard, long location) {
+        if (pending.relocate(entry, shard, location)) {
+            again.add(entry.sequence());
+        }
+    }
+
+    /** Returns the sequences of the entries to send after all others. A change to the set changes this state. */
+    NavigableSet<Long> again() {
+        return again;
     }
 
     /** Stores the time at which certificates were last sent. */

@@ -106,7 +106,12 @@ public final class OutboxInspector {
         Map<Long, Long> movedTo = new HashMap<>();
         forEach(record -> {
             if (record.kind() == OutboxRecords.MOVED) {
-                movedTo.put(OutboxRecords.entry(record).sequence(), record.sequence());
+                long sequence = OutboxRecords.entry(record).sequence();
+                movedTo.put(sequence, record.sequence());
+                Settlements page = settled.get(sequence / PAGE);
+                if (page != null) {
+                    page.how()[(int) (sequence % PAGE)] = null; // a settled entry that waits again
+                }
             } else if (record.kind() == OutboxRecords.SETTLED) {
                 SettledAs how = OutboxRecords.settlement(record.body());
                 for (long sequence : OutboxRecords.settledSequences(record.body())) {

@@ -75,15 +75,17 @@ final class Pending {
         return chunk == null ? null : chunk.getValue();
     }
 
-    /** Stores the new location of an entry's certificate; adds the entry if it is missing. */
-    synchronized void relocate(OutboxEntry entry, String shard, long location) {
-        if (!contains(entry.sequence())) {
+    /** Stores the new location of an entry's certificate; adds the entry if it is missing, and returns whether it was. */
+    synchronized boolean relocate(OutboxEntry entry, String shard, long location) {
+        boolean isMissing = !contains(entry.sequence());
+        if (isMissing) {
             add(entry, shard);
         }
         moved.put(entry.sequence(), location);
         if (entry.unansweredSinceMillis() >= 0) {
             unanswered.put(entry.sequence(), entry.unansweredSinceMillis());
         }
+        return isMissing;
     }
 
     /** Stores the new location of an entry's certificate; does nothing if the entry is no longer pending. */

@@ -11,6 +11,7 @@ import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;
+import dev.flk.agent.outbox.Requeue;
 import dev.flk.agent.send.Sender;
 import dev.flk.agent.send.Sender.SendingState;
 import java.io.IOException;
@@ -131,6 +132,13 @@ final class AgentOperations implements Operations {
         int requeued = deadLetters.requeue(which);
         LOG.info("{} dead letters were requeued", requeued);
         return requeued;
+    }
+
+    @Override
+    public Requeue.Counts requeue(Requeue.Selection which) throws IOException {
+        Requeue.Counts counts = outbox.requeue(which);
+        LOG.info("{} settled certificates wait again", counts.certificates());
+        return counts;
     }
 
     @Override

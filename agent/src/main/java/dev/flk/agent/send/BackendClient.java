@@ -6,7 +6,6 @@ import dev.flk.http.BodyMark;
 import dev.flk.http.client.BoundedHttpClient;
 import dev.flk.http.client.BoundedHttpClient.Request;
 import dev.flk.http.client.BoundedHttpClient.Response;
-import dev.flk.program.json.Json;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.net.URI;
@@ -83,12 +82,6 @@ public final class BackendClient implements Closeable {
             body.write('\n');
         }
         return body.toByteArray();
-    }
-
-    /** Asks which of at most 1,000 certificates the backend has. */
-    void known(List<String> pcsIds, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        byte[] body = Json.bytes(Map.of("ids", pcsIds));
-        exchange("POST", "/v1/pcs/known", Map.of(CONTENT_TYPE, "application/json"), body, MAX_PLAIN_BYTES, ended);
     }
 
     /** Sends certificates with their digest, so that the backend marks its refusals. See {@link BodyMark}. */

@@ -201,12 +201,29 @@ final class SendQueue {
             while (!released.isEmpty() && fresh.size() < PAGE) {
                 read(released.remove(), nowNanos).ifPresent(fresh::add);
             }
-            for (OutboxEntry entry : outbox.pendingAfter(readUpTo, PAGE - fresh.size())) {
-                fresh.add(new Queued(entry, nowNanos));
-                readUpTo = entry.sequence();
+            if (fresh.isEmpty()) {
+                readNext(nowNanos);
             }
         }
         return !fresh.isEmpty();
+    }
+
+    /** Reads new entries, or else entries that wait again. */
+    private void readNext(long nowNanos) {
+        List<OutboxEntry> page = outbox.pendingAfter(readUpTo, PAGE);
+        while (fresh.isEmpty() && !page.isEmpty()) {
+            page.stream()
+                    .filter(entry -> !outbox.isAgain(entry))
+                    .forEach(entry -> fresh.add(new Queued(entry, nowNanos)));
+            readUpTo = page.get(page.size() - 1).sequence();
+            page = fresh.isEmpty() ? outbox.pendingAfter(readUpTo, PAGE) : List.of();
+        }
+        OptionalLong again = fresh.isEmpty() ? outbox.pollAgain() : OptionalLong.empty();
+        while (again.isPresent()) {
+            read(again.getAsLong(), nowNanos).ifPresent(fresh::add);
+            readUpTo = Math.max(readUpTo, again.getAsLong()); // new entries have higher sequences than settled ones
+            again = fresh.size() < PAGE ? outbox.pollAgain() : OptionalLong.empty();
+        }
     }
 
     /**

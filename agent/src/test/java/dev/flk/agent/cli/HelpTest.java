@@ -80,7 +80,7 @@ class HelpTest {
 
         assertThat(unknown.exitCode()).isEqualTo(2);
         assertThat(unknown.out()).isEmpty();
-        assertThat(unknown.err()).startsWith("flk-agent: ").containsAnyOf("--nonsense", "Missing required parameter");
+        assertThat(unknown.err()).startsWith("flk-agent: ").containsAnyOf("--nonsense", "Missing required");
     }
 
     private static List<String> concat(String first, List<String> rest) {

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -100,46 +101,30 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void resend_agentRunning_sendsWhatIsMissing_andChangesNothing() throws Exception {
+    void requeue_agentRunning_sendsSettledOnesAgain() throws Exception {
         cli.startAgent();
-        cli.submit(certificate(1), certificate(2), certificate(3));
+        cli.submit(certificate(1), certificate(2));
         awaitStatus("waiting   0 certificates");
-        String before = done("outbox", "cat");
         backend.received.clear();
-        backend.known = id -> id.equals(id(1)) ? "outcome" : "unknown";
-        backend.submit = line -> ScriptedBackend.id(line).equals(id(3))
-                ? Said.error(401, "Signature verification failed")
-                : Said.recorded(line);
 
-        assertThat(done("outbox", "resend", "--dry-run"))
-                .isEqualTo("        1  had their outcome\n        2  were unknown\nnothing was sent: --dry-run\n");
-        Ended ended = cli.run("outbox", "resend", "--since", "13d");
+        assertThat(done("outbox", "requeue", "--since", "1d", "--dry-run"))
+                .isEqualTo("2 certificates would wait again\n");
+        assertThat(done("outbox", "requeue", "--since", "1d")).isEqualTo("2 certificates wait again\n");
 
-        assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(ended.out())
-                .contains(
-                        "  #3        refused: status 401, the backend does not accept\n    this signature any more\n    "
-                                + id(3) + "\n");
-        assertThat(ended.out().replaceAll("\\s+", " "))
-                .endsWith(" 1 had their outcome 2 were unknown 1 sent again, and accepted 1 refused done ");
-        assertThat(ended.out().lines()).allMatch(line -> line.length() <= 80);
-        assertThat(backend.received).hasSize(1);
-        assertThat(done("outbox", "cat")).isEqualTo(before);
-        assertThat(done("dlq", "list")).isEqualTo("0 dead letters\n");
+        awaitStatus("waiting   0 certificates");
+        assertThat(String.join("", backend.received)).contains(id(1), id(2));
     }
 
     @Test
-    void resend_mistakes_exit2() {
-        backend.dedupTtl = Duration.ofDays(3);
-        Ended tooEarly = cli.run("outbox", "resend", "--since", "4d");
-        assertThat(tooEarly.exitCode()).isEqualTo(2);
-        assertThat(tooEarly.err()).contains("--since is before ", "for 3 d 0 h (DEDUP_TTL)");
-        for (String option : List.of("--rate=0", "--since=yesterday", "--until=x")) {
-            assertThat(cli.run("outbox", "resend", option).exitCode())
-                    .as(option)
+    void requeue_mistakes_exit2() {
+        for (String options : List.of("--shard=a", "--since=yesterday", "--since=1d --until=x")) {
+            List<String> words = new ArrayList<>(List.of("outbox", "requeue"));
+            words.addAll(List.of(options.split(" ", -1)));
+            assertThat(cli.run(words.toArray(String[]::new)).exitCode())
+                    .as(options)
                     .isEqualTo(2);
         }
-        assertThat(done("outbox", "resend", "--since", "3d")).isEqualTo("the outbox has no such certificate\n");
+        assertThat(done("outbox", "requeue", "--since", "3d")).isEqualTo("0 certificates wait again\n");
     }
 
     @ParameterizedTest

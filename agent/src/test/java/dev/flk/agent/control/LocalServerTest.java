@@ -15,6 +15,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.outbox.Requeue;
 import dev.flk.http.Answer;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogCapture;
@@ -175,6 +176,12 @@ class LocalServerTest {
             }
             asked.add("requeue " + which);
             return 3;
+        }
+
+        @Override
+        public Requeue.Counts requeue(Requeue.Selection which) {
+            asked.add("requeue " + which);
+            return new Requeue.Counts(1, 2, 3);
         }
 
         @Override

@@ -15,7 +15,6 @@ import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
@@ -103,14 +102,6 @@ public final class ScriptedBackend implements Closeable {
 
     public volatile Function<String, Said> submit = Said::recorded;
     public volatile Function<String, Said> batch = this::eachLine;
-
-    /** What the backend has of a certificate, by its id: a word of {@code /v1/pcs/known}. */
-    public volatile Function<String, String> known = id -> "outcome";
-
-    public volatile Duration dedupTtl = Duration.ofDays(14);
-
-    /** The members of an answer of {@code /v1/pcs/known} after the words; empty for those of a backend. */
-    public volatile String knownSuffix = "";
 
     public ScriptedBackend() throws IOException {
         server = new ServerSocket(0, 0, InetAddress.getLoopbackAddress());
@@ -215,16 +206,6 @@ public final class ScriptedBackend implements Closeable {
 
     private Said answer(String path, String body) {
         paths.add(path);
-        if (path.equals("/v1/pcs/known")) {
-            String words = HEX_64.matcher(body)
-                    .results()
-                    .map(id -> '"' + known.apply(id.group()) + '"')
-                    .collect(Collectors.joining(","));
-            String suffix = knownSuffix.isEmpty()
-                    ? "\"now\":\"" + clock.instant() + "\",\"dedup_ttl_seconds\":" + dedupTtl.toSeconds()
-                    : knownSuffix;
-            return Said.of(200, "{\"known\":[" + words + "]," + suffix + "}");
-        }
         if (path.startsWith("/v1/")) {
             if (!path.startsWith("/v1/sessions")) { // a heartbeat may come at any time
                 received.add(body);

@@ -3,8 +3,6 @@ package dev.flk.backend.inbox;
 
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind;
-import dev.flk.backend.decide.RecordKind.LoggedId;
-import dev.flk.certificate.PcsId;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.Log;
@@ -30,8 +28,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -318,13 +316,13 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the ends at which the log was restored, if outcomes of that time are still valid. Reads two segments and the newest
-     * part of the log for each.
+     * Returns a sentence for each end at which the log was restored, if outcomes of that time are still valid: what may
+     * be missing, and what to do about it. Reads a segment for each.
      *
      * @throws IOException if the log can't be read
      */
-    public List<RestoredEnd> restoredEnds(long nowMillis) throws IOException {
-        List<RestoredEnd> ends = new ArrayList<>();
+    public List<String> restoreNotices(long nowMillis) throws IOException {
+        List<String> notices = new ArrayList<>();
         List<Log.Opening> openings = log.openings();
         for (Damage skipped : losses().skips().from(1)) {
             for (int i = 1; i < openings.size(); i++) {
@@ -334,56 +332,35 @@ public final class Inbox implements AutoCloseable {
                 if (before.next() <= skipped.firstMissing()
                         && after.next() > skipped.lastMissing()
                         && after.openedMillis() + life.toMillis() > nowMillis) {
-                    ends.add(restoredEnd(skipped, openings.subList(0, i + 1), life));
+                    notices.add(restoreNotice(skipped, before, after));
                 }
             }
         }
-        return ends;
+        return notices;
     }
 
-    private RestoredEnd restoredEnd(Damage skipped, List<Log.Opening> openings, Duration life) throws IOException {
-        Log.Opening after = openings.get(openings.size() - 1);
-        Log.Opening last = openings.get(openings.size() - 2);
+    private String restoreNotice(Damage skipped, Log.Opening last, Log.Opening after) throws IOException {
         long[] latestMillis = {last.openedMillis()};
-        read(
-                last.first(),
-                skipped.firstMissing(),
-                record -> latestMillis[0] = Math.max(latestMillis[0], record.arrivalMillis()));
-        long fromMillis = latestMillis[0] - RestoredEnd.OUT_OF_ORDER_MILLIS;
-        long begin = openings.stream()
-                .filter(opening -> opening.openedMillis() <= fromMillis)
-                .mapToLong(Log.Opening::first)
-                .max()
-                .orElse(1);
-        Set<PcsId> logged = new HashSet<>();
-        read(begin, skipped.firstMissing(), record -> {
-            if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() >= fromMillis) {
-                LoggedId.of(record).ifPresent(logged::add);
-            }
-        });
-        // certificates that were sent again; after a lot of later records, further ones are logged once more
-        read(Math.max(after.next(), log.beginningOfLast(CHECKED_BYTES)), Long.MAX_VALUE, record -> {
-            if (record.kind() == RecordKind.OVERRULED) {
-                LoggedId.of(record).ifPresent(logged::add);
-            }
-        });
-        return new RestoredEnd(
-                skipped.firstMissing() - 1,
-                Math.max(0, skipped.missing() - LogRestore.SKIPPED),
-                Instant.ofEpochMilli(fromMillis),
-                Instant.ofEpochMilli(after.openedMillis()),
-                logged,
-                life);
-    }
-
-    private void read(long from, long end, Consumer<LogRecord> consumer) throws IOException {
-        try (LogReader reader = log.read(from, OnDamage.SKIP, kept.decided())) {
+        try (LogReader reader = log.read(last.first(), OnDamage.SKIP, kept.decided())) {
             LogRecord record = reader.next();
-            while (record != null && record.sequence() < end) {
-                consumer.accept(record);
+            while (record != null && record.sequence() < skipped.firstMissing()) {
+                latestMillis[0] = Math.max(latestMillis[0], record.arrivalMillis());
                 record = reader.next();
             }
         }
+        long missing = Math.max(0, skipped.missing() - LogRestore.SKIPPED);
+        String later = missing == 0
+                ? "later records, if there were any, were"
+                : "at least " + missing + (missing == 1 ? " later record was" : " later records were");
+        // the order of sequences and of arrivals may differ by a second
+        Instant since = Instant.ofEpochMilli(latestMillis[0] - 1_000).truncatedTo(ChronoUnit.SECONDS);
+        Instant end = Instant.ofEpochMilli(after.openedMillis())
+                .truncatedTo(ChronoUnit.SECONDS)
+                .plusSeconds(1);
+        return "the log was restored up to record " + (skipped.firstMissing() - 1) + "; " + later
+                + " not archived. Certificates that arrived from " + since + " to " + end
+                + " may lack outcomes: let each agent send them again, with 'flk-agent outbox requeue --since " + since
+                + " --until " + end + "'";
     }
 
     /** Notes that the records that were in the log at startup are decided and recorded. */

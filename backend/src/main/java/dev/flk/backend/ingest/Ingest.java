@@ -14,10 +14,8 @@ import dev.flk.wal.files.DiskFullException;
 import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -45,33 +43,6 @@ public interface Ingest {
      *     unknown
      */
     void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer);
-
-    /**
-     * Looks up which certificates this backend has.
-     *
-     * @param answer called exactly once, on any thread: with the answer and null; or with null and a refusal if one of
-     *     the ids is still waiting for its decision, or if look-ups are not possible at the moment
-     */
-    void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer);
-
-    /**
-     * The answer about several certificates.
-     *
-     * @param known for each id, in order
-     * @param now the time by which outcomes expire
-     * @param dedupTtlSeconds how long an outcome is kept from the arrival of its certificate
-     */
-    record Known(List<Presence> known, Instant now, long dedupTtlSeconds) {}
-
-    /** The presence of a certificate and its outcome in a backend. The answer contains the name in lower case. */
-    enum Presence {
-        /** Neither the certificate nor an outcome: it would be decided if it were sent. */
-        UNKNOWN,
-        /** The outcome; as far as this backend knows, a log has the certificate. */
-        OUTCOME,
-        /** Only the outcome: the certificate was in a log that was given up, or in the part that a restore lacked. */
-        GIVEN_UP
-    }
 
     /**
      * A gate in front of ingest. It answers with the refusal {@code starting} until the log has been read and the gate
@@ -112,16 +83,6 @@ public interface Ingest {
                 ingest.lookUp(id, isOperator, answer);
             } else {
                 answer.accept(Optional.of(STARTING));
-            }
-        }
-
-        @Override
-        public void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer) {
-            Ingest ingest = behind;
-            if (ingest != null) {
-                ingest.known(ids, answer);
-            } else {
-                answer.accept(null, STARTING);
             }
         }
     }

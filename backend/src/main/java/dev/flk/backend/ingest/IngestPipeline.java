@@ -45,15 +45,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import java.util.stream.Collectors;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,9 +93,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** The maximum number of concurrent look-ups of operators, which are not among {@link #MAX_LOOK_UPS}. */
     static final int MAX_OPERATOR_LOOK_UPS = 64;
 
-    /** The maximum number of concurrent calls of {@link #known}, which need no key either. */
-    static final int MAX_KNOWN = 4;
-
     /**
      * The number of answered and unrecorded ids from which on they are reported. Under load, some hundreds are usual.
      */
@@ -130,8 +125,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private final OutcomeWriter writer;
     private final AtomicInteger lookUps = new AtomicInteger();
     private final AtomicInteger operatorLookUps = new AtomicInteger();
-    private final AtomicInteger knownLookUps = new AtomicInteger();
-    private final LostBodies lost;
     private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
 
     /** The moment from which submissions are accepted. */
@@ -183,7 +176,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * @param clock the clock of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
      * @param safe how far the log is safe; everything that it has at the start must be safe
-     * @param lost the certificates that are logged again when they are sent again
+     * @param isForgotten whether the log with an id was given up, so that no log has the bodies of its outcomes; must not
+     *     block
      * @param whenRecorded gets each group of submissions whose outcomes were recorded, on the recorder's thread
      */
     public record Wiring(
@@ -196,7 +190,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             IngestMetrics metrics,
             Audit audit,
             SafeEnd safe,
-            LostBodies lost,
+            Predicate<String> isForgotten,
             Consumer<List<DecidedSubmission>> whenRecorded) {}
 
     /** Creates the pipeline around a log and a store; {@link #open} must follow. */
@@ -218,7 +212,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         this.link = new StoreLink(wiring, catchUp, advice);
         this.writer = new OutcomeWriter(wiring, link, completion, advice, log);
         this.safe = wiring.safe();
-        this.lost = wiring.lost();
         queue.setForcedUpTo(() -> {
             long last = inbox.last();
             safe.forced(last);
@@ -605,39 +598,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return existing.get(0)
                 .<Outcome>map(stored -> Decided.of(stored, Relation.DUPLICATE))
                 .or(() -> inFlight ? Optional.of(UNDECIDED) : Optional.empty());
-    }
-
-    @Override
-    public void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer) {
-        if (knownLookUps.incrementAndGet() > MAX_KNOWN) {
-            knownLookUps.decrementAndGet();
-            answer.accept(null, Refused.OVERLOADED);
-            return;
-        }
-        Set<PcsId> answered = ids.stream()
-                .filter(id -> inFlightIds.answeredOutcome(id).isPresent())
-                .collect(Collectors.toSet());
-        Set<PcsId> inFlight = ids.stream().filter(inFlightIds::has).collect(Collectors.toSet());
-        store.get(ids).whenComplete((existing, failure) -> {
-            knownLookUps.decrementAndGet();
-            if (existing == null) {
-                answer.accept(null, advice.storeDown());
-                return;
-            }
-            List<Presence> found = new ArrayList<>(ids.size());
-            for (int i = 0; i < ids.size(); i++) {
-                Optional<StoredOutcome> stored = existing.get(i);
-                boolean isAnswered = answered.contains(ids.get(i));
-                if (stored.isEmpty() && !isAnswered && inFlight.contains(ids.get(i))) {
-                    answer.accept(null, UNDECIDED);
-                    return;
-                }
-                found.add(stored.map(each -> lost.have(each) ? Presence.GIVEN_UP : Presence.OUTCOME)
-                        .orElse(isAnswered ? Presence.OUTCOME : Presence.UNKNOWN));
-            }
-            answer.accept(
-                    new Known(found, clock.instant(), checks.rules().dedupTtl().toSeconds()), null);
-        });
     }
 
     /** Takes one step of the log's writer, for a simulation; returns false if there was nothing to do. */

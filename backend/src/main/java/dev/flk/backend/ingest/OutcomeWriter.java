@@ -31,6 +31,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,7 +69,7 @@ final class OutcomeWriter {
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private final AtomicInteger adopting = new AtomicInteger();
     private final Consumer<List<DecidedSubmission>> whenRecorded;
-    private final LostBodies lost;
+    private final Predicate<String> isForgotten;
     private final SafeEnd safe;
 
     /** Groups that are on disk but not safe yet, in log order; used by this object's thread only. */
@@ -89,16 +90,20 @@ final class OutcomeWriter {
         this.clock = wiring.clock();
         this.expiry = wiring.clock().expiry();
         this.whenRecorded = wiring.whenRecorded();
-        this.lost = wiring.lost();
+        this.isForgotten = wiring.isForgotten();
         this.safe = wiring.safe();
         queue.whenForced(this::answer);
         queue.takenBy(thread);
         safe.whenMoved(() -> queue.execute(this::recordSafe));
     }
 
-    /** Returns whether the stored outcome of a submitted content has lost its body. */
+    /**
+     * Returns whether the stored outcome of a submitted content has lost its body: the log that decided it was given up.
+     * The body is then logged, and the submission is overruled by the stored outcome, even if that is its own: a
+     * certificate that was sent again is overruled by itself.
+     */
     boolean needsBody(StoredOutcome stored, StoredOutcome submitted) {
-        return stored.digest().equals(submitted.digest()) && lost.have(stored);
+        return stored.digest().equals(submitted.digest()) && isForgotten.test(stored.logId());
     }
 
     /**
@@ -427,18 +432,18 @@ final class OutcomeWriter {
 
     /** Gives the outcome to this log, which has the body now, if its own log was given up. */
     private void adopt(InFlight inFlight, StoredOutcome winner) {
-        if (needsBody(winner, inFlight.outcome()) && !lost.isOfForgotten(winner)) {
-            lost.healed(winner.id());
-            metrics.healed.increment();
-        } else if (needsBody(winner, inFlight.outcome()) && adopting.incrementAndGet() <= MOST_ADOPTING) {
+        if (!needsBody(winner, inFlight.outcome())) {
+            return;
+        }
+        if (adopting.incrementAndGet() <= MOST_ADOPTING) {
             store.adopt(winner).whenComplete((adopted, failure) -> {
                 adopting.decrementAndGet();
                 if (adopted != null && adopted) {
                     metrics.healed.increment();
                 }
             });
-        } else if (needsBody(winner, inFlight.outcome())) {
-            adopting.decrementAndGet(); // a further resend is logged again, and tries again
+        } else {
+            adopting.decrementAndGet(); // sent once more, it is logged again, and tries again
         }
     }
 

@@ -14,11 +14,9 @@ import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.ArchiveCommand;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
-import dev.flk.backend.inbox.RestoredEnd;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
-import dev.flk.backend.ingest.LostBodies;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.program.config.Key;
@@ -31,7 +29,6 @@ import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.security.SecureRandom;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -98,6 +95,9 @@ record CertificateParts(
         if (inbox.isNew()) { // the registry knows a log that has records
             store.beforeConnect(() -> logs.register(signatures.version()));
         }
+        if (common.config().copy().filter(CopyConfig::isRequired).isEmpty()) { // it has everything that was answered
+            Vanished.retry(() -> inbox.restoreNotices(common.steady().millis())).forEach(LOG::warn);
+        }
         DecidedQueue decided = new DecidedQueue();
         IngestPipeline pipeline = new IngestPipeline(new IngestPipeline.Wiring(
                 inbox,
@@ -110,7 +110,7 @@ record CertificateParts(
                 common.metrics().ingest,
                 common.audit(),
                 copied.<SafeEnd>map(each -> each).orElse(SafeEnd.ON_DISK),
-                new LostBodies(logs::isForgotten, inbox.logId(), restoredEnds(common, inbox)),
+                logs::isForgotten,
                 common.config().record().store().isPresent()
                                 || common.config().feed().isPresent()
                         ? decided
@@ -140,17 +140,6 @@ record CertificateParts(
                 ingest,
                 decided,
                 common.config().store().isShared());
-    }
-
-    /** Returns the ends at which the log was restored, and logs what may be missing there. */
-    private static List<RestoredEnd> restoredEnds(Common common, Inbox inbox) throws IOException {
-        if (common.config().copy().filter(CopyConfig::isRequired).isPresent()) {
-            return List.of(); // the copy has everything that was answered
-        }
-        List<RestoredEnd> ends =
-                Vanished.retry(() -> inbox.restoredEnds(common.steady().millis()));
-        ends.forEach(end -> LOG.warn("{}", end.notice()));
-        return ends;
     }
 
     private static Optional<ArchiveCare> archive(Common common, Inbox inbox) throws IOException {

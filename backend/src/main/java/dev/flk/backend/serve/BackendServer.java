@@ -80,7 +80,6 @@ public final class BackendServer implements AutoCloseable {
 
     private final BackupHandler backup;
     private final LogsHandler logs;
-    private final @Nullable KnownHandler known;
     private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
     private final @Nullable PageHandler page;
@@ -143,7 +142,6 @@ public final class BackendServer implements AutoCloseable {
                 parts.clock(),
                 limits,
                 operatorBytes);
-        this.known = new KnownHandler(parts.ingest());
         Routes routes = new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
                 .post(
                         "/v1/pcs/submit",
@@ -153,7 +151,6 @@ public final class BackendServer implements AutoCloseable {
                         "/v1/pcs/batch",
                         Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns))
                                 .withHeaders(parts.submissionHeaders()))
-                .post("/v1/pcs/known", Endpoint.withDigest(KnownHandler.MAX_BODY_BYTES, known))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);
@@ -210,7 +207,6 @@ public final class BackendServer implements AutoCloseable {
                         new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
                                 .get("/health", Endpoint.always(handler::health))));
         this.sessions = null;
-        this.known = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
         this.page = page(parts, guard);
         if (page != null) {
@@ -357,9 +353,6 @@ public final class BackendServer implements AutoCloseable {
         }
         backup.close();
         logs.close();
-        if (known != null) {
-            known.close();
-        }
         if (sessions != null) {
             sessions.close();
         }

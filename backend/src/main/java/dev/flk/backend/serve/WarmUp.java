@@ -43,10 +43,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -122,11 +120,6 @@ public final class WarmUp implements AutoCloseable {
         @Override
         public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
             answer.accept(Optional.empty());
-        }
-
-        @Override
-        public void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer) {
-            answer.accept(null, Refused.BROKEN); // nobody asks
         }
     }
 

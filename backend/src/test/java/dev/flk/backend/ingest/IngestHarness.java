@@ -179,10 +179,7 @@ final class IngestHarness implements AutoCloseable {
                             ingestMetrics,
                             Audit.none(),
                             SafeEnd.ON_DISK,
-                            new LostBodies(
-                                    log -> isForgotten.test(log),
-                                    inbox.logId(),
-                                    inbox.restoredEnds(clock.steady().millis())),
+                            log -> isForgotten.test(log),
                             decided -> whenRecorded.accept(decided)))
                     .open(
                             dedup instanceof EmbeddedStore

@@ -19,7 +19,6 @@ import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
-import dev.flk.backend.ingest.Ingest.Presence;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -29,7 +28,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
@@ -174,60 +172,6 @@ final class IngestPipelineTest {
             assertThat(answers).hasSize(IngestPipeline.MAX_LOOK_UPS).allMatch(answer -> answer.isEmpty());
             harness.ingest.lookUp(Pcs.number(1).id(), false, answers::add);
             assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS + 1);
-        }
-    }
-
-    private static Object known(IngestHarness harness, Pcs... certificates) {
-        CompletableFuture<Object> answer = new CompletableFuture<>();
-        harness.ingest.known(
-                Arrays.stream(certificates).map(Pcs::id).toList(),
-                (known, refused) -> answer.complete(known == null ? refused.why() : known.known()));
-        return answer.join();
-    }
-
-    @Test
-    void known_saysWhatIsUnknown_andWhoseLogWasGivenUp() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.submit(Pcs.number(1));
-            assertThat(known(harness, Pcs.number(2), Pcs.number(1)))
-                    .isEqualTo(List.of(Presence.UNKNOWN, Presence.OUTCOME));
-            assertThat(known(harness)).isEqualTo(List.of());
-            harness.isForgotten = log -> true;
-            await().until( // once it is recorded
-                            () -> known(harness, Pcs.number(1), Pcs.number(2))
-                                    .equals(List.of(Presence.GIVEN_UP, Presence.UNKNOWN)));
-        }
-    }
-
-    @Test
-    void known_notDecidedYet_orTheStoreFails_isNoAnswer() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.files.hold();
-            CompletableFuture<Outcome> sent = harness.send(Pcs.number(1));
-            assertThat(known(harness, Pcs.number(1), Pcs.number(2))).isEqualTo(Refusal.UNDECIDED);
-            assertThat(known(harness, Pcs.number(2))).isEqualTo(List.of(Presence.UNKNOWN));
-            harness.files.release();
-            sent.join();
-            harness.store.failReads();
-            assertThat(known(harness, Pcs.number(1))).isEqualTo(Refusal.STORE_DOWN);
-        }
-    }
-
-    @Test
-    void known_moreThanMost_areOverloaded() throws IOException {
-        try (IngestHarness harness = open()) {
-            var reads = harness.store.holdReads();
-            List<Object> answers = new ArrayList<>();
-            for (int i = 0; i < IngestPipeline.MAX_KNOWN + 1; i++) {
-                harness.ingest.known(
-                        List.of(Pcs.number(i).id()), (known, refused) -> answers.add(known == null ? refused : known));
-            }
-            assertThat(answers).containsExactly(Refused.OVERLOADED);
-
-            reads.forEach(read -> read.complete(List.of(Optional.empty())));
-            assertThat(answers).hasSize(IngestPipeline.MAX_KNOWN + 1);
-            harness.ingest.known(List.of(Pcs.number(1).id()), (known, refused) -> {});
-            assertThat(reads).hasSize(IngestPipeline.MAX_KNOWN + 1);
         }
     }
 

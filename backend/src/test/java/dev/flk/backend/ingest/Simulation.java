@@ -183,10 +183,7 @@ final class Simulation {
                 ingestMetrics,
                 Audit.none(),
                 copying == null ? SafeEnd.ON_DISK : copying.safeEnd(() -> copy.await(copying)),
-                new LostBodies(
-                        log -> false,
-                        inbox.logId(),
-                        copying == null ? inbox.restoredEnds(clock.steady().millis()) : List.of()),
+                log -> false,
                 record == null ? decided -> {} : record.whenRecorded(queue)));
         ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());

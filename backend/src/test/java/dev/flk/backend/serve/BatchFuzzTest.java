@@ -7,7 +7,6 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
-import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.serve.guard.OperatorConfig;
@@ -29,9 +28,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
@@ -101,11 +98,6 @@ class BatchFuzzTest {
 
             @Override
             public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
-                throw new AssertionError("nothing is looked up");
-            }
-
-            @Override
-            public void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer) {
                 throw new AssertionError("nothing is looked up");
             }
         };

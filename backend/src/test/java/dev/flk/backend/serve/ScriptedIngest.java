@@ -4,21 +4,17 @@ package dev.flk.backend.serve;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.certificate.PcsId;
 import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /** An ingest that the test controls: it answers submissions immediately, or keeps them for the test to answer. */
 final class ScriptedIngest implements Ingest {
@@ -70,14 +66,6 @@ final class ScriptedIngest implements Ingest {
     @Override
     public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
         answer.accept(store.apply(id));
-    }
-
-    @Override
-    public void known(List<PcsId> ids, BiConsumer<@Nullable Known, @Nullable Refused> answer) {
-        List<Presence> found = ids.stream()
-                .map(id -> store.apply(id).isPresent() ? Presence.OUTCOME : Presence.UNKNOWN)
-                .toList();
-        answer.accept(new Known(found, Instant.EPOCH, 1_209_600), null);
     }
 
     /** Returns an outcome with status 200 and the submitted body in quotes. */

@@ -162,7 +162,7 @@ final class WalRestoreCommand implements Callable<Integer> {
                     .append(inbox.decided())
                     .append("; those after ")
                     .append(restored.last())
-                    .append(" were\nnot archived: certificates that are sent again are logged again\n");
+                    .append(" were\nnot archived: if a shared store has their outcomes, no log has their bodies\n");
         }
         text.append("restored: ")
                 .append(ErrorMessages.count(restored.segments(), "segment"))
@@ -178,8 +178,8 @@ final class WalRestoreCommand implements Callable<Integer> {
                 .append(inbox.isNewId() ? ", a new id," : "")
                 .append(" continues with record ")
                 .append(restored.next())
-                .append("\nstart the backend, and let each agent send again what was not archived:"
-                        + "\nflk-agent outbox resend\n");
+                .append("\nstart the backend, and let each agent send again what was not archived: the"
+                        + "\nbackend's log has the command 'flk-agent outbox requeue' with its times\n");
         return text.toString();
     }
 }

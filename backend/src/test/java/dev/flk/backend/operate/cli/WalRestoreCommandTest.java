@@ -126,11 +126,11 @@ class WalRestoreCommandTest {
 
         assertThat(cli.out()).isEqualTo("""
                         the lost machine had decided records up to 8; those after 6 were
-                        not archived: certificates that are sent again are logged again
+                        not archived: if a shared store has their outcomes, no log has their bodies
                         restored: 3 segments, 6 records (1 to 6), 27.1 KiB in %s
                         log %s continues with record 1000009
-                        start the backend, and let each agent send again what was not archived:
-                        flk-agent outbox resend
+                        start the backend, and let each agent send again what was not archived: the
+                        backend's log has the command 'flk-agent outbox requeue' with its times
                         """.formatted(empty, POSITION));
         for (String name : List.of(FIRST, SECOND, THIRD)) {
             assertThat(empty.resolve(name)).hasSameBinaryContentAs(wal.resolve(name));
