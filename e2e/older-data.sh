@@ -92,11 +92,11 @@ certify more 100
 head -n 1 certified | sed 's/"merkle_root":"[0-9a-f]*"/"merkle_root":"0"/' >changed
 agent submit changed --config agent.properties
 send
-backend review set --url "$url" "$(backend record --url "$url" --verdict escalated --json | jq -r .pcs_id)" \
-  --verdict fault --note 'a sensor, replaced' --author anna
+backend record --url "$url" --verdict escalated --json | jq -c '{ids: [.pcs_id], verdict: "fault",
+  note: "a sensor, replaced", author: "anna"}' | curl -sf -X PUT "$url/v1/reviews" -d @-
 backend state --namespace other --url "$state" set planner memory '"other"'
 backend record --url "$url" --all --json >printed/record
-backend review list --reviewed --url "$url" --json >printed/reviews
+curl -sf "$url/v1/reviews?state=reviewed" >printed/reviews
 backend state --url "$state" dump | sed 1d >printed/state
 stop -KILL
 backend wal replay --config flk.properties --outcomes >printed/outcomes

@@ -269,7 +269,7 @@ final class DocsIT {
     private static String command(MatchResult found) {
         String words = found.group(2);
         boolean isFamily = words.matches(
-                "(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|logs|sources) [a-z].*");
+                "(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|sessions|logs|sources) [a-z].*");
         return found.group(1) + " " + (isFamily ? words : words.replaceFirst(" .*", ""));
     }
 

@@ -81,9 +81,6 @@ final class ToolTracesIT {
             Path token = Files.writeString(directory.resolve("token"), "any");
             commands = List.of(
                     "record --all",
-                    "review list",
-                    "review set " + escalated.id() + " --verdict expected",
-                    "review withdraw " + escalated.id(),
                     "logs",
                     "outcomes backup " + file("backup"),
                     "sessions list --token-file " + token,

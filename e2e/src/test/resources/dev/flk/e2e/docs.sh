@@ -43,7 +43,7 @@ case "$given" in
   *--config* | *--url* | *--offline*) ;;
   'backend state find'*) set -- "$@" --url "http://127.0.0.1:$SHARED_STATE_PORT" --token-file operator.token ;;
   'backend state '*) set -- "$@" --url "http://127.0.0.1:$STATE_PORT" ;;
-  'backend record'* | 'backend review '* | 'backend sessions '*) set -- "$@" --url "http://127.0.0.1:$PORT" ;;
+  'backend record'* | 'backend sessions '*) set -- "$@" --url "http://127.0.0.1:$PORT" ;;
 esac
 case " $given " in
   *' --follow '* | *' sessions watch '*) limit=(timeout 8) ;;
@@ -213,7 +213,7 @@ run_page() {
 
 for page in *.page; do
   sed -i -E -e "s|localhost:8080/v1/sessions|localhost:$SHARED_PORT/v1/sessions|; s/(localhost|127\.0\.0\.1):8080/\1:$PORT/; s/:8081/:$INTAKE_PORT/; s/:9090/:$OPS_PORT/; s/:9100/:$METRICS_PORT/" \
-    -e "s/--until 2026-01-31T12:00:00Z/--until $(date -u +%FT%TZ)/" \
+    -e "s/(\"until\": )\"2026-01-31T12:00:00Z\"/\1\"$(date -u +%FT%TZ)\"/" \
     -e "s|^(\./flk agent verify .*changed.json)|jq -c '.budget = 0.1' refused.json >changed.json; \1|" \
     -e "s|^pg_dump|POSTGRES_CONN=${POSTGRES%/*}/flk; pg_dump|" -e "s/90_000/12_000/; s/\bPCS_ID\b/$REJECTED/; s/\bID\b/$ESCALATED/; s/8232abbf/${ESCALATED:0:8}/; s/\bKEY\b/plant-7/; s/\bTEXT\b/D_hat/" \
     -e "s/\bSHARD\b/demo/; s/\bSEQ\b/1/; s/-p 15432/-p $POSTGRES_PORT/; s/:15432/:$POSTGRES_PORT/; s|/mnt/archive|copy|" \

@@ -4,6 +4,8 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.serve.guard.OperatorConfig.Login;
+import dev.flk.program.config.Secret;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
@@ -220,5 +222,15 @@ final class RecordHandlerTest {
         assertThat(printed(0, "record")).isEqualTo("a\nb\n".replace("\n", System.lineSeparator()));
         assertThat(printed(0, "record", "--all").lines()).hasSize(3).allMatch(line -> line.length() <= 80);
         assertThat(printed(2, "record", "--csv")).contains("--all").contains("lists the shards");
+    }
+
+    @Test
+    void record_needsTheLoginOfOperators() throws Exception {
+        server.login(new Login("operator", new Secret("secret of operators")));
+        Map<String, String> login = Map.of("METRICS_USER", "operator", "METRICS_PASS", "secret of operators");
+
+        assertThat(server.run(login, 0, "record")).isEmpty();
+        assertThat(printed(1, "record"))
+                .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
     }
 }

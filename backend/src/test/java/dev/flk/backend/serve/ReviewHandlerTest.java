@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.http.testing.RawClient;
-import dev.flk.program.config.Secret;
 import dev.flk.program.metrics.Metrics;
 import java.io.IOException;
 import java.net.URLEncoder;
@@ -15,12 +13,10 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -322,58 +318,6 @@ final class ReviewHandlerTest {
                 .isEqualTo(403);
         assertThat(put(body, "Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:" + server.port()))
                 .startsWith("200 ");
-    }
-
-    @Test
-    void command_listsReviewsAndWithdraws_withTheLogin() throws Exception {
-        server.login(new Login("operator", new Secret("secret of operators")));
-        String first = rejected(1);
-        String second = rejected(2);
-        String printed = first.substring(0, 12);
-        Map<String, String> login = Map.of("METRICS_USER", "operator", "METRICS_PASS", "secret of operators");
-        String[] group = {
-            "--shard", "pump <7>", "--reason", "D_hat out of tolerance", "--until", ServerFixture.NOW.toString()
-        };
-
-        assertThat(review(login, 0, "list")).contains("pump <7>", REASON, printed, second.substring(0, 12));
-        assertThat(review(login, 0, "set", printed, "--verdict", "fault", "--note", "worn", "--if-version", "0"))
-                .isEqualTo("1 certificate reviewed\n");
-        assertThat(review(login, 0, "list", "--reviewed"))
-                .contains(printed, "fault", "operator", "worn")
-                .doesNotContain(second.substring(0, 12));
-        assertThat(review(login, 1, "set", printed, "--verdict", "ignore", "--if-version", "0"))
-                .contains("the backend answered 412: nothing was recorded: operator reviewed it as fault at "
-                        + ServerFixture.NOW);
-        String leftOut = ", 1 left out, which have another review or none:\n  " + second + "\n";
-        assertThat(review(login, 0, "set", first, second, "--verdict", "ignore", "--if-version", "1"))
-                .isEqualTo("1 certificate reviewed" + leftOut);
-        assertThat(review(login, 0, "withdraw", first, second, "--note", "the other pump"))
-                .isEqualTo("1 review withdrawn" + leftOut);
-        assertThat(review(login, 1, "withdraw", first)).contains("no such certificate has a review");
-
-        assertThat(review(login, 0, with(group, "set", "--verdict", "ignore", "--json")))
-                .isEqualTo("{\"reviewed\":2," + AT + "}\n");
-        assertThat(review(login, 0, "list")).isEqualTo("no certificate waits for a review\n");
-        assertThat(review(login, 2, with(group, "withdraw"))).contains("--at: needed for a group, and only there");
-        assertThat(review(login, 0, with(group, "withdraw", "--at", ServerFixture.NOW.toString())))
-                .isEqualTo("2 reviews withdrawn\n");
-        assertThat(review(login, 1, "set", "x", "--verdict", "fault"))
-                .startsWith("flk-backend: the backend answered 400: ids is not a list of 1 to ");
-        assertThat(review(login, 2, "set", printed, "--verdict", "ignore", "--if-version", "-1"))
-                .contains("--if-version: a number from 0, for ids");
-        assertThat(review(Map.of(), 1, "list"))
-                .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
-    }
-
-    private static String[] with(String[] group, String... more) {
-        return Stream.concat(Stream.of(more), Stream.of(group)).toArray(String[]::new);
-    }
-
-    private String review(Map<String, String> environment, int exitCode, String... args) throws IOException {
-        return server.run(
-                environment,
-                exitCode,
-                Stream.concat(Stream.of("review"), Stream.of(args)).toArray(String[]::new));
     }
 
     @Test

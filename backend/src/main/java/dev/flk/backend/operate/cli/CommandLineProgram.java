@@ -7,7 +7,6 @@ import dev.flk.backend.copy.SupersededException;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.remote.LogsCommand;
 import dev.flk.backend.operate.cli.remote.RecordCommand;
-import dev.flk.backend.operate.cli.remote.ReviewCommand;
 import dev.flk.backend.operate.cli.remote.SessionsCommand;
 import dev.flk.backend.operate.cli.remote.StateCommand;
 import dev.flk.program.cli.InertWriter;
@@ -86,7 +85,6 @@ public final class CommandLineProgram {
                 .add("postgres", () -> new PostgresCommand(config, clock))
                 .add("record", () -> new RecordCommand(config, clock))
                 .add("logs", () -> new LogsCommand(config))
-                .add("review", () -> new ReviewCommand(config))
                 .add("sessions", () -> SessionsCommand.with(config))
                 .add("state", () -> StateCommand.with(config))
                 .add("wal", () -> WalCommand.with(new WalSource(config), clock));

@@ -68,8 +68,7 @@ class CommandLineProgramTest {
 
     @Test
     void undecodableArgument_isRefused() {
-        assertThat(cli.run("review", "set", "a", "--note", "f\uFFFD\uFFFDr", "--verdict", "fault"))
-                .isEqualTo(2);
+        assertThat(cli.run("logs", "forget", "f\uFFFD\uFFFDr")).isEqualTo(2);
         assertThat(cli.err()).startsWith("flk-backend: an argument is not UTF-8, or this locale can't represent it");
     }
 
@@ -118,8 +117,7 @@ class CommandLineProgramTest {
     void authoritiesWithoutACertificate_namesTheFile() throws IOException {
         Path file = Files.writeString(dir.resolve("authorities.pem"), "not a certificate");
 
-        assertThat(cli.run("review list --url https://127.0.0.1:1 --ca " + file))
-                .isOne();
+        assertThat(cli.run("logs --url https://127.0.0.1:1 --ca " + file)).isOne();
 
         assertThat(cli.err()).contains("--ca: " + file + " has no usable certificate in PEM");
     }

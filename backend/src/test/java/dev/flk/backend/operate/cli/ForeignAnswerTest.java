@@ -70,11 +70,6 @@ class ForeignAnswerTest {
                 "record --shard a",
                 "record --all --url " + url + "/other",
                 "record --measured-from 2026-01-31 --url " + url + "/other",
-                "review list",
-                "review list --json",
-                "review list --reviewed",
-                "review set 01234567 --verdict fault",
-                "review withdraw 01234567 --json",
                 "logs",
                 "logs --json",
                 "logs forget a --yes",
@@ -121,7 +116,7 @@ class ForeignAnswerTest {
                 "{\"received_at\":\"x\",\"pcs_id\":\"y\",\"shard_id\":3,\"at\":[]}",
                 "{\"received_at\":null,\"window_end\":\"2026\",\"pcs_id\":{},\"verdict\":[],\"D_hat\":\"x\"}",
                 "{\"logs\":3,\"sessions\":[3,null,{\"id\":[],\"age\":\"x\"}]}",
-                "{\"logs\":[3,null,{\"name\":\"a\",\"log_id\":null,\"last\":\"x\"}],\"reviewed\":\"x\",\"left_out_ids\":{}}",
+                "{\"logs\":[3,null,{\"name\":\"a\",\"log_id\":null,\"last\":\"x\"}]}",
                 "data: x",
                 "event: \u001b\ndata: []",
                 "flk_session_writes_pending{state=\"waiting\"} x"
@@ -140,15 +135,13 @@ class ForeignAnswerTest {
     void numberThatNoBackendSends_isReported(String number) {
         header = number;
         body = ("{'logs':[{'name':'a','log_id':'b','last':%s,'archived_up_to':%s}],'sessions':[{'id':'a','age':%s}],"
-                        + "'reviewed':%s,'withdrawn':%s,'left_out':%s,'complete_up_to':%s,'bytes':%s}")
+                        + "'complete_up_to':%s,'bytes':%s}")
                 .replace("%s", number)
                 .replace('\'', '"');
         for (String command : List.of(
                 "logs",
                 "logs forget a --yes",
                 "outcomes backup made",
-                "review set 01234567 --verdict fault",
-                "review withdraw 01234567",
                 "sessions list --token-file " + token,
                 "sessions get a --json --token-file " + token)) {
             int exitCode = cli.run(
