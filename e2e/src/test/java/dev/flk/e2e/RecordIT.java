@@ -131,9 +131,6 @@ class RecordIT {
                     .hasSize(8);
             assertThat(printed(backend, table).lines())
                     .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
-            String again = backend.url().replace("127.0.0.1", "localhost") + "/";
-            assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))
-                    .isEqualTo(printed(backend, "record", "--shard", "shard-1", "--since", "1h"));
         }
     }
 

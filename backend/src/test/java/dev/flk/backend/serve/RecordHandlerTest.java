@@ -180,6 +180,9 @@ final class RecordHandlerTest {
         HttpResponse<String> second = csv(
                 "/outcomes?cursor=" + first.headers().firstValue("X-Flk-Cursor").orElseThrow());
         assertThat(first.body().lines().count() + second.body().lines().count()).isEqualTo(2_502);
+        assertThat(printed(0, "record", "--all", "--csv", "--limit", "2100").lines())
+                .hasSize(2_101)
+                .doesNotHaveDuplicates();
     }
 
     @Test

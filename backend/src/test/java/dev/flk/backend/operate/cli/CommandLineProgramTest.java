@@ -188,6 +188,13 @@ class CommandLineProgramTest {
         assertThat(cli.err()).contains("the configuration has a problem", "PCS_SIGN_ALG: not set");
     }
 
+    @Test
+    void severalUrls_areRefused_withWhatToDo() {
+        assertThat(cli.run("record --url http://127.0.0.1:1 --url http://127.0.0.1:2"))
+                .isEqualTo(2);
+        assertThat(cli.err()).contains("ask each backend by itself; with RECORD_STORE=postgres");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -197,7 +204,6 @@ class CommandLineProgramTest {
                 "--config",
                 "explain",
                 "keys",
-                "logs --url http://127.0.0.1:1 --url http://127.0.0.1:2",
                 "logs forget --yes",
                 "outcomes restore backup --url http://127.0.0.1:1",
                 "policy",

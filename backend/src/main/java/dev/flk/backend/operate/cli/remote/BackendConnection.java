@@ -79,20 +79,16 @@ public class BackendConnection {
         return spec;
     }
 
-    /** Returns the URLs of the option without their slashes at the end, or the one that the configuration has. */
-    final List<String> urls(Function<Configuration, String> configured) {
-        return urls == null
-                ? List.of(configured.apply(config))
-                : urls.stream().map(url -> url.replaceAll("/+$", "")).distinct().toList();
-    }
-
-    /** Returns the only one of {@link #urls}. */
+    /** Returns the URL of the option without its slashes at the end, or the one that the configuration has. */
     final String url(Function<Configuration, String> configured) {
-        List<String> found = urls(configured);
-        if (found.size() > 1) {
-            throw usage("--url: give it once; this command asks one backend");
+        if (urls == null) {
+            return configured.apply(config);
         }
-        return found.get(0);
+        if (urls.size() > 1) {
+            throw usage("--url: give it once, and ask each backend by itself;"
+                    + " with RECORD_STORE=postgres, each has the record of all");
+        }
+        return urls.get(0).replaceAll("/+$", "");
     }
 
     final @Nullable Path authorities() {
@@ -183,7 +179,7 @@ public class BackendConnection {
         return request(url(RunningBackend::url), method, target, body);
     }
 
-    /** @param url one of {@link #urls} */
+    /** @param url see {@link #url} */
     final HttpRequest.Builder request(String url, String method, String target, @Nullable String body) {
         try {
             return HttpRequest.newBuilder(URI.create(url + target))

@@ -7,7 +7,6 @@ import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
 import static dev.flk.backend.outcomes.record.OutcomeQuery.encoded;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.NullNode;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
@@ -20,22 +19,14 @@ import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayDeque;
-import java.util.Comparator;
-import java.util.Deque;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.PriorityQueue;
-import java.util.Set;
+import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -43,22 +34,21 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The command {@code record}, which prints outcomes of certificates from running backends. */
+/** The command {@code record}, which prints outcomes of certificates from a running backend. */
 @Command(
         name = "record",
         description = {
             "Prints the outcomes of certificates, in the order of time.",
             "",
-            "It asks the backend of the configuration, or those at --url; repeat --url to",
-            "ask several, and to see each id once. A TIME is like 2026-01-31 or",
-            "2026-01-31T12:00:00Z. Without any condition and without --all, it lists the",
-            "shards.",
+            "It asks the backend of the configuration, or the one at --url. A TIME is like",
+            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition and without --all,",
+            "it lists the shards.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:a backend can't be reached or keeps no record, or no outcome of the shard is recorded",
+            "1:the backend can't be reached or keeps no record, or no outcome of the shard is recorded",
             "2:wrong usage or configuration"
         })
 public final class RecordCommand implements Callable<Integer> {
@@ -184,33 +174,19 @@ public final class RecordCommand implements Callable<Integer> {
         if (since != null && from != null) {
             throw backend.usage("--since and --from can't be combined; give at most one of them");
         }
-        List<String> bases = backend.urls(RunningBackend::url);
         PrintWriter out = backend.out();
         if (listsShards) {
-            Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
             each(
-                    bases,
                     "/v1/shards",
-                    byName,
-                    RecordCommand::shard,
                     () -> (line, parsed) ->
                             out.println(backend.isJson() ? Printable.json(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
-        if (bases.size() > 1 && conditions.isEmpty()) {
-            conditions.put("order", "oldest"); // answers in the default order, by epoch, can't be merged by time
-        }
+        check(conditions);
         String path = shard == null ? "/v1/outcomes" : "/v1/shards/" + encoded(shard) + "/outcomes";
-        String time = query(conditions).measured().isOpen() ? "received_at" : "window_end";
-        Comparator<JsonNode> byTime = Comparator.comparing(outcome -> time(outcome, time));
-        each(
-                bases,
-                OutcomeQuery.address(path, conditions),
-                isNewestFirst ? byTime.reversed() : byTime,
-                outcome -> outcome.path("pcs_id").asText(),
-                () -> printer(out));
-        if (isPartial && bases.size() == 1) {
-            String footer = "These are the outcomes of one backend; others share its store. Repeat --url to ask them.";
+        each(OutcomeQuery.address(path, conditions), () -> printer(out));
+        if (isPartial) {
+            String footer = "These are the outcomes of one backend; others share its store. Ask each with --url.";
             (csv || backend.isJson() ? backend.spec().commandLine().getErr() : out).print(Paragraph.wrapped(footer));
         }
         return ExitCode.OK;
@@ -237,9 +213,9 @@ public final class RecordCommand implements Callable<Integer> {
         };
     }
 
-    private OutcomeQuery query(Map<String, String> conditions) {
+    private void check(Map<String, String> conditions) {
         try {
-            return OutcomeQuery.parse(conditions);
+            var unused = OutcomeQuery.parse(conditions);
         } catch (InvalidQueryException e) {
             throw backend.usage("--" + e.getMessage());
         }
@@ -280,108 +256,39 @@ public final class RecordCommand implements Callable<Integer> {
     }
 
     /**
-     * Merges the answers of all backends and passes at most {@code limit} lines to a printer. Each answer must already
-     * be in {@code order}. If several answers contain a line with the same {@code name}, only the first of these lines
-     * is passed. The printer is made, and prints its headings, only after the first part of each answer has arrived.
-     *
-     * @throws IOException if a backend does not answer, or no backend knows the shard
+     * Passes at most {@code limit} lines of an answer, which is fetched in parts, to a printer. The printer is made, and
+     * prints its headings, only after the first part has arrived.
      */
-    private void each(
-            List<String> bases,
-            String question,
-            Comparator<JsonNode> order,
-            Function<JsonNode, String> name,
-            Supplier<Printer> printers)
-            throws IOException {
-        PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
-        int unknown = 0;
-        for (String base : bases) {
-            Answers one = new Answers(base, question);
-            unknown += one.isUnknownShard ? 1 : 0;
-            if (one.hasMore()) {
-                answers.add(one);
-            }
-        }
-        if (unknown == bases.size()) {
-            throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
-                    + "' is recorded; run record without --shard to list the shards");
-        }
+    private void each(String question, Supplier<Printer> printers) throws IOException {
+        HttpResponse<String> part = ask(question, "");
         Printer printer = printers.get();
-        Set<String> seen = new HashSet<>();
         int left = limit;
-        while (left > 0 && !answers.isEmpty()) {
-            Answers next = answers.remove();
-            if (bases.size() == 1 || seen.add(name.apply(next.first()))) {
-                printer.print(next.line(), next.first());
+        while (true) {
+            for (String line : part.body().lines().limit(left).toList()) {
+                printer.print(line, parsed(line));
                 left--;
             }
-            next.move();
-            if (next.hasMore()) {
-                answers.add(next);
+            Optional<String> cursor = part.headers().firstValue("X-Flk-Cursor");
+            if (left == 0 || cursor.isEmpty()) {
+                return;
             }
+            part = ask(question, "&cursor=" + cursor.get());
         }
     }
 
-    /** The lines of one backend's answer, which is fetched in parts. */
-    private final class Answers {
-        private final String base;
-        private final String question;
-        private final Deque<String> lines = new ArrayDeque<>();
-        private @Nullable String cursor = "";
-        private JsonNode first = NullNode.instance;
-        private boolean isUnknownShard;
-
-        Answers(String base, String question) throws IOException {
-            this.base = base;
-            this.question = question;
-            fill();
+    private HttpResponse<String> ask(String question, String cursor) throws IOException {
+        String limited = (question.contains("?") ? "&limit=" : "?limit=") + Math.min(PART, limit) + cursor;
+        String target = id == null ? question + limited : question;
+        HttpResponse<String> answer = backend.sendWithLogin(backend.request("GET", target, null));
+        if (answer.statusCode() == 404 && shard != null && error(answer.body()).startsWith(UNKNOWN_SHARD)) {
+            throw new IOException("no outcome of shard '" + Printable.of(shard)
+                    + "' is recorded; run record without --shard to list the shards");
         }
-
-        boolean hasMore() {
-            return !lines.isEmpty();
-        }
-
-        String line() {
-            return lines.getFirst();
-        }
-
-        JsonNode first() {
-            return first;
-        }
-
-        void move() throws IOException {
-            lines.removeFirst();
-            fill();
-        }
-
-        private void fill() throws IOException {
-            while (lines.isEmpty() && cursor != null) {
-                String limited = (question.contains("?") ? "&limit=" : "?limit=") + Math.min(PART, limit) + cursor;
-                HttpResponse<String> part = ask(base, id == null ? question + limited : question);
-                isUnknownShard = part.statusCode() != 200;
-                part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
-                isPartial |= part.headers()
-                        .firstValue("X-Flk-Covers")
-                        .filter("this-backend"::equals)
-                        .isPresent();
-                cursor = part.headers()
-                        .firstValue("X-Flk-Cursor")
-                        .map(next -> "&cursor=" + next)
-                        .orElse(null);
-            }
-            if (!lines.isEmpty()) {
-                first = parsed(lines.getFirst());
-            }
-        }
-    }
-
-    /** Returns an answer with status 200, or with 404 if the shard is unknown; throws for any other answer. */
-    private HttpResponse<String> ask(String base, String question) throws IOException {
-        HttpResponse<String> answer = backend.sendWithLogin(backend.request(base, "GET", question, null));
-        boolean isUnknown = answer.statusCode() == 404
-                && shard != null
-                && error(answer.body()).startsWith(UNKNOWN_SHARD);
-        return isUnknown ? answer : required(answer);
+        isPartial |= answer.headers()
+                .firstValue("X-Flk-Covers")
+                .filter("this-backend"::equals)
+                .isPresent();
+        return required(answer);
     }
 
     /** Returns whether a name is too long for the last column, which would cut it. */
@@ -393,29 +300,16 @@ public final class RecordCommand implements Callable<Integer> {
         return line.path("shard_id").asText();
     }
 
-    static String received(JsonNode outcome) {
-        return seconds(outcome.path("received_at"));
+    private static String received(JsonNode outcome) {
+        return beginning(outcome.path("received_at"), NO_FRACTION).replace('T', ' ');
     }
 
-    /** Returns a time without its fraction and offset. */
-    static String seconds(JsonNode time) {
-        return beginning(time, NO_FRACTION).replace('T', ' ');
-    }
-
-    static String shortId(JsonNode outcome) {
+    private static String shortId(JsonNode outcome) {
         return beginning(outcome.path("pcs_id"), SHORT_ID);
     }
 
     private static String beginning(JsonNode text, int chars) {
         return text.asText().substring(0, Math.min(chars, text.asText().length()));
-    }
-
-    private static Instant time(JsonNode outcome, String member) {
-        try {
-            return BackendConnection.value(member, outcome.path(member).asText(), Instant::parse);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     private static String number(JsonNode number) {
