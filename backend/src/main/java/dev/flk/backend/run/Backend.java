@@ -162,9 +162,8 @@ public final class Backend implements AutoCloseable {
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()
-                .ifPresent(used -> parts.opened(CheckedServer.start(
-                        new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),
-                        metrics.postgres)));
+                .ifPresent(used -> parts.opened(
+                        CheckedServer.start(new PostgresCheck(used.server(), used.pools(), clock), metrics.postgres)));
         this.ingest = certificates.ingest();
         servers.name(certificates.signatures());
         servers.use(new Features(

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
-import static dev.flk.backend.operate.cli.options.OptionText.parsed;
-
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.InPostgres;
 import dev.flk.backend.operate.cli.options.Configuration;
@@ -11,24 +9,18 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresCheck;
 import dev.flk.backend.stores.postgres.PostgresCheck.Finding;
 import dev.flk.backend.stores.postgres.PostgresCheck.Grade;
-import dev.flk.backend.stores.postgres.PostgresCheck.Limits;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.InvalidConfig;
-import dev.flk.program.config.Quantities;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -66,38 +58,12 @@ final class PostgresCommand {
                 "1:a value has passed its limit",
                 "2:something could not be checked; or wrong usage or configuration"
             })
-    int check(
-            @Option(
-                            names = "--backup",
-                            paramLabel = "PATH",
-                            description =
-                                    "A file that each backup writes, or the directory of backups; checks its age.")
-                    @Nullable
-                    Path backup,
-            @Option(
-                            names = "--backup-age",
-                            paramLabel = "DURATION",
-                            defaultValue = "26h",
-                            description = "The maximum age of the newest backup (default: 26h).")
-                    String backupAge,
-            @Option(names = "--max-size", paramLabel = "SIZE", description = "The maximum size of the tables.")
-                    @Nullable
-                    String maxSize,
-            @Option(names = "--json", description = "One JSON object per line.") boolean json) {
-        Limits usual = Limits.standard();
-        Limits limits = new Limits(
-                Optional.ofNullable(backup),
-                parsed(spec, "--backup-age", backupAge, Quantities::duration),
-                maxSize == null
-                        ? OptionalLong.empty()
-                        : OptionalLong.of(parsed(spec, "--max-size", maxSize, Quantities::bytes)),
-                usual.lockWait(),
-                usual.idleTransaction());
+    int check(@Option(names = "--json", description = "One JSON object per line.") boolean json) {
         BackendConfig read = config.loadQuietly();
         InPostgres used = inPostgres(read);
         List<Finding> findings;
         try {
-            findings = new PostgresCheck(used.server(), used.pools(), limits, clock).run();
+            findings = new PostgresCheck(used.server(), used.pools(), clock).run();
         } catch (IOException e) {
             spec.commandLine().getErr().println(CommandLineProgram.NAME + ": " + IoMessages.describe(e));
             return ExitCode.USAGE;
@@ -153,7 +119,6 @@ final class PostgresCommand {
             case OK -> "ok   ";
             case BAD -> "BAD  ";
             case UNKNOWN -> "?    ";
-            case SKIPPED -> "-    ";
         };
         boolean isOk = finding.grade() == Grade.OK;
         return Paragraph.wrapped(

@@ -14,7 +14,6 @@ import dev.flk.backend.outcomes.redis.RedisProbe;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresCheck;
-import dev.flk.backend.stores.postgres.PostgresCheck.Limits;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.health.CertificateExpiry;
@@ -162,8 +161,7 @@ public final class BackendHealth {
     }
 
     private void postgres(String subject, InPostgres used, Consumer<Finding> found) throws IOException {
-        List<PostgresCheck.Finding> points =
-                new PostgresCheck(used.server(), used.pools(), Limits.standard(), clock).run();
+        List<PostgresCheck.Finding> points = new PostgresCheck(used.server(), used.pools(), clock).run();
         List<PostgresCheck.Finding> passed = points.stream()
                 .filter(point -> point.grade() == PostgresCheck.Grade.BAD)
                 .toList();

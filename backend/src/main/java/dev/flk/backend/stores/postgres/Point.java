@@ -23,10 +23,6 @@ interface Point {
         static Result unknown(String why, String advice) {
             return new Result(Grade.UNKNOWN, why, "", advice);
         }
-
-        static Result skipped(String why) {
-            return new Result(Grade.SKIPPED, why, "", "");
-        }
     }
 
     static long number(String text) {
@@ -38,13 +34,13 @@ interface Point {
         return rows(connection, sql).stream().map(row -> row.get(0)).toList();
     }
 
-    /** Returns the first row of a query that always has one. */
+    /** Returns the only row of a query. */
     static List<String> row(Connection connection, String sql) throws SQLException {
         return rows(connection, sql).get(0);
     }
 
     /** Returns all rows of a query, each column as text; null stays null. */
-    static List<List<String>> rows(Connection connection, String sql) throws SQLException {
+    private static List<List<String>> rows(Connection connection, String sql) throws SQLException {
         try (Statement statement = connection.createStatement();
                 ResultSet rows = statement.executeQuery(sql)) {
             List<List<String>> all = new ArrayList<>();

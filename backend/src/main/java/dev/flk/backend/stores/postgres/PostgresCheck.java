@@ -4,7 +4,6 @@ package dev.flk.backend.stores.postgres;
 import dev.flk.backend.stores.postgres.Point.Result;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -14,15 +13,13 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import org.flywaydb.core.api.FlywayException;
 
 /**
  * The checklist for a Postgres server in production. Each point measures a value and usually compares it with a limit.
- * The checks change nothing: they read the server's settings and statistics, and time twenty small reads per store.
+ * The checks change nothing: they read the server's settings and statistics.
  */
 public final class PostgresCheck {
     private final PostgresConnector connector;
@@ -36,11 +33,7 @@ public final class PostgresCheck {
         /** The value is not within its limit. */
         BAD,
         /** The value could not be measured, because the check failed or lacks rights. */
-        UNKNOWN,
-        /**
-         * The value was not measured: no backup was named, an extension is not installed, or there are no tables yet.
-         */
-        SKIPPED
+        UNKNOWN
     }
 
     /**
@@ -53,29 +46,13 @@ public final class PostgresCheck {
     public record Finding(String point, Grade grade, String measured, String limit, String advice) {}
 
     /**
-     * The limits that differ between installations.
+     * The limits that a test shortens.
      *
-     * @param backup a file that is written with each backup, or a directory of backups; empty to skip this point
-     * @param backupAge the maximum age of the newest backup
-     * @param maxBytes the maximum size of the tables; empty if the size has no limit
      * @param lockWait how long a session may wait for a lock
      * @param idleTransaction how long a transaction may be idle
      */
-    public record Limits(
-            Optional<Path> backup,
-            Duration backupAge,
-            OptionalLong maxBytes,
-            Duration lockWait,
-            Duration idleTransaction) {
-        /** Returns the default limits, with which the backup is not checked and the size is not limited. */
-        public static Limits standard() {
-            return new Limits(
-                    Optional.empty(),
-                    Duration.ofHours(26),
-                    OptionalLong.empty(),
-                    Duration.ofSeconds(5),
-                    Duration.ofMinutes(1));
-        }
+    record Limits(Duration lockWait, Duration idleTransaction) {
+        static final Limits USUAL = new Limits(Duration.ofSeconds(5), Duration.ofMinutes(1));
     }
 
     /**
@@ -83,34 +60,23 @@ public final class PostgresCheck {
      *
      * @param pools the stores that the backend keeps in Postgres
      */
-    public PostgresCheck(PostgresConfig config, Set<Pool> pools, Limits limits, InstantSource clock) {
+    public PostgresCheck(PostgresConfig config, Set<Pool> pools, InstantSource clock) {
+        this(config, pools, Limits.USUAL, clock);
+    }
+
+    PostgresCheck(PostgresConfig config, Set<Pool> pools, Limits limits, InstantSource clock) {
         this.connector = new PostgresConnector(config, PoolMetrics.unobserved(Pool.STATE));
         this.failures = PostgresFailures.of(config);
-        Set<Pool> checked = new TreeSet<>(pools);
-        ServerPoints server = new ServerPoints(connector, config, checked, limits, clock);
-        TablePoints tables = new TablePoints(connector, checked, limits);
-        points.put("migrations", tables::migrations);
+        ServerPoints server = new ServerPoints(connector, config, new TreeSet<>(pools), limits, clock);
+        points.put("migrations", server::migrations);
         points.put("writable", ServerPoints::writable);
         points.put("durability", ServerPoints::durability);
-        points.put("pooler", server::pooler);
-        points.put("tls", server::tls);
-        points.put("connections", server::connections);
         points.put("pool_use", server::poolUse);
-        points.put("read_time", tables::readTime);
-        points.put("cache_hits", TablePoints::cacheHits);
-        points.put("size", tables::size);
-        points.put("indexes", tables::indexes);
-        points.put("unused_indexes", TablePoints::unusedIndexes);
-        points.put("sequential_scans", TablePoints::sequentialScans);
-        points.put("dead_rows", TablePoints::deadRows);
-        points.put("vacuum", TablePoints::vacuum);
-        points.put("analyze", TablePoints::analyze);
+        points.put("cache_hits", ServerPoints::cacheHits);
+        points.put("vacuum", ServerPoints::vacuum);
         points.put("lock_waits", server::lockWaits);
         points.put("idle_transactions", server::idleTransactions);
-        points.put("slow_statements", TablePoints::slowStatements);
-        points.put("replication", ServerPoints::replication);
         points.put("clock", server::serverClock);
-        points.put("backup", server::backup);
     }
 
     /** Returns the names of all points, in the order of the checklist. */

@@ -7,9 +7,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.stores.postgres.PostgresCheck.Finding;
-import dev.flk.backend.stores.postgres.PostgresCheck.Grade;
-import dev.flk.backend.stores.postgres.PostgresCheck.Limits;
 import dev.flk.testkit.PgBouncer;
 import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
@@ -17,9 +14,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import java.time.InstantSource;
-import java.util.List;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -106,39 +100,5 @@ class PoolerTest {
         assertThat(PostgresFailures.of(config(server.port()))
                         .of(new SQLException("FATAL: unsupported startup parameter: extra_float_digits", "08P01")))
                 .contains("PgBouncer", "ignore_startup_parameters=extra_float_digits");
-    }
-
-    @Test
-    void check_pgBouncerInTransactionMode_isBad() throws IOException {
-        assumeThat(PgBouncer.isInstalled()).as("PgBouncer is installed").isTrue();
-        try (PgBouncer pooler = new PgBouncer(server, "transaction")) {
-            Finding found = check(config(pooler.port()));
-            assertThat(found.grade()).isEqualTo(Grade.BAD);
-            assertThat(found.measured()).contains("transactions");
-            assertThat(found.advice()).contains("pool_mode=session", "POSTGRES_CONN");
-        }
-    }
-
-    @Test
-    void check_pgBouncerInSessionMode_isOk() throws IOException {
-        assumeThat(PgBouncer.isInstalled()).as("PgBouncer is installed").isTrue();
-        try (PgBouncer pooler = new PgBouncer(server, "session")) {
-            Finding found = check(config(pooler.port()));
-            assertThat(found.grade()).isEqualTo(Grade.OK);
-            assertThat(found.measured()).contains("a pooler");
-        }
-    }
-
-    @Test
-    void check_noPooler_isOk() throws IOException {
-        Finding found = check(config(server.port()));
-        assertThat(found.grade()).isEqualTo(Grade.OK);
-        assertThat(found.measured()).isEqualTo("none");
-    }
-
-    private static Finding check(PostgresConfig config) throws IOException {
-        return new PostgresCheck(config, Set.of(Pool.STATE), Limits.standard(), InstantSource.system())
-                .run(List.of("pooler"))
-                .get(0);
     }
 }
