@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.LoadClient.Load;
+import dev.flk.bench.Program.Costs;
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Workbench.Subject;
@@ -12,11 +15,14 @@ import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** The suites that load a backend over HTTP. */
 final class HttpSuites {
@@ -24,6 +30,10 @@ final class HttpSuites {
     private static final int CONNECTIONS = 64;
     /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
+    /** The number of certificates that a round of the suite {@code record} sends. */
+    private static final int RECORDED = 150_000;
+
+    private static final int RECORDED_CONNECTIONS = 16;
 
     private HttpSuites() {}
 
@@ -156,5 +166,47 @@ final class HttpSuites {
         Figures first = new Figures("first quarter", samples.subList(0, quarter));
         Figures last = new Figures("last quarter", samples.subList(samples.size() - quarter, samples.size()));
         return new Results(bench.suite(), CERTIFICATES, first.subject(), List.of(first, last));
+    }
+
+    /**
+     * Measures the cost of the record of outcomes. Each round sends new certificates to an empty backend. The processor
+     * time counts until the record is complete; the disk space is that of ids and rows after the backend has stopped.
+     */
+    static Results record(Workbench bench) throws IOException, InterruptedException {
+        String off = "record off";
+        return bench.measure(
+                CERTIFICATES,
+                off,
+                List.of(
+                        new Subject(off, plan -> recorded(bench, false)),
+                        new Subject("record on", plan -> recorded(bench, true))));
+    }
+
+    private static Sample recorded(Workbench bench, boolean isOn) throws IOException, InterruptedException {
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        stock.fill(RECORDED);
+        Path directory = bench.directory("record");
+        try {
+            Sample sample;
+            try (Server backend = bench.start(directory, Map.of("RECORD", isOn ? "on" : "off"));
+                    LoadClient client = new LoadClient(backend.port(), RECORDED_CONNECTIONS, stock, "200")) {
+                Costs costs = backend.program().costs().started();
+                Load load = client.run(Duration.ZERO, Duration.ofMinutes(10), () -> {});
+                if (isOn) {
+                    Program.awaitMetric(backend.port(), "flk_record_lag_records", 0);
+                }
+                costs.run();
+                sample = costs.sample(load.items(), load.seconds());
+            }
+            return sample.with(Figure.DISK_BYTES, (double) bytes(directory.resolve("data/dedup")) / RECORDED);
+        } finally {
+            Workbench.delete(directory);
+        }
+    }
+
+    private static long bytes(Path directory) throws IOException {
+        try (Stream<Path> files = Files.walk(directory)) {
+            return files.mapToLong(file -> file.toFile().length()).sum();
+        }
     }
 }

@@ -6,14 +6,11 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 
 /**
  * A stock of requests that are made in advance, so that making them does not affect the measurement. Used by one thread
@@ -86,13 +83,6 @@ final class Stock {
                 },
                 1,
                 false);
-    }
-
-    /** Creates an empty stock for requests of pages, in turn. */
-    static Stock ofViews(List<String> paths) {
-        Iterator<String> next =
-                Stream.generate(() -> paths).flatMap(List::stream).iterator();
-        return of(() -> request("GET " + next.next(), Map.of(), new byte[0]));
     }
 
     /** Returns an empty stock for requests of the same kind. Once filled, the stock repeats its requests in turn. */

@@ -35,10 +35,6 @@ final class Suites {
                     "stores",
                     "singles over 64 connections with the embedded store, the memory store, Redis and a Redis Cluster",
                     HttpSuites::stores),
-            new Suite(
-                    "polite",
-                    "100 requests a second next to 10 to 200 connections that pipeline, and to 400 that wait",
-                    PoliteSuite::run),
             new Suite("views", TENTH.description(), TENTH::run),
             new Suite(
                     "agent",
@@ -49,17 +45,13 @@ final class Suites {
                     "the state of agents: commits, reads and replay, next to a bare gRPC server and etcd",
                     StateSuite::run),
             new Suite(
-                    "tenants",
-                    "commits of one token and certificates, beside large values of another token",
-                    TenantSuite::run),
-            new Suite(
                     "peers",
                     "singles at 1, 64 and 256 connections, next to Redis, Postgres, etcd and a bare Netty server",
                     Peers::run),
             new Suite(
                     "record",
                     "150,000 singles over 16 connections to an empty backend, with and without the record",
-                    RecordSuite::run),
+                    HttpSuites::record),
             new Suite(
                     "first-seconds",
                     "singles over 64 connections in each of the first 30 seconds of a backend: without WARM_UP, with"

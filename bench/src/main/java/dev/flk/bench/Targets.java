@@ -41,9 +41,6 @@ final class Targets {
                 List.of(
                         atLeast("Redis / embedded store", results.ratio("redis", "embedded"), 0.6),
                         atLeast("Redis Cluster / one Redis", results.ratio("redis cluster", "redis"), 0.9));
-            case "polite" ->
-                List.of(atMost(
-                        "p99 next to clients that pipeline / next to others, at worst", worstPolite(results), 3));
             case "views", "views-1m" ->
                 List.of(atMost(
                         "processor time of the slowest view, ms",
@@ -57,18 +54,6 @@ final class Targets {
                         atLeast("forced appends a second", results.rate("append, 16 producers"), 20_000),
                         atLeast("certificates drained a second", results.rate("drain"), 10_000));
             case "state" -> state(results);
-            case "tenants" ->
-                List.of(
-                        atMost(
-                                "p50 of commits next to refused reads / next to small reads",
-                                p50(results, "commits beside 32 refused reads of 24 MiB")
-                                        / p50(results, "commits beside 32 reads of 250 bytes"),
-                                3),
-                        atMost(
-                                "the same of certificates",
-                                p50(results, "certificates beside 32 refused reads of 24 MiB")
-                                        / p50(results, "certificates beside 32 reads of 250 bytes"),
-                                3));
             case "peers" ->
                 List.of(
                         atLeast(
@@ -130,17 +115,6 @@ final class Targets {
                 atLeast("certificates a second, record catching up", results.rate("record, catching up"), 20_000),
                 atLeast("events replayed a second", results.rate("state, replay"), 100_000)));
         return targets;
-    }
-
-    /** Returns the highest ratio of the p99 next to clients that pipeline to the p99 next to clients that wait. */
-    private static double worstPolite(Results results) {
-        return results.figures().stream()
-                .map(Figures::subject)
-                .filter(name -> !name.endsWith(PoliteSuite.NEXT_TO_POLITE))
-                .mapToDouble(name -> p99(results, name)
-                        / p99(results, name.substring(0, name.lastIndexOf(';')) + PoliteSuite.NEXT_TO_POLITE))
-                .max()
-                .orElse(Double.NaN);
     }
 
     private static double p50(Results results, String subject) {

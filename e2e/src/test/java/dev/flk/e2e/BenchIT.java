@@ -31,7 +31,6 @@ final class BenchIT {
                         "stores",
                         "agent",
                         "state",
-                        "tenants",
                         "restart",
                         "peers",
                         "--rounds",
