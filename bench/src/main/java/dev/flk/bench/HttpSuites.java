@@ -20,7 +20,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 
@@ -48,17 +47,6 @@ final class HttpSuites {
             subjects.add(bench.singles("backend, " + connections, backend, connections, 1_000.0 * connections));
         }
         return bench.measure(CERTIFICATES, "bare Netty, 64", subjects);
-    }
-
-    static Results rates(Workbench bench) throws IOException, InterruptedException {
-        Server backend = bench.backend("rates");
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        List<Subject> subjects = new ArrayList<>();
-        for (int rate : new int[] {1_000, 5_000, 10_000, 20_000}) {
-            String name = String.format(Locale.ROOT, "%,d a second", rate);
-            subjects.add(Workbench.steady(name, backend, CONNECTIONS, stock, rate));
-        }
-        return bench.measure(CERTIFICATES, subjects.get(0).name(), subjects);
     }
 
     static Results batches(Workbench bench) throws IOException, InterruptedException {

@@ -11,39 +11,27 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.HdrHistogram.Histogram;
 
 /**
  * A client with many connections to one port of the loopback interface, all served by one thread. Each connection has
- * at most one request in flight. In a closed loop, a connection sends its next request as soon as the response to the
- * previous request has arrived. In an open loop, requests are due at a constant rate even if the server does not keep
- * up. The latency of a request counts from its due time, so that it includes the time for which a stalled server
- * prevented sending (coordinated omission).
+ * at most one request in flight, and sends the next one as soon as the response has arrived.
  */
 final class LoadClient implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
-    private static final long MAX_PARK_NANOS = 100_000;
     private static final long MAX_LATENCY_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Selector selector = Selector.open();
     private final Stock stock;
     private final String expected;
-    private final ArrayDeque<Connection> idle = new ArrayDeque<>();
     private final List<Connection> pool = new ArrayList<>();
     private final Histogram latencies = new Histogram(MAX_LATENCY_NANOS, 3);
-    /** The interval between two requests of an open loop; 0 in a closed loop. */
-    private long intervalNanos;
-
-    private long nextDueNanos;
-    private final ArrayDeque<Long> due = new ArrayDeque<>();
     private boolean sending;
     private int inFlight;
     private long completed;
@@ -111,12 +99,6 @@ final class LoadClient implements AutoCloseable {
      */
     public record Load(long items, double seconds, Histogram latencies) {}
 
-    /** Switches to an open loop with this rate; returns this client. */
-    public LoadClient open(double requestsPerSecond) {
-        intervalNanos = Math.round(1e9 / requestsPerSecond);
-        return this;
-    }
-
     /**
      * Runs for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts only the responses
      * of the second period. Finally waits for the requests in flight.
@@ -124,9 +106,7 @@ final class LoadClient implements AutoCloseable {
      * @param atBounds called before and after the measured time
      */
     public Load run(Duration warmUp, Duration measured, Runnable atBounds) throws IOException {
-        sending = true;
-        idle.addAll(pool);
-        nextDueNanos = System.nanoTime();
+        begin();
         pollUntil(System.nanoTime() + warmUp.toNanos());
         latencies.reset();
         completed = 0;
@@ -140,10 +120,9 @@ final class LoadClient implements AutoCloseable {
         return load;
     }
 
-    /** Sends in a closed loop, and returns the number of certificates answered in each second. */
+    /** Sends, and returns the number of certificates answered in each second. */
     public long[] perSecond(int seconds) throws IOException {
-        sending = true;
-        idle.addAll(pool);
+        begin();
         long begun = System.nanoTime();
         long[] answered = new long[seconds];
         for (int second = 0; second < seconds; second++) {
@@ -158,9 +137,15 @@ final class LoadClient implements AutoCloseable {
         return answered;
     }
 
+    private void begin() throws IOException {
+        sending = true;
+        for (Connection connection : pool) {
+            connection.send();
+        }
+    }
+
     private void pollUntil(long deadlineNanos) throws IOException {
         while (sending && System.nanoTime() < deadlineNanos) {
-            send();
             poll();
         }
     }
@@ -176,32 +161,12 @@ final class LoadClient implements AutoCloseable {
         }
     }
 
-    private void send() throws IOException {
-        if (intervalNanos > 0) {
-            for (long now = System.nanoTime(); nextDueNanos <= now; nextDueNanos += intervalNanos) {
-                due.add(nextDueNanos);
-            }
-        }
-        while (sending && !idle.isEmpty() && (intervalNanos == 0 || !due.isEmpty())) {
-            idle.remove().send(intervalNanos == 0 ? System.nanoTime() : due.remove());
-        }
-    }
-
     private void poll() throws IOException {
-        boolean isTimed = sending && intervalNanos > 0;
-        long millisToDue = TimeUnit.NANOSECONDS.toMillis(nextDueNanos - System.nanoTime());
-        // A selector can wait only for whole milliseconds, so the thread is parked for the last millisecond.
-        int ready =
-                !isTimed ? selector.select(50) : millisToDue > 0 ? selector.select(millisToDue) : selector.selectNow();
-        if (ready > 0) {
-            for (SelectionKey key : selector.selectedKeys()) {
-                ((Connection) key.attachment()).serve();
-            }
-            selector.selectedKeys().clear();
-        } else if (isTimed && millisToDue <= 0) {
-            // Parking takes at least 60 us, which count as latency; spinning would take the processor from the server.
-            LockSupport.parkNanos(this, Math.max(1, Math.min(MAX_PARK_NANOS, nextDueNanos - System.nanoTime())));
+        selector.select(50);
+        for (SelectionKey key : selector.selectedKeys()) {
+            ((Connection) key.attachment()).serve();
         }
+        selector.selectedKeys().clear();
     }
 
     @Override
@@ -226,12 +191,12 @@ final class LoadClient implements AutoCloseable {
             this.in = reply;
         }
 
-        void send(long nanos) throws IOException {
+        void send() throws IOException {
             if (stock.isEmpty()) {
                 sending = false;
                 return;
             }
-            sentNanos = nanos;
+            sentNanos = System.nanoTime();
             inFlight++;
             out = ByteBuffer.wrap(stock.take());
             write();
@@ -254,10 +219,8 @@ final class LoadClient implements AutoCloseable {
                     inFlight--;
                     completed++;
                     in.clear();
-                    if (sending && intervalNanos == 0) {
-                        send(System.nanoTime());
-                    } else {
-                        idle.add(this);
+                    if (sending) {
+                        send();
                     }
                 }
             }

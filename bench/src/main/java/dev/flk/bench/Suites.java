@@ -22,8 +22,6 @@ final class Suites {
                             + " the disk",
                     HttpSuites::singles),
             new Suite(
-                    "rates", "singles at 1,000 to 20,000 per second over 64 connections, open loop", HttpSuites::rates),
-            new Suite(
                     "batches",
                     "batches of 10, 100 and 1,000 over 16 connections, next to singles over 64",
                     HttpSuites::batches),

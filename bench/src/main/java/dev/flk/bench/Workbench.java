@@ -45,8 +45,8 @@ final class Workbench implements Closeable {
     private static final double STOCK_GROWTH = 4;
 
     /**
-     * The maximum number of connections of a subject. The stock of a closed loop has this many additional requests,
-     * because one request per connection may be in flight at the end of a round.
+     * The maximum number of connections of a subject. A stock has this many additional requests, because one request
+     * per connection may be in flight at the end of a round.
      */
     private static final int MOST_CONNECTIONS = 1_024;
 
@@ -131,7 +131,7 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Returns a subject that sends requests in a closed loop.
+     * Returns a subject that sends requests.
      *
      * @param firstGuess the expected requests per second in the first round, from which the stock is sized
      * @param expected the prefix of every status
@@ -151,17 +151,18 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Returns a subject that sends requests in a closed loop, over connections of any protocol. A round whose stock ran
+     * Returns a subject that sends requests, over connections of any protocol. A round whose stock ran
      * out before its end is repeated with a larger one.
      */
     static Subject load(String name, Server server, Stock stock, double firstGuess, Connect connect) {
         double[] requestsPerSecond = {firstGuess};
         return new Subject(name, plan -> {
             while (true) {
-                Stock filled = filled(stock, requestsPerSecond[0], plan, MOST_CONNECTIONS);
-                try (LoadClient client = connect.client(filled)) {
+                double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
+                stock.fill(Math.round(requestsPerSecond[0] * seconds * STOCK_FACTOR) + MOST_CONNECTIONS);
+                try (LoadClient client = connect.client(stock)) {
                     Sample sample = sample(client, server, plan);
-                    if (!filled.isEmpty()) {
+                    if (!stock.isEmpty()) {
                         requestsPerSecond[0] = sample.get(Figure.PER_SECOND) / stock.itemsPerRequest();
                         return sample;
                     }
@@ -179,25 +180,6 @@ final class Workbench implements Closeable {
     /** Returns a subject that sends batches of new certificates to a backend in a closed loop. */
     Subject batches(String name, Server backend, int connections, int lines, double firstGuess) {
         return load(name, backend, connections, Stock.ofBatches(BATCH, certificates(), lines), firstGuess, "200");
-    }
-
-    /**
-     * Returns a subject that sends requests in an open loop, at a constant rate independent of the server. The latency
-     * of a request counts from the time at which the request was due.
-     */
-    static Subject steady(String name, Server backend, int connections, Stock stock, double perSecond) {
-        return new Subject(name, plan -> {
-            Stock filled = filled(stock, perSecond, plan, connections);
-            try (LoadClient client = new LoadClient(backend.port(), connections, filled, "200").open(perSecond)) {
-                return sample(client, backend, plan);
-            }
-        });
-    }
-
-    private static Stock filled(Stock stock, double requestsPerSecond, Plan plan, int connections) {
-        double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
-        stock.fill(Math.round(requestsPerSecond * seconds * STOCK_FACTOR) + connections);
-        return stock;
     }
 
     private static Sample sample(LoadClient client, Server server, Plan plan) throws IOException {

@@ -132,17 +132,4 @@ class LoadClientTest {
                     .withMessageContaining("429");
         }
     }
-
-    @Test
-    void open_rateTooHighForTheServer_countsWaitingTimeAsLatency() throws Exception {
-        Stock stock = singles(200);
-        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "2").open(100_000)) {
-            Load load = client.run(NONE, LONG, () -> {});
-
-            // All requests were due within 2 ms. The latency of each includes the wait for the requests before it, so
-            // the sum of the latencies is many times the duration of the run.
-            assertThat(load.latencies().getMean() * 200).isGreaterThan(5e9 * load.seconds());
-        }
-        assertThat(List.copyOf(bodies)).hasSize(200);
-    }
 }

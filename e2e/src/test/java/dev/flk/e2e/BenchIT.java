@@ -25,7 +25,6 @@ final class BenchIT {
                         "./flk",
                         "bench",
                         "singles",
-                        "rates",
                         "batches",
                         "signatures",
                         "stores",
