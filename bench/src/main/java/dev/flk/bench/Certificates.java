@@ -17,19 +17,15 @@ final class Certificates {
     private static final String BEFORE_SHARD =
             "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"";
     private static final String BEFORE_EPOCH = "\",\"epoch\":";
-    /** The number of elements in v_star for a certificate of about 500 bytes. */
-    private static final int DEFAULT_ELEMENTS = 3;
-
     private static final String AFTER_EPOCH = ",\"attempt\":1,\"sent_at\":\"2026-01-19T10:30:45Z\",\"seed\":7,"
             + "\"scales\":[2,4,8,16],\"N_j\":{\"2\":5,\"4\":10,\"8\":20,\"16\":40},\"coh_star\":0.5,"
-            + "\"v_star\":[%s],\"D_hat\":1.0,\"r\":0.8,\"budget\":0.26,\"regime\":\"";
+            + "\"v_star\":[0.1000000,0.1007919,0.1015838],\"D_hat\":1.0,\"r\":0.8,\"budget\":0.26,\"regime\":\"";
     private static final String BEFORE_MERKLE_ROOT = "\",\"merkle_root\":\"";
     private static final Variety NONE = new Variety(1, 0);
 
     private final Signer signer;
     private final String merkleRoot;
     private final Variety variety;
-    private final String afterEpoch;
     private final AtomicLong epochs = new AtomicLong();
 
     /**
@@ -59,36 +55,14 @@ final class Certificates {
      * @param merkleRoot 64 hexadecimal digits that no other source of certificates for the same backend uses
      */
     public Certificates(Signer signer, String merkleRoot) {
-        this(signer, merkleRoot, DEFAULT_ELEMENTS, NONE);
-    }
-
-    /**
-     * Creates a source of certificates of any size.
-     *
-     * @param elements the number of elements in {@code v_star}, each of 10 bytes with its comma
-     */
-    Certificates(Signer signer, String merkleRoot, int elements) {
-        this(signer, merkleRoot, elements, NONE);
+        this(signer, merkleRoot, NONE);
     }
 
     /** Creates a source of certificates of about 500 bytes, of several shards. */
     Certificates(Signer signer, String merkleRoot, Variety variety) {
-        this(signer, merkleRoot, DEFAULT_ELEMENTS, variety);
-    }
-
-    private Certificates(Signer signer, String merkleRoot, int elements, Variety variety) {
         this.signer = signer;
         this.merkleRoot = merkleRoot;
         this.variety = variety;
-        this.afterEpoch = AFTER_EPOCH.formatted(vStar(elements));
-    }
-
-    private static String vStar(int elements) {
-        StringBuilder text = new StringBuilder();
-        for (int i = 0; i < elements; i++) {
-            text.append(i == 0 ? "" : ",").append("0.").append(1_000_000 + i * 7919 % 8_999_999);
-        }
-        return text.toString();
     }
 
     /** Returns the id of the certificate with this epoch. */
@@ -102,8 +76,8 @@ final class Certificates {
         String shard = variety.shard(epoch);
         String id = id(epoch);
         String sig = signer.sign(new SignedFields(id, shard, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26).canonicalForm());
-        return ("{\"pcs_id\":\"" + id + BEFORE_SHARD + shard + BEFORE_EPOCH + epoch + afterEpoch + variety.regime(epoch)
-                        + BEFORE_MERKLE_ROOT + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
+        return ("{\"pcs_id\":\"" + id + BEFORE_SHARD + shard + BEFORE_EPOCH + epoch + AFTER_EPOCH
+                        + variety.regime(epoch) + BEFORE_MERKLE_ROOT + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
                 .getBytes(StandardCharsets.UTF_8);
     }
 }

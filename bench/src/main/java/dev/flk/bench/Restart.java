@@ -15,11 +15,9 @@ import java.util.Map;
 /**
  * A suite that measures a backend with many outcomes in its store and log: the duration of its start, its throughput,
  * and the rate of {@code wal replay}.
- *
- * @param records the number of records in the log
- * @param elements the number of elements in {@code v_star} of each certificate
  */
-record Restart(long records, int elements) {
+final class Restart {
+    private static final long RECORDS = 1_000_000;
     private static final String READY = "start until ready";
     private static final String REPLAY = "wal replay";
     private static final String EMPTY = "singles, 64, empty";
@@ -27,12 +25,9 @@ record Restart(long records, int elements) {
     private static final int LINES = 500;
     private static final int REQUESTS_AT_ONCE = 100;
 
-    String description() {
-        return "start, throughput and wal replay with %,d outcomes in store and log, next to an empty backend"
-                .formatted(records);
-    }
+    private Restart() {}
 
-    Results run(Workbench bench) throws IOException, InterruptedException {
+    static Results run(Workbench bench) throws IOException, InterruptedException {
         Path directory = bench.directory("full");
         try (Server backend = bench.start(directory, Map.of())) {
             fill(bench, backend);
@@ -54,9 +49,9 @@ record Restart(long records, int elements) {
         return new Results(bench.suite(), "certificates", EMPTY, all);
     }
 
-    private void fill(Workbench bench, Server backend) throws IOException {
-        Stock stock = Stock.ofBatches(Workbench.BATCH, bench.certificates(elements), LINES);
-        for (long sent = 0; sent < records; sent += REQUESTS_AT_ONCE * LINES) {
+    private static void fill(Workbench bench, Server backend) throws IOException {
+        Stock stock = Stock.ofBatches(Workbench.BATCH, bench.certificates(), LINES);
+        for (long sent = 0; sent < RECORDS; sent += REQUESTS_AT_ONCE * LINES) {
             stock.fill(REQUESTS_AT_ONCE);
             try (LoadClient client = new LoadClient(backend.port(), 4, stock, "200")) {
                 client.run(Duration.ZERO, Duration.ofMinutes(10), () -> {});
@@ -77,11 +72,11 @@ record Restart(long records, int elements) {
     }
 
     /** Measures the complete command, including the start of its JVM. */
-    private Sample replay(Path directory) throws IOException, InterruptedException {
+    private static Sample replay(Path directory) throws IOException, InterruptedException {
         long begun = System.nanoTime();
         try (Program replay = Program.jar("backend", directory, Map.of(), List.of(), "wal", "replay")) {
             replay.awaitSuccess();
-            return Sample.ofRate(records / ((System.nanoTime() - begun) / 1e9));
+            return Sample.ofRate(RECORDS / ((System.nanoTime() - begun) / 1e9));
         }
     }
 }

@@ -8,10 +8,6 @@ import java.util.Map;
 
 /** All suites by name. */
 final class Suites {
-    private static final Restart MILLION = new Restart(1_000_000, 3);
-    /** A restart with 10 GB of log. */
-    private static final Restart TEN_MILLION = new Restart(10_000_000, 50);
-
     private static final Views TENTH = new Views(10_000, 100_000, 1_000, 400);
     private static final Views WHOLE = new Views(100_000, 1_000_000, 10_000, 100_000);
 
@@ -55,15 +51,18 @@ final class Suites {
                     "singles over 64 connections in each of the first 30 seconds of a backend: without WARM_UP, with"
                             + " it, and also with a class archive",
                     FirstSeconds::run),
-            new Suite("restart", MILLION.description(), MILLION::run));
-    /** The suites that run only if they are named: they take ten minutes or more, or 10 GB of disk. */
+            new Suite(
+                    "restart",
+                    "start, throughput and wal replay with a million outcomes in store and log, next to an empty"
+                            + " backend",
+                    Restart::run));
+    /** The suites that run only if they are named: they take ten minutes or more. */
     private static final List<Suite> LARGE = List.of(
             new Suite(
                     "sustained",
                     "ten minutes of singles over 64 connections to a backend with -Xmx256m",
                     HttpSuites::sustained),
-            new Suite("views-1m", WHOLE.description(), WHOLE::run),
-            new Suite("restart-10m", TEN_MILLION.description(), TEN_MILLION::run));
+            new Suite("views-1m", WHOLE.description(), WHOLE::run));
 
     private Suites() {}
 

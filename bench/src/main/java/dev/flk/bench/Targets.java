@@ -68,7 +68,7 @@ final class Targets {
                                 "WARM_UP=on, class archive" + FirstSeconds.FIRST,
                                 "WARM_UP=on, class archive" + FirstSeconds.WARM),
                         0.45));
-            case "restart", "restart-10m" ->
+            case "restart" ->
                 List.of(
                         atMost("time until ready, s", p50(results, "start until ready") / 1000, 1.5),
                         atLeast("records replayed a second", results.rate("wal replay"), 200_000),

@@ -305,11 +305,6 @@ final class Workbench implements Closeable {
         return new Certificates(signer, freshRoot());
     }
 
-    /** Returns a source of certificates with 10 bytes for each of {@code elements} elements of {@code v_star}. */
-    Certificates certificates(int elements) {
-        return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
-    }
-
     /** Returns a source of certificates of several shards. */
     Certificates certificates(Certificates.Variety variety) {
         return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), variety);
