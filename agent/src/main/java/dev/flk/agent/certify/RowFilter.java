@@ -10,18 +10,27 @@ import java.util.regex.Pattern;
 
 /**
  * The rows that are no measurements: those without the texts that {@code --only} requires, and those with an empty
- * cell. A text that has a number in the notation of a column, or else with a decimal point, is equal to each cell of
- * the column with the same number: {@code 999.9} to {@code 999.90} and {@code 999,9}.
+ * cell. A number in {@code --missing}, with the decimal separator of a column or a point, is equal to each cell of the
+ * column with the same number: {@code 999.9} to {@code 999.90} and {@code 999,9}. {@code --only} compares texts, because
+ * {@code 7} and {@code 007} may be two devices.
  */
 final class RowFilter {
     /** Two texts separated by a comma, or a number with a decimal comma. */
     private static final Pattern MAYBE_DECIMAL_COMMA = Pattern.compile(".*\\d,\\d.*");
 
-    /** A text to which the cells of a column are compared. */
-    private record Wanted(int column, NumberColumn numbers, String text, OptionalDouble number) {
-        static Wanted of(int column, NumberColumn numbers, String text) {
+    /** A text that the cells of a column must have. */
+    private record Required(int column, String text) {
+        boolean isIn(CsvRecord record) {
+            return column < record.getFieldCount()
+                    && record.getField(column).strip().equals(text);
+        }
+    }
+
+    /** A text that means an empty cell, and the number that it means in the notation of the column. */
+    private record Missing(int column, NumberColumn numbers, String text, OptionalDouble number) {
+        static Missing of(int column, NumberColumn numbers, String text) {
             OptionalDouble inNotation = numbers.value(text);
-            return new Wanted(
+            return new Missing(
                     column,
                     numbers,
                     text,
@@ -31,21 +40,16 @@ final class RowFilter {
         }
 
         boolean isIn(CsvRecord record) {
-            if (column >= record.getFieldCount()) {
-                return false;
-            }
             String cell = record.getField(column).strip();
-            if (cell.equals(text)) {
-                return true;
-            }
             OptionalDouble value = number.isPresent() ? numbers.value(cell) : OptionalDouble.empty();
-            return value.isPresent() && value.getAsDouble() == number.getAsDouble(); // also 0 and -0
+            return cell.equals(text)
+                    || (value.isPresent() && value.getAsDouble() == number.getAsDouble()); // also 0 and -0
         }
     }
 
     private final CsvColumns columns;
-    private final List<Wanted> missing = new ArrayList<>();
-    private final List<Wanted> only = new ArrayList<>();
+    private final List<Missing> missing = new ArrayList<>();
+    private final List<Required> only = new ArrayList<>();
 
     RowFilter(CsvFormat format, CsvColumns columns, CsvNumbers numbers, CsvCells cells) throws MalformedCsv {
         this.columns = columns;
@@ -54,10 +58,10 @@ final class RowFilter {
         }
         for (String text : format.missingTexts()) {
             for (int time : columns.times()) {
-                missing.add(Wanted.of(time, numbers.ofTime(), text));
+                missing.add(Missing.of(time, numbers.ofTime(), text));
             }
             for (int i = 0; i < columns.values().size(); i++) {
-                missing.add(Wanted.of(columns.values().get(i), numbers.ofValue(i), text));
+                missing.add(Missing.of(columns.values().get(i), numbers.ofValue(i), text));
             }
         }
         for (String each : format.filter().only()) {
@@ -65,9 +69,8 @@ final class RowFilter {
             for (int i = equals; i >= 0; i = each.indexOf('=', i + 1)) {
                 equals = columns.header().contains(each.substring(0, i).strip()) ? i : equals; // in a name, perhaps
             }
-            only.add(Wanted.of(
+            only.add(new Required(
                     columns.named(each.substring(0, equals).strip(), cells),
-                    new NumberColumn(format, cells.dialect().delimiter(), false),
                     each.substring(equals + 1).strip()));
         }
     }

@@ -311,9 +311,16 @@ class CsvOptionsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"sensor=a", "3=a", "sensor = a ", "code=07.0", "code=7"})
+    @ValueSource(strings = {"sensor=a", "3=a", "sensor = a ", "sim=89490200001234567890", "code=7"})
     void only_rowsWithTheText_areCertified(String only) {
-        String file = "time,temp,sensor,code\n1,20.5,a,7\n1,x,b,8\ntotal,9\n2,21.5, a ,7.00\n3,,a,7\n";
+        String file = """
+                time,temp,sensor,sim,code
+                1,20.5,a,89490200001234567890,7
+                1,x,b,89490200001234567891,007
+                total,9
+                2,21.5, a ,89490200001234567890, 7
+                3,,a,89490200001234567890,7
+                """;
 
         assertThat(rows(file, "--only=" + only))
                 .containsExactly("1970-01-01T00:00:01Z 20.5", "1970-01-01T00:00:02Z 21.5");
