@@ -7,6 +7,7 @@ import dev.flk.agent.certify.Windows.Cutter;
 import dev.flk.agent.certify.Windows.Window;
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -15,6 +16,9 @@ import java.util.function.Consumer;
  * are passed on even if they are incomplete. Windows without rows are skipped. For one thread.
  */
 public final class CompleteRows {
+    private static final int MOST_MISTAKES = 1_000;
+    private static final int MOST_KINDS = 10;
+
     private final CsvRows csv;
     private final Windows windows;
     private final Consumer<Window> each;
@@ -57,6 +61,23 @@ public final class CompleteRows {
                     .add(row, csv);
         }
         return true;
+    }
+
+    /** Reads all rows, and returns the first mistake of each kind, apart from the numbers and texts in quotes. */
+    public List<String> mistakes() throws IOException {
+        Map<String, String> byKind = new LinkedHashMap<>();
+        for (int i = 0; i < MOST_MISTAKES; i++) {
+            try {
+                while (read(Integer.MAX_VALUE)) {
+                    // more rows than an int can count, or a pause
+                }
+                break;
+            } catch (MalformedCsv e) {
+                String message = String.valueOf(e.getMessage());
+                byKind.putIfAbsent(message.replaceAll("\"[^\"]*\"|\\d+", ""), message);
+            }
+        }
+        return byKind.values().stream().limit(MOST_KINDS).toList();
     }
 
     /** Returns the number of rows in windows that were not passed on yet. */

@@ -182,7 +182,12 @@ final class CsvCells {
                 + CsvDialect.MAX_CHARS + " characters; is this a CSV file?");
     }
 
-    private long lineOf(CsvRecord each) {
+    /** Returns the records at the end of a file that {@code --skip-last-lines} skips. */
+    Iterable<CsvRecord> skippedLast() {
+        return ahead;
+    }
+
+    long lineOf(CsvRecord each) {
         return dialect.linesBefore() + each.getStartingLineNumber();
     }
 

@@ -129,14 +129,11 @@ record CsvColumns(
         }
 
         private int column(String name) throws MalformedCsv {
-            int found = header.indexOf(name);
-            if (found < 0 && name.matches("[1-9]\\d{0,3}") && Integer.parseInt(name) <= header.size()) {
-                return Integer.parseInt(name) - 1;
-            }
+            int found = indexOf(header, name);
             if (found < 0) {
                 throw unknown(name);
             }
-            if (found != header.lastIndexOf(name)) {
+            if (Collections.frequency(header, name) > 1) {
                 throw cells.malformed("column " + CsvCells.shown(name) + " occurs twice; rename one of them");
             }
             return found;
@@ -148,6 +145,13 @@ record CsvColumns(
                     + HOW + (header.size() == 1 ? ", or give the --delimiter" : "")
                     + (header.get(0).startsWith("#") ? ", or skip comments with --comment '#'" : ""));
         }
+    }
+
+    /** Returns the index of a column that is given by its name or number; -1 if the column is missing. */
+    static int indexOf(List<String> header, String name) {
+        return header.contains(name) || !name.matches("[1-9]\\d{0,3}") || Integer.parseInt(name) > header.size()
+                ? header.indexOf(name)
+                : Integer.parseInt(name) - 1;
     }
 
     /** Returns the index of a column that is given by its name or number. */
@@ -176,7 +180,7 @@ record CsvColumns(
     }
 
     /** Returns the names of columns as in the file; of those whose names occur several times or have a comma, numbers. */
-    Stream<String> named(List<Integer> indexes) {
+    static Stream<String> names(List<String> header, List<Integer> indexes) {
         return indexes.stream()
                 .map(index -> Collections.frequency(header, header.get(index)) == 1
                                 && header.get(index).indexOf(',') < 0

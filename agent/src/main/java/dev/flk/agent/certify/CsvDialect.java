@@ -130,6 +130,13 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         return count;
     }
 
+    /** Returns the encoding of a text that was read as UTF-8 and has NULs; empty if it has none. */
+    static Optional<String> wideEncoding(String text) {
+        int end = text.indexOf('\0');
+        boolean isWide = text.startsWith("\0\0", end);
+        return end < 0 ? Optional.empty() : Optional.of("UTF-" + (isWide ? 32 : 16) + (end == 0 ? "BE" : "LE"));
+    }
+
     static boolean isLineEnd(int c) {
         return c == '\n' || c == '\r';
     }
@@ -177,11 +184,10 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         String first(boolean mayHaveNul) throws IOException, MalformedCsv {
             StringBuilder record = new StringBuilder();
             boolean isComplete = read(record, MAX_CHARS);
-            int end = record.indexOf("\0");
-            if (end >= 0 && !mayHaveNul) {
-                boolean isWide = record.length() > end + 1 && record.charAt(end + 1) == 0;
+            Optional<String> wide = wideEncoding(record.toString());
+            if (wide.isPresent() && !mayHaveNul) {
                 throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
-                        + " --encoding, such as UTF-" + (isWide ? 32 : 16) + (end == 0 ? "BE" : "LE"));
+                        + " --encoding, such as " + wide.get());
             }
             if (!isComplete) {
                 throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " characters; is this a CSV file?");

@@ -387,35 +387,32 @@ public final class CsvRows {
         return leftOutRows;
     }
 
-    /** Returns the warning that the last measurement of a file, which was read to its end, may be incomplete. */
+    /**
+     * Returns the warning that the last measurement of a file, which was read to its end, may be cut off: it is one of
+     * the lines that {@code --skip-last-lines} skips, or its line has no end.
+     */
     public Optional<String> lastMayBeCut() {
+        for (CsvRecord skipped : cells.skippedLast()) {
+            try {
+                parser.requireCells(skipped);
+                if (!parser.filter().leavesOut(skipped) && !parser.filter().hasEmpty(skipped)) {
+                    parser.measured(skipped, rows);
+                    return Optional.of("line " + cells.lineOf(skipped) + " is skipped as one of the last lines, but"
+                            + " reads as a measurement; if it is one, skip fewer lines");
+                }
+            } catch (MalformedCsv e) {
+                // not a measurement
+            }
+        }
         return isLastMeasured && cells.isLastWithoutEnd()
                 ? Optional.of("line " + cells.line() + " is the last one and has no line end: if the file was cut"
                         + " there, its values may be cut")
                 : Optional.empty();
     }
 
-    /** Returns the name of the separator: comma, semicolon, tab, or the character itself. */
-    public String separatorName() {
-        return cells.dialect().name();
-    }
-
-    /**
-     * Returns the name of the time column, as shown to users; empty if the file has no times, in which case row numbers
-     * replace the times.
-     */
-    public Optional<String> timeName() {
-        return hasTimes() ? Optional.of(columns.timeName()) : Optional.empty();
-    }
-
     /** Returns the names of the value columns, as shown to users. */
     public List<String> valueNames() {
         return columns.valueNames();
-    }
-
-    /** Returns the names of the columns that are not read, as shown to users. */
-    public List<String> ignoredNames() {
-        return columns.ignoredNames();
     }
 
     /**
@@ -461,8 +458,10 @@ public final class CsvRows {
         if (!parser.format().hasDecimal()) {
             options.decimal = String.valueOf(parser.numbers().shown(false).orElse('.'));
         }
-        options.time = hasTimes() ? columns.named(columns.times()).collect(Collectors.joining(",")) : null;
-        options.values = columns.named(columns.values()).toList();
+        options.time = hasTimes()
+                ? CsvColumns.names(columns.header(), columns.times()).collect(Collectors.joining(","))
+                : null;
+        options.values = CsvColumns.names(columns.header(), columns.values()).toList();
         if (options.timeZone == null && facts.lacksZone()) {
             options.timeZone = "UTC";
             return true;

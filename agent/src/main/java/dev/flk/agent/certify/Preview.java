@@ -46,16 +46,16 @@ public record Preview(String text) {
             counts[0]++;
             counts[1] += window.isShort() ? 1 : 0;
         });
-        StringBuilder text = new StringBuilder("%s, cells separated by a %s%n%n".formatted(file, csv.separatorName()));
+        StringBuilder text = new StringBuilder("%s%n%n".formatted(file));
         for (CsvFacts.Fact fact : csv.understood()) {
             text.append(String.format(Locale.ROOT, "%-8s %s%n", fact.label(), fact.text()));
         }
         windows.choice(csv.valueNames().size()).ifPresent(choice -> text.append("windows  %s%n".formatted(choice)));
         text.append(System.lineSeparator());
         for (Row row : shown) {
-            String time = csv.timeName().isEmpty()
-                    ? CanonicalDouble.print(row.timestampSeconds())
-                    : instant(row.timestampSeconds(), ZoneOffset.UTC);
+            String time = csv.hasTimes()
+                    ? instant(row.timestampSeconds(), ZoneOffset.UTC)
+                    : CanonicalDouble.print(row.timestampSeconds());
             String values = List.of(row.x(), row.y(), row.z()).subList(0, row.values()).stream()
                     .map(CanonicalDouble::print)
                     .collect(Collectors.joining("  "));

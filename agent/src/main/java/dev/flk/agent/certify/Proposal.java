@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvTimes.NotATime;
 import dev.flk.agent.certify.NumberColumn.NotANumber;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Reader;
 import java.time.ZoneOffset;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -21,21 +20,31 @@ import java.util.function.IntPredicate;
 import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A proposal of the options that a CSV lacks, by the content of its first rows: the columns of times, values and
- * sensors, and the format or unit of the times. What has several candidates remains open. A proposal is shown to users
- * and never applied without them.
+ * A proposal of the options that a CSV lacks, by the content of its first and last lines: the lines around the table,
+ * the columns of times, values and sensors, and the format or unit of the times. What has several candidates remains
+ * open. A proposal is shown to users and never applied without them.
  */
 public final class Proposal {
-    private static final int MOST_ROWS = 1_000;
-    private static final int MOST_UNIT_ROWS = 3;
+    private static final int FIRST_CHARS = 1 << 18;
+    private static final int LAST_CHARS = 1 << 13;
+    private static final int MOST_MISSING = 5;
     /** The part of the cells of a column of values that are numbers; others may be the texts of missing values. */
     private static final double LEAST_NUMBERS = 0.8;
 
     private static final double LEAST_TIME = 1e8;
+    /** The names of columns that count rows, or name states or devices. */
+    private static final Pattern LABEL_NAME = Pattern.compile("(?i)(.*[^\\p{L}])?(#|no|nr|id|idx|index|seq|record|row"
+            + "|status|state|flag|alarm|error|fault|mode|code|sensor|device|node|channel|station)\\.?");
+    /** A number that is a name, such as that of a device. */
+    private static final Pattern NAME = Pattern.compile("0\\d+|\\d{12,}");
+
+    private static final Pattern WHOLE = Pattern.compile("[+-]?\\d+");
     private static final Pattern TIME_NAME = Pattern.compile("(?i)t|ts|when|zeit|.*(time|date|datum|zeit).*");
     private static final Pattern DATE = Pattern.compile(
             "(?<first>\\d{1,4})(?<mark>[./-])(?<second>\\d{1,2}|[A-Za-z]{3})\\k<mark>(?<third>\\d{1,4})");
@@ -44,107 +53,127 @@ public final class Proposal {
     private static final Pattern TIME = Pattern.compile(DATE + "(?:(?<between> |T|, )(?<time>" + TIME_OF_DAY + "))?");
 
     private final CsvOptions options;
-    private final List<String> header = new ArrayList<>();
-    private final List<List<String>> rows = new ArrayList<>();
+    private final CsvTable table;
+    private final List<String> header;
+    private final List<List<String>> rows;
     private final Map<String, List<String>> open = new LinkedHashMap<>();
-    private char delimiter;
 
-    private Proposal(CsvOptions options) {
+    private Proposal(CsvOptions options, CsvTable table) {
         this.options = options;
+        this.table = table;
+        rows = table.rows();
+        header = rows.isEmpty() ? List.of() : table.header();
+    }
+
+    /** A file that can be opened several times. */
+    public interface Csv {
+        /** Opens the file. */
+        InputStream open() throws IOException;
+    }
+
+    /** Returns the proposal for a file. Sets the encoding if the text is not UTF-8 and the options give none. */
+    public static Proposal of(Csv csv, CsvOptions options) throws IOException, MalformedCsv {
+        String text = text(csv, options);
+        Optional<String> wide = CsvDialect.wideEncoding(text.lines().findFirst().orElse(""));
+        if (options.encoding == null && (wide.isPresent() || text.indexOf('\uFFFD') >= 0)) {
+            options.encoding = wide.orElse("windows-1252");
+            text = text(csv, options);
+        }
+        return new Proposal(options, CsvTable.find(text, options));
+    }
+
+    /** Returns the first and the last lines of a file. */
+    private static String text(Csv csv, CsvOptions options) throws IOException, MalformedCsv {
+        StringBuilder first = new StringBuilder();
+        StringBuilder last = new StringBuilder();
+        try (Reader text = options.format().text(csv.open())) {
+            char[] part = new char[LAST_CHARS];
+            for (int read = text.read(part); read >= 0; read = text.read(part)) {
+                (first.length() < FIRST_CHARS ? first : last).append(part, 0, read);
+                last.delete(0, Math.max(0, last.length() - LAST_CHARS));
+            }
+        }
+        return last.isEmpty()
+                ? first.toString()
+                : first.toString().replaceFirst("[^\r\n]*$", "")
+                        + last.toString().replaceFirst("[^\r\n]*", "");
     }
 
     /**
-     * Completes options by the first rows of a file. The caller closes the stream. Returns, by option, the values that
-     * remain possible, such as {@code dd/MM/yyyy} and {@code MM/dd/yyyy} of {@code --time-format}. Returns nothing if
-     * no row can be read.
-     *
-     * @param isRead whether the options suffice, so that they are not changed
+     * Returns, by option, the values that are possible besides the proposed ones, such as columns for {@code --value}.
      */
-    public static Map<String, List<String>> complete(InputStream csv, CsvOptions options, boolean isRead)
-            throws IOException {
-        Proposal proposal = new Proposal(options);
-        try {
-            proposal.read(csv, isRead);
-        } catch (MalformedCsv e) {
-            // the rows before the mistake suffice
+    public Map<String, List<String>> open() {
+        if (options.shardColumn == null) {
+            List<Integer> times = times();
+            open.put(
+                    "--shard-column",
+                    names(columns(column -> !times.contains(column) && isName(column) && isRepeated(column))));
         }
-        if (!proposal.rows.isEmpty()) {
-            proposal.complete(isRead);
-        }
-        return proposal.open;
+        return open;
     }
 
-    private void read(InputStream csv, boolean isRead) throws IOException, MalformedCsv {
-        CsvFormat format = options.format();
-        CsvCells cells = new CsvCells(csv, format, false);
-        delimiter = cells.dialect().delimiter();
-        CsvRecord first = cells.next();
-        if (first == null) {
-            return;
+    /** Completes the options. Returns false, and changes nothing, if the file seems to contain no table. */
+    public boolean complete() {
+        if (rows.isEmpty()) {
+            return false;
         }
-        List<String> names = first.getFields().stream().map(String::strip).toList();
-        options.hasNoHeader |= !isRead
-                && (names.stream().anyMatch(this::isTextTime)
-                        || names.stream().allMatch(each -> RowParser.mayBeData(each, format, delimiter)));
-        if (options.hasNoHeader) {
-            rows.add(names);
-            IntStream.rangeClosed(1, names.size()).mapToObj(Integer::toString).forEach(header::add);
-        } else {
-            header.addAll(names);
-        }
-        for (int i = 0; i < options.rowsAfterHeader; i++) {
-            cells.next();
-        }
-        for (CsvRecord next = cells.next(); next != null && rows.size() < MOST_ROWS; next = cells.next()) {
-            List<String> row = next.getFields().stream().map(String::strip).toList();
-            if (row.size() >= header.size()) {
-                rows.add(row);
-            }
-        }
-    }
-
-    private void complete(boolean isRead) {
-        if (!isRead) {
-            skipUnits();
-        }
+        table.settle(options);
         List<Integer> times = times();
-        List<Integer> others = IntStream.range(0, header.size())
-                .filter(column -> !times.contains(column))
-                .boxed()
-                .toList();
-        open.put(
-                "--shard-column",
-                options.shardColumn == null
-                        ? names(others.stream().filter(this::isRepeatedText).toList())
-                        : List.of());
+        List<Integer> measured = columns(column -> !times.contains(column) && isMeasured(column));
         if (times.isEmpty() && options.time == null && header.size() > 1) {
             open.put("--time", header);
         }
-        if (times.isEmpty() || isRead) {
-            return;
-        }
-        options.time = String.join(",", names(times));
-        List<String> texts =
-                rows.stream().map(row -> String.join(" ", cells(row, times))).toList();
-        double[] seconds = texts.stream().mapToDouble(meaning(texts)).toArray();
-        if (options.shardColumn == null && !isIncreasing(seconds)) {
-            options.shardColumn = others.stream()
-                    .filter(column -> isRepeated(column) && Sensors.areNames(texts(column), seconds))
-                    .findFirst()
-                    .map(header::get)
-                    .orElse(null);
-        }
-        if (options.shardColumn != null) {
-            open.put("--shard-column", List.of());
+        if (!times.isEmpty()) {
+            options.time = String.join(",", names(times));
+            List<String> texts = rows.stream()
+                    .map(row -> String.join(" ", cells(row, times)))
+                    .toList();
+            double[] seconds = texts.stream().mapToDouble(meaning(texts)).toArray();
+            if (options.shardColumn == null
+                    && options.only.isEmpty()
+                    && !measured.isEmpty()
+                    && !isIncreasing(seconds)) {
+                options.shardColumn = first(column ->
+                                !times.contains(column) && isLabel(column) && Sensors.areNames(texts(column), seconds))
+                        .map(column -> names(List.of(column)).get(0))
+                        .orElse(null);
+            }
         }
         if (options.values.isEmpty()) {
-            List<String> numeric = names(others.stream()
-                    .filter(column -> !header.get(column).equals(options.shardColumn))
-                    .filter(this::isNumeric)
-                    .toList());
-            options.values = numeric.stream().limit(CsvColumns.MOST_VALUES).toList();
-            open.put("--value", numeric.stream().skip(CsvColumns.MOST_VALUES).toList());
+            List<String> names = names(measured).stream()
+                    .filter(name -> !name.equals(options.shardColumn))
+                    .toList();
+            options.values = names.stream().limit(CsvColumns.MOST_VALUES).toList();
+            open.put("--value", names.stream().skip(CsvColumns.MOST_VALUES).toList());
         }
+        if (options.missing.isEmpty()) {
+            options.missing = columns(column -> indexes(options.values).contains(column)).stream()
+                    .flatMap(column -> texts(column).stream())
+                    .filter(text -> !text.isEmpty() && !text.matches(".*[\\d,].*"))
+                    .distinct()
+                    .limit(MOST_MISSING)
+                    .toList();
+        }
+        return true;
+    }
+
+    /** Removes from the options the first one of several formats or units of the times, and returns what to choose. */
+    public List<String> leaveOpen() {
+        List<String> choices = List.of("--time-format", "--time-unit").stream()
+                .filter(open::containsKey)
+                .map(option -> "line " + table.firstLine() + ": column "
+                        + names(times()).stream().map(CsvCells::shown).collect(Collectors.joining(" and ")) + ": "
+                        + CsvCells.shown(String.join(" ", cells(rows.get(0), times()))) + " may be "
+                        + String.join(" or ", open.get(option))
+                        + "; choose the " + option)
+                .toList();
+        options.timeFormat = open.containsKey("--time-format") ? null : options.timeFormat;
+        options.timeUnit = open.containsKey("--time-unit") ? null : options.timeUnit;
+        return choices;
+    }
+
+    private List<Integer> columns(IntPredicate isWanted) {
+        return IntStream.range(0, header.size()).filter(isWanted).boxed().toList();
     }
 
     private List<String> texts(int column) {
@@ -156,27 +185,19 @@ public final class Proposal {
     }
 
     private List<String> names(List<Integer> columns) {
-        return cells(header, columns);
+        return CsvColumns.names(header, columns).toList();
     }
 
-    /** Leaves out the rows with units below the header. */
-    private void skipUnits() {
-        while (!options.hasNoHeader
-                && options.rowsAfterHeader < MOST_UNIT_ROWS
-                && rows.size() > 1
-                && rows.get(0).stream().noneMatch(cell -> NumberColumn.isNumber(cell) || isTextTime(cell))
-                && rows.get(1).stream().anyMatch(NumberColumn::isNumber)) {
-            rows.remove(0);
-            options.rowsAfterHeader++;
-        }
+    private List<Integer> indexes(List<String> names) {
+        return names.stream()
+                .map(name -> CsvColumns.indexOf(header, name.strip()))
+                .toList();
     }
 
     private List<Integer> times() {
         if (options.time != null) {
-            Stream<String> names =
-                    header.contains(options.time) ? Stream.of(options.time) : Stream.of(options.time.split(",", -1));
-            List<Integer> times =
-                    names.map(name -> header.indexOf(name.strip())).toList();
+            List<Integer> times = indexes(
+                    header.contains(options.time) ? List.of(options.time) : List.of(options.time.split(",", -1)));
             return times.contains(-1) ? List.of() : times;
         }
         Optional<Integer> day = first(column -> DATE.matcher(cell(column)).matches());
@@ -185,7 +206,7 @@ public final class Proposal {
         if (day.isPresent() && hour.isPresent()) {
             return List.of(day.get(), hour.get());
         }
-        return first(column -> isTextTime(cell(column)))
+        return first(column -> isTime(cell(column)))
                 .or(() -> first(this::isNumericTime))
                 .map(List::of)
                 .orElse(List.of());
@@ -214,15 +235,15 @@ public final class Proposal {
         return Double.parseDouble(text.replace(',', '.'));
     }
 
-    private boolean isTextTime(String cell) {
+    static boolean isTime(String cell) {
         return TIME.matcher(cell).matches() || reads(TimeFormat.ISO, List.of(cell));
     }
 
-    /** Settles the format or unit of times if there is one candidate, and returns how times are compared. */
+    /** Settles the format or unit of times, by the first candidate, and returns how times are compared. */
     private ToDoubleFunction<String> meaning(List<String> texts) {
         if (texts.stream().allMatch(NumberColumn::isNumber)) {
             if (options.timeUnit == null && options.timeFormat == null && !isPlausible(texts.get(0))) {
-                choose(
+                options.timeUnit = first(
                         "--time-unit",
                         UnitCheck.candidates(texts.get(0))
                                 .map(TimeUnit::wireName)
@@ -230,33 +251,25 @@ public final class Proposal {
             }
             return Proposal::number;
         }
-        TimeFormat format = options.timeFormat == null
-                ? TimeFormat.ISO
-                : options.format().timeFormat().orElseThrow();
         if (options.timeFormat == null && !reads(TimeFormat.ISO, texts)) {
-            List<String> candidates = patterns(texts);
-            choose("--time-format", candidates);
-            format = candidates.isEmpty() ? format : TimeFormat.of(candidates.get(0), OptionalInt.empty());
+            options.timeFormat = first("--time-format", patterns(texts));
         }
-        TimeFormat used = format;
-        return text -> seconds(used, text);
+        TimeFormat format = options.format().timeFormat().orElse(TimeFormat.ISO);
+        return text -> seconds(format, text);
     }
 
-    private void choose(String option, List<String> candidates) {
-        if (candidates.size() != 1) {
+    private @Nullable String first(String option, List<String> candidates) {
+        if (candidates.size() > 1) {
             open.put(option, candidates);
-        } else if (option.equals("--time-unit")) {
-            options.timeUnit = candidates.get(0);
-        } else {
-            options.timeFormat = candidates.get(0);
         }
+        return candidates.isEmpty() ? null : candidates.get(0);
     }
 
     private boolean isPlausible(String text) {
         try {
             new CsvTimes(
                             CsvFormat.USUAL,
-                            new NumberColumn(CsvFormat.USUAL, delimiter, true),
+                            new NumberColumn(CsvFormat.USUAL, table.delimiter(), true),
                             String.valueOf(options.time),
                             false)
                     .read(text, 1);
@@ -324,18 +337,34 @@ public final class Proposal {
     }
 
     private boolean isRepeated(int column) {
-        return new HashSet<>(texts(column)).size() < rows.size() || !isNumeric(column);
-    }
-
-    private boolean isRepeatedText(int column) {
         Set<String> texts = new HashSet<>(texts(column));
-        return !isNumeric(column) && !texts.contains("") && texts.size() > 1 && 2 * texts.size() <= rows.size();
+        return !texts.contains("") && texts.size() > 1 && 2 * texts.size() <= rows.size();
     }
 
-    private boolean isNumeric(int column) {
-        List<String> texts =
-                texts(column).stream().filter(text -> !text.isEmpty()).toList();
-        return !texts.isEmpty()
-                && texts.stream().filter(NumberColumn::mayBeNumber).count() >= LEAST_NUMBERS * texts.size();
+    private List<String> numbers(int column) {
+        return texts(column).stream().filter(NumberColumn::mayBeNumber).toList();
+    }
+
+    /** Returns whether a column has names: texts, or numbers that are written like names. */
+    private boolean isName(int column) {
+        List<String> numbers = numbers(column);
+        long texts = texts(column).stream().filter(text -> !text.isEmpty()).count();
+        return numbers.size() < LEAST_NUMBERS * texts
+                || numbers.stream().anyMatch(text -> NAME.matcher(text).matches());
+    }
+
+    /** Returns whether a column names or counts something. */
+    private boolean isLabel(int column) {
+        return isName(column) || LABEL_NAME.matcher(header.get(column)).matches();
+    }
+
+    /** Returns whether a column has numbers that are no labels, and neither constant nor a flag nor a running number. */
+    private boolean isMeasured(int column) {
+        List<String> numbers = numbers(column);
+        int different = new HashSet<>(numbers).size();
+        boolean isRunning = numbers.size() > 2
+                && numbers.stream().allMatch(text -> WHOLE.matcher(text).matches())
+                && isSorted(numbers);
+        return different > 0 && !isLabel(column) && !isRunning && (different > 2 || different == numbers.size());
     }
 }

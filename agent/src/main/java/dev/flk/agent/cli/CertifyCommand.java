@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CompleteRows;
 import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvFormat.Filter;
 import dev.flk.agent.certify.CsvOptions;
@@ -108,7 +109,7 @@ final class CertifyCommand implements Callable<Integer> {
         @Option(
                 names = "--preview",
                 description = "Show how the file is read, its first rows, its number of windows and an entry for"
-                        + " SOURCES_FILE; certify nothing.")
+                        + " SOURCES_FILE, or propose missing options and name all mistakes; certify nothing.")
         private boolean preview;
 
         @Option(
@@ -238,82 +239,90 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private int preview() throws IOException, MalformedCsv {
+        Checked given = checked();
+        if (options.isSorted
+                || options.firstEpoch != 0
+                || shardCount != null
+                || !Files.isRegularFile(Path.of(file))) { // a pipe can be read only once
+            try (InputStream csv = context.open(file)) {
+                print(new CsvRows(csv, given.columns(), given.format()), given);
+            }
+            return 0;
+        }
+        Proposal proposal = Proposal.of(() -> context.open(file), options);
         Checked how = checked();
-        boolean hasEntry = !options.isSorted
-                && options.firstEpoch == 0
-                && shardCount == null
-                && Files.isRegularFile(Path.of(file)); // a pipe can be read only once
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
-            context.out().print(Preview.of(file, rows, how.windows()).text());
-            rows.lastMayBeCut().ifPresent(context::complain);
-            if (hasEntry) {
-                context.out().println();
-                context.out().println("An entry for SOURCES_FILE, if all of this is right:");
-                boolean lacksZone = rows.settle(options);
-                printEntry(proposed(true), lacksZone, rows.shownFirst());
-            }
+            print(rows, how);
+            context.out().println();
+            context.out().println("An entry for SOURCES_FILE, if all of this is right:");
+            printEntry(proposal, List.of(settled(rows, proposal)));
+            return 0;
         } catch (MalformedCsv e) {
-            if (!hasEntry || !isProposed()) {
+            if (!proposal.complete()) {
                 throw e;
             }
         }
-        return 0;
+        return propose(proposal);
     }
 
-    /**
-     * Prints an entry with the values that the content of the file suggests, and with the members that remain open.
-     *
-     * @return whether the content suggests anything
-     * @throws MalformedCsv if the file can't be read with this entry
-     */
-    private boolean isProposed() throws IOException, MalformedCsv {
-        Map<String, List<String>> open = proposed(false);
-        if (open.isEmpty()) {
-            return false;
+    private void print(CsvRows rows, Checked how) throws IOException, MalformedCsv {
+        context.out().print(Preview.of(file, rows, how.windows()).text());
+        rows.lastMayBeCut().ifPresent(context::complain);
+    }
+
+    /** Prints an entry with what the content of the file suggests, and names what remains open in it. */
+    private int propose(Proposal proposal) throws IOException {
+        if (shard != null) {
+            options.shardColumn = null;
         }
-        MalformedCsv unreadable = null;
-        String note;
-        boolean lacksZone = false;
         Checked how = checked();
+        List<String> mistakes = new ArrayList<>();
+        String first = "";
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
-            how.windows().cut(rows, window -> {});
-            lacksZone = rows.settle(options);
-            note = rows.shownFirst();
+            mistakes.addAll(CompleteRows.checked(rows, how.windows()).mistakes());
+            if (mistakes.isEmpty()) {
+                first = settled(rows, proposal);
+            }
         } catch (MalformedCsv e) {
-            unreadable = e;
-            note = "open: " + SourceMembers.inFile(String.valueOf(e.getMessage()));
+            mistakes.add(e.getMessage());
         }
-        context.out().println("A proposal for SOURCES_FILE, by the first rows; check each member:");
-        printEntry(open, lacksZone, note);
-        if (unreadable != null) {
-            throw unreadable;
-        }
-        return true;
+        mistakes.addAll(0, proposal.leaveOpen());
+        context.out().println("A proposal for SOURCES_FILE, by the first and last lines; check each member:");
+        printEntry(
+                proposal,
+                mistakes.isEmpty()
+                        ? List.of(first)
+                        : mistakes.stream()
+                                .map(each -> "open: " + SourceMembers.inFile(each))
+                                .toList());
+        context.out().flush();
+        mistakes.forEach(context::complain);
+        return mistakes.isEmpty() ? 0 : 1;
     }
 
-    /** Completes the options, unless they suffice, by the content of the file, and returns what remains open. */
-    private Map<String, List<String>> proposed(boolean isRead) throws IOException {
-        try (InputStream csv = context.open(file)) {
-            return Proposal.complete(csv, options, isRead);
-        }
-    }
-
-    private void printEntry(Map<String, List<String>> open, boolean lacksZone, String first) throws IOException {
+    /** Sets the options that the rows settle, and returns the comment of an entry: how the first row was read. */
+    private String settled(CsvRows rows, Proposal proposal) {
+        boolean lacksZone = rows.settle(options);
         String offset = OffsetDateTime.now(ZoneId.systemDefault()).getOffset().getId();
         if (lacksZone && !offset.equals("Z")) {
-            open.put("--time-zone", List.of(offset));
+            proposal.open().put("--time-zone", List.of(offset));
         }
-        String note = first
-                + (lacksZone ? "; the times have no zone, so UTC is assumed" : "")
-                + (first.indexOf('\uFFFD') < 0 ? "" : "; the file is not UTF-8, so give its encoding");
+        return rows.shownFirst() + (lacksZone ? "; the times have no zone, so UTC is assumed" : "");
+    }
+
+    private void printEntry(Proposal proposal, List<String> notes) throws IOException {
+        Map<String, List<String>> open = proposal.open();
+        if (shard != null) {
+            open.remove("--shard-column");
+        }
         try (InputStream csv = new BufferedInputStream(context.open(file))) {
             boolean isComplete =
                     CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);
             context.out().println();
             context.out()
-                    .print(SourceText.of(Path.of(file), options, isComplete, Optional.ofNullable(shard), open, note));
+                    .print(SourceText.of(Path.of(file), options, isComplete, Optional.ofNullable(shard), open, notes));
         }
     }
 
@@ -321,6 +330,9 @@ final class CertifyCommand implements Callable<Integer> {
     private record Checked(Columns columns, CsvFormat format, Windows windows) {}
 
     private Checked checked() {
+        if (options.shardColumn != null && (shard != null || shardCount != null)) {
+            throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
+        }
         try {
             return new Checked(options.columns(), options.format(), options.windows());
         } catch (IllegalArgumentException e) {
@@ -334,9 +346,6 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private Certifier certifier(AgentConfig config, Consumer<String> lines) {
-        if (options.shardColumn != null && (shard != null || shardCount != null)) {
-            throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
-        }
         if (options.shardColumn != null) {
             return new Certifier(List.of(), lines, mayRest);
         }

@@ -25,7 +25,7 @@ public final class SourceText {
      *
      * @param shard the shard; empty for the name of the source
      * @param open by option, values that are possible instead of the one that is set, or that one is to be chosen from
-     * @param note a comment
+     * @param notes comments
      */
     public static String of(
             Path file,
@@ -33,7 +33,7 @@ public final class SourceText {
             boolean isComplete,
             Optional<String> shard,
             Map<String, List<String>> open,
-            String note) {
+            List<String> notes) {
         SourceText entry = new SourceText();
         Path absolute = file.toAbsolutePath().normalize();
         String name = String.valueOf(absolute.getFileName())
@@ -41,7 +41,7 @@ public final class SourceText {
                 .replaceAll("[^A-Za-z0-9._-]+", "-");
         entry.line(
                 "  - ", SourceMembers.line("name", List.of(name.substring(0, Math.min(LONGEST_NAME, name.length())))));
-        entry.comment("    ", note);
+        notes.forEach(note -> entry.comment("    ", note));
         entry.line("    ", SourceMembers.line("files", List.of(Globs.literal(absolute.toString()))));
         entry.line("    ", "complete: " + isComplete);
         if (!isComplete) {

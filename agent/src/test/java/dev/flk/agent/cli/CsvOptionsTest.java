@@ -344,10 +344,22 @@ class CsvOptionsTest {
 
         assertThat(rows(file, "--skip-last-lines=2"))
                 .containsExactly("1970-01-01T00:00:01Z 20.5", "1970-01-01T00:00:02Z 21.5");
+        assertThat(certify(file, "--skip-last-lines=3", "--print").err())
+                .contains("line 3 is skipped as one of the last lines, but reads as a measurement")
+                .doesNotContain("line 4");
         refused(1, file, "line 4: column time: mean is not a time", "--skip-last-lines=1");
         refused(1, file, "the file has no lines before those that --skip-last-lines skips", "--skip-last-lines=5");
         refused(1, file, "the file has no rows after the names of the columns", "--skip-last-lines=4");
         refused(2, file, "--skip-last-lines: must be at least 0", "--skip-last-lines=-1");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"''|the file is empty", "'\n\n'|the file is empty", "a;b|no column time"})
+    void preview_noTable_namesTheMistake(String file, String message) {
+        assertThat(certify(file, "--preview").exitCode()).isEqualTo(1);
+        assertThat(certify(file, "--preview").err()).contains(message);
     }
 
     @Test
@@ -362,16 +374,17 @@ class CsvOptionsTest {
                 .isEmpty();
     }
 
-    @Test
-    void preview_textIsNotUtf8_asksForTheEncoding() throws IOException {
-        Path file = Files.write(
-                directory.resolve("file.csv"), "time,Öl\n1,20.5\n2,21.5\n".getBytes(StandardCharsets.ISO_8859_1));
+    @ParameterizedTest
+    @ValueSource(strings = {"windows-1252", "UTF-16LE", "UTF-16BE"})
+    void preview_textIsNotUtf8_proposesTheEncoding(String encoding) throws IOException {
+        Path file = Files.writeString(
+                directory.resolve("file.csv"), "time,Öl\n1,20.5\n2,21.5\n", Charset.forName(encoding));
         Cli cli = new Cli(directory).unwatched();
 
-        assertThat(cli.run("certify", "--preview", file.toString()).out()).contains("is not UTF-8");
-        assertThat(cli.run("certify", "--preview", "--encoding=ISO-8859-1", file.toString())
+        assertThat(cli.run("certify", "--preview", file.toString()).out())
+                .contains("encoding: " + encoding, "[\"Öl\"]");
+        assertThat(cli.run("certify", "--preview", "--encoding=" + encoding, file.toString())
                         .out())
-                .contains("\"Öl\"")
-                .doesNotContain("UTF-8");
+                .contains("[\"Öl\"]");
     }
 }

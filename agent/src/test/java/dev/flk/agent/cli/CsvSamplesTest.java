@@ -167,17 +167,29 @@ class CsvSamplesTest {
             value = {
                 "time,temp,hum~2026-02-03T09:00Z,1,2~2026-02-03T09:01Z,3,4 | column: time values: [temp, hum]",
                 "when;v~24.10.2026 20:00:00;1,5~24.10.2026 20:01:00;2,5    | column: when format: \"dd.MM.yyyy HH:mm:ss\" zone: UTC",
-                "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # or format: \"MM/dd/yyyy HH:mm\" values: [v]",
+                "when,v~03/04/2026 09:00,1~04/04/2026 09:00,2               | # format: \"dd/MM/yyyy HH:mm\" # or format: \"MM/dd/yyyy HH:mm\" zone: UTC values: [v]",
                 "when,v~3/4/2026 9:00 PM,1~3/14/2026 9:00 PM,2            | format: \"M/d/yyyy h:mm a\"",
                 "v,when~5,46056.375~5,46056.376                          | column: when unit: excel",
                 "day,hour,v~2026-02-03,09:00,1~2026-02-03,09:01,2        | column: [day, hour]",
-                "time,no,v~1,7,20~1,8,21~2,7,22~2,8,23                   | values: [v] shard: {column: \"no\"}",
-                "time,v,state~1,20,on~2,21,on~3,22,off~4,23,off           | values: [v] # shard: {column: state}",
+                "time,no,v~1,7,20~1,8,21~2,7,23~2,8,22                   | values: [v] shard: {column: \"no\"}",
+                "time,v,state~1,20,on~2,21,on~3,23,off~4,22,off           | values: [v] # shard: {column: state}",
                 "time,a,b,c,d~1,2,3,4,5~2,3,4,5,6                        | values: [a, b, c] # or values: [d]",
                 "time,v~s,m~1,20~2,21                                    | skip_rows_after_header: 1 time:",
                 "PT-7,2026-02-03T09:00Z,5~PT-7,2026-02-03T09:01Z,6       | header: false time: column: \"2\" values: [\"3\"]",
                 "time;v~2026-02-03T09:00Z;999~2026-02-03T09:01Z;1.002     | decimal separator; give grouping: \".\" or decimal: \".\" files:",
                 "temp,hum~on,off~off,on                                  | time: # column: temp # or column: hum",
+                "time,seq,rpm,vx~1,1,905,2.5~2,2,900,2.7~3,0,910,2.6      | values: [rpm, vx]",
+                "time,n,v~1,7,905~2,8,900~3,10,910                       | values: [v]",
+                "time,v,on~1,2.5,0~2,2.7,1~3,2.6,1                       | values: [v]",
+                "time,lat,v~1,52.5,2.5~2,52.5,2.7~3,52.5,2.6             | values: [v]",
+                "time,a,v~1,8949020000123456,5~1,8949020000123457,6~2,8949020000123456,4 | values: [v] shard: {column: a}",
+                "time,v~1,20.1~1,20.2~2,20.1~2,20.3                      | # open: line 3: column time: \"1\" repeats the time",
+                "Station 7~by; me~time,v~1,20.5~2,21.5~total,42          | complete: true delimiter: \",\" decimal: \".\" skip_lines: 2 skip_last_lines: 1 time:",
+                "Station,7~Hall,2~time,v~s,m~1,20.5~2,21.5~3,20.6~4,20.7 | skip_lines: 2 skip_rows_after_header: 1 time:",
+                "time,v~2026-02-03,20.5~2026-02-04,21.5~2026             | # open: line 4: has 1 cells, but the first line has 2",
+                "`time|v~1|20.5~2|21.5` | `delimiter: \"|\"`",
+                "time,v~1,20~2,ERR~3,22~4,NaN~5,21~6,20~7,22~8,21~9,22~10,20 | missing: [ERR, NaN] time:",
+                "time;a;b~1;20;1.002~2;21;999~2;x1;998~3;22;997~4;21;x2~5;20;996 | # open: line 4: column a: x1 is not a decimal number; choose another # column with values, or skip such rows with missing # open: line 6: column b: x2 is",
             })
     void preview_withoutOptions_proposesByContent_andFailsIfSomethingIsOpen(String text, String proposal)
             throws Exception {
@@ -189,6 +201,17 @@ class CsvSamplesTest {
         assertThat(ended.exitCode()).isEqualTo(isOpen ? 1 : 0);
         assertThat(ended.err().contains("flk-agent: line ")).isEqualTo(isOpen);
         assertThat(ended.out().replaceAll("\\s+", " ")).contains(proposal);
+    }
+
+    @Test
+    void preview_shardIsGiven_proposesNoOther() {
+        Ended ended = certify("several-sensors.csv", List.of("--preview"));
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.out()).containsOnlyOnce("    shard:").contains("    shard: golden");
+        assertThat(certify("several-sensors.csv", List.of("--preview", "--shard-column=sensor"), "--shard=golden")
+                        .exitCode())
+                .isEqualTo(2);
     }
 
     @ParameterizedTest
