@@ -125,8 +125,7 @@ final class RowParser {
      */
     Measured measured(CsvRecord record, long number) throws MalformedCsv {
         String written = time(record);
-        Time time =
-                columns.times().isEmpty() ? Time.once((double) number, false) : seconds(record, written, number == 1);
+        Time time = columns.times().isEmpty() ? Time.once((double) number, false) : seconds(written);
         List<Double> values = new ArrayList<>();
         for (int i = 0; i < columns.values().size(); i++) {
             values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
@@ -163,32 +162,14 @@ final class RowParser {
         }
     }
 
-    private Time seconds(CsvRecord record, String text, boolean isFirst) throws MalformedCsv {
+    private Time seconds(String text) throws MalformedCsv {
         try {
             return times.read(text, cells.line());
         } catch (NotATime | NotANumber e) {
             throw new MalformedCsv(
-                    cells.at("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
-                            + (isFirst ? firstRowHint(record, text) : "")),
+                    cells.at("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()),
                     e instanceof WrongZone);
         }
-    }
-
-    /** Returns the option that reads the first row, if this row shows that an option is missing. */
-    private String firstRowHint(CsvRecord record, String time) {
-        if (cells.dialect().mayBeSplitOtherwise(time)) {
-            return "; if another character separates the cells, give the --delimiter";
-        }
-        boolean hasNumber = columns.values().stream()
-                .anyMatch(
-                        column -> NumberColumn.isNumber(record.getField(column).strip()));
-        if (hasNumber || times.mayBeTime(time)) {
-            return "";
-        }
-        return format.hasHeader()
-                ? "; if this row has the units of the columns, skip it with --skip-rows-after-header "
-                        + (format.notation().rowsAfterHeader() + 1)
-                : "; if this row names the columns, leave --no-header out";
     }
 
     private double number(CsvRecord record, int column, NumberColumn numbersOfColumn) throws MalformedCsv {

@@ -240,22 +240,13 @@ class CsvOptionsTest {
                 "time\ttemp\ta, b, c, d; e\n1\t2,5\t1\n2\t3,5\t1\n",
                 "time;temp;a, b, c, d\nh;°C;-\n1;2,5;1\n2;3,5;1\n",
             })
-    void delimiter_headerWithOthers_isTheOneThatDividesTheRowsAlike(String file) {
-        String[] options = file.contains("°C") ? new String[] {"--skip-rows-after-header=1"} : new String[0];
+    void delimiter_several_areRefused_andOneIsProposed(String file) {
+        refused(1, file, " may separate the cells; give the --delimiter");
 
-        assertThat(rows(file, options)).first().isEqualTo("1970-01-01T00:00:01Z 2.5");
-    }
+        Ended preview = certify(file, "--preview");
 
-    @Test
-    void delimiter_twoThatFit_isRefused() {
-        String file = "time;temp;a, b\n1;2,5;1\n2;3,5;1\n";
-        refused(
-                1,
-                file,
-                "line 1: a comma and a semicolon both divide the header and the first rows into equal numbers of"
-                        + " cells; give the --delimiter");
-        assertThat(rows(file.replace("a, b", "a"))).hasSize(2);
-        assertThat(rows(file, "--delimiter=;")).first().isEqualTo("1970-01-01T00:00:01Z 2.5");
+        assertThat(preview.exitCode()).as(preview.out()).isZero();
+        assertThat(preview.out()).contains(file.contains("\t") ? "delimiter: tab" : "delimiter: \";\"");
     }
 
     @ParameterizedTest
