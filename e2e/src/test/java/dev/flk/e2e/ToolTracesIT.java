@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 final class ToolTracesIT {
     private static final String SENDS_OR_CONTACTS_NO_BACKEND =
-            "run certify sources submit status compact dlq fsck keygen canonical sign verify";
+            "run certify sources submit status compact outbox dlq fsck keygen canonical sign verify";
     private static final String BACKEND_OR_CONTACTS_NO_BACKEND = "config explain feed policy keys postgres serve wal";
     private static final Pattern TRACE = Pattern.compile(
             "flk_(rejected|signature|conflicts|dedup_hits|rate_limited|unavailable|internal_errors|refused_early"
