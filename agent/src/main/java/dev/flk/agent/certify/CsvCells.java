@@ -60,12 +60,12 @@ final class CsvCells {
     CsvCells(InputStream stream, CsvFormat format, boolean isGrowing) throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
         try {
-            BufferedReader first = format.text(stream);
+            BufferedReader first = format.text(stream, isGrowing);
             dialect = CsvDialect.detect(first, format, isGrowing);
             if (isGrowing) { // the first reader has a large buffer, which each file that is followed would keep
                 stream.reset();
             }
-            buffered = isGrowing ? format.text(stream) : first;
+            buffered = isGrowing ? format.text(stream, true) : first;
             if (isGrowing) {
                 for (long i = 0; i < dialect.linesBefore(); i++) {
                     buffered.readLine();

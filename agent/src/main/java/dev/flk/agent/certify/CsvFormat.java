@@ -124,19 +124,41 @@ public record CsvFormat(
     /**
      * Returns a reader of the text of a stream. If the stream is compressed with gzip, the reader decompresses it. The
      * text does not include a byte order mark.
+     *
+     * @param isGrowing whether a line end must be a single byte
      */
-    BufferedReader text(InputStream stream) throws IOException, MalformedCsv {
+    BufferedReader text(InputStream stream, boolean isGrowing) throws IOException, MalformedCsv {
         InputStream bytes = new BufferedInputStream(stream);
         if (isGzip(bytes)) {
             bytes = new BufferedInputStream(new GZIPInputStream(bytes));
         }
         Charset charset = FileSignature.charset(bytes).or(() -> encoding).orElse(StandardCharsets.UTF_8);
+        if (isGrowing && isWide(charset)) {
+            throw new MalformedCsv(
+                    "the file is in " + charset + ", which is read of complete files only; let its program"
+                            + " write UTF-8, or certify the file when it is complete");
+        }
         BufferedReader text = new BufferedReader(new InputStreamReader(bytes, charset));
         text.mark(1);
         if (text.read() != BYTE_ORDER_MARK) {
             text.reset();
         }
         return text;
+    }
+
+    /** Returns whether a file can be read only once it is complete. Consumes nothing; the stream must support marks. */
+    public boolean isOfCompleteFiles(InputStream csv) throws IOException, MalformedCsv {
+        return isGzip(csv)
+                || !filter.equals(Filter.NONE)
+                || FileSignature.charset(csv)
+                        .or(() -> encoding)
+                        .filter(CsvFormat::isWide)
+                        .isPresent();
+    }
+
+    /** Returns whether a line end takes more than one byte. */
+    private static boolean isWide(Charset charset) {
+        return charset.name().matches("(?i)X?-?UTF-?(16|32).*");
     }
 
     /** Returns each text that counts as an empty cell. */

@@ -11,7 +11,4 @@ public interface CsvNotices {
 
     /** Reports a line that is not certified, with the reason and the text of the line. */
     void leftOut(File csv, long line, String why, String text) throws IOException;
-
-    /** Reports that the lines after those that were left out are certified, or are in another file. */
-    void resumed();
 }

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * {@link CsvDialect} divides the text into cells, {@link CsvColumns} finds the columns, {@link RowParser} reads the
- * cells, and {@link RowOrder} requires that times increase, unless the format sorts the rows. A file with one column
+ * cells, and {@link RowOrder} requires that times do not go back, unless the format sorts the rows. A file with one column
  * has no times; row numbers replace them. Rows in which the time or a value is empty are skipped and counted. Nothing
  * is guessed silently: a cell that may have two meanings is an error that names the option to choose one, and {@link
  * #understood} returns how everything else was read. {@code NaN}, {@code Infinity} and numbers that overflow a double
@@ -47,10 +47,12 @@ public final class CsvRows {
 
     private final boolean isGrowing;
     private final CsvCells cells;
-    private final CsvColumns columns;
+    private final Columns wanted;
+    private final long headingLines;
     private final Deque<Measured> settled = new ArrayDeque<>();
     private final Map<String, RowOrder> orders = new HashMap<>();
-    private final CsvFacts facts;
+    private CsvColumns columns;
+    private CsvFacts facts;
     private RowParser parser;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
@@ -59,6 +61,9 @@ public final class CsvRows {
     private @Nullable Iterator<Row> sorted;
 
     private long skippedLines;
+    /** The last line that named the columns of a growing file again, in another order, until it is taken. */
+    private @Nullable String newHeader;
+
     /** The row that was returned last. */
     private @Nullable Measured returned;
 
@@ -113,6 +118,7 @@ public final class CsvRows {
     CsvRows(InputStream stream, Columns wanted, CsvFormat given, boolean isGrowing, boolean isStarted)
             throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
+        this.wanted = wanted;
         cells = new CsvCells(stream, given, isGrowing);
         CsvFormat format = isGrowing ? given.settled(cells.dialect().delimiter(), given.decimal()) : given;
         CsvRecord record = cells.next();
@@ -139,6 +145,7 @@ public final class CsvRows {
         } else {
             first = record;
         }
+        headingLines = format.hasHeader() ? cells.line() : cells.dialect().linesBefore();
     }
 
     private void skipRows(int count) throws IOException, MalformedCsv {
@@ -148,6 +155,50 @@ public final class CsvRows {
                         + " is " + count);
             }
         }
+    }
+
+    /** Returns the number of lines before the first row. */
+    long headingLines() {
+        return headingLines;
+    }
+
+    /**
+     * Finds the columns again if a line of a growing file names them: a program that starts again may write them in
+     * another order. Returns whether the line does.
+     *
+     * @throws MalformedCsv if the line has not the names of all columns, so that no row after it can be read
+     */
+    private boolean isHeaderAgain(CsvRecord record) throws MalformedCsv {
+        CsvFormat format = parser.format();
+        List<String> names = record.getFields().stream().map(String::strip).toList();
+        boolean hasName = columns.used().stream()
+                .anyMatch(column -> names.contains(columns.header().get(column)));
+        if (!isGrowing
+                || !format.hasHeader()
+                || !hasName
+                || names.stream()
+                        .anyMatch(cell -> RowParser.mayBeData(
+                                cell, format, cells.dialect().delimiter()))) {
+            return false;
+        }
+        if (!names.equals(columns.header())) {
+            try {
+                columns = CsvColumns.find(record.getFields(), true, wanted, cells);
+            } catch (MalformedCsv e) {
+                throw new MalformedCsv(e.getMessage() + "; the rows after this line have other columns", true);
+            }
+            parser = new RowParser(format, columns, cells, true);
+            facts = new CsvFacts(cells, columns, true);
+            newHeader = written();
+        }
+        return true;
+    }
+
+    /** Returns the last line that named the columns again, in another order, once. */
+    Optional<String> takeNewHeader() {
+        Optional<String> taken = Optional.ofNullable(newHeader);
+        newHeader = null;
+        return taken;
     }
 
     /**
@@ -265,7 +316,7 @@ public final class CsvRows {
             if (record == null) {
                 return null;
             }
-            if (cells.line() <= skippedLines) {
+            if (isHeaderAgain(record) || cells.line() <= skippedLines) {
                 continue;
             }
             isLastMeasured = false;
@@ -335,7 +386,7 @@ public final class CsvRows {
     /**
      * Returns the option for a file with several sensors, if these rows, of which the times do not increase, and the
      * next ones show that it is one: the rows of each text of a column have times that increase, and texts repeat
-     * unless all times are equal. Of a complete file, reads on; no other row may be read after that.
+     * unless all times are equal. No other row may be read after that.
      */
     Optional<String> sensors(Measured before, Measured row) throws IOException {
         if (columns.shard().isPresent()) {
@@ -343,15 +394,21 @@ public final class CsvRows {
         }
         List<Measured> some = new ArrayList<>(List.of(before, row));
         try {
-            for (Measured next = isGrowing ? null : read();
-                    next != null && some.size() < MOST_COMPARED;
-                    next = read()) {
+            for (Measured next = read(); next != null && some.size() < MOST_COMPARED; next = read()) {
                 some.add(next);
             }
         } catch (MalformedCsv e) {
             // the rows before this mistake suffice
         }
         return Sensors.option(columns, some);
+    }
+
+    /**
+     * Returns the option for a file with several sensors, if two rows with the same time show that it is one: another
+     * column has texts, and they differ.
+     */
+    Optional<String> sensorsAtOneTime(Measured before, Measured row) {
+        return columns.shard().isPresent() ? Optional.empty() : Sensors.option(columns, List.of(before, row));
     }
 
     /**

@@ -86,7 +86,7 @@ public final class Proposal {
     private static String text(Csv csv, CsvOptions options) throws IOException, MalformedCsv {
         StringBuilder first = new StringBuilder();
         StringBuilder last = new StringBuilder();
-        try (Reader text = options.format().text(csv.open())) {
+        try (Reader text = options.format().text(csv.open(), false)) {
             char[] part = new char[LAST_CHARS];
             for (int read = text.read(part); read >= 0; read = text.read(part)) {
                 (first.length() < FIRST_CHARS ? first : last).append(part, 0, read);

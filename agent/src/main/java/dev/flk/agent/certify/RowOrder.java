@@ -14,7 +14,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The order of the rows of one shard of a complete file by time. Times must increase. A local time that occurs twice,
+ * The order of the rows of one shard of a complete file by time. Times must not go back; rows with one time keep their
+ * order. A local time that occurs twice,
  * at the end of daylight saving time, is settled by the rows around it: if an hour follows that would otherwise be
  * earlier, the rows before it are in the first pass and it is in the second. Rows wait until they are settled. A file
  * whose rows are not settled is refused.
@@ -27,6 +28,9 @@ final class RowOrder {
     private final Deque<Measured> settled;
     /** The rows with a time that occurs twice, and that may still be in either pass. */
     private final Deque<Measured> open = new ArrayDeque<>();
+
+    /** Whether two rows had one time, so that a local time that is repeated may be one time, too. */
+    private boolean hasEqual;
 
     /** The last row, at its earliest possible instant. */
     private @Nullable Measured last;
@@ -65,9 +69,16 @@ final class RowOrder {
     void add(Measured row) throws IOException, MalformedCsv {
         Measured before = last;
         Time time = row.time();
-        boolean isFirstPossible = before == null || time.seconds() > before.seconds();
-        if (before != null && !isFirstPossible && time.laterSeconds() <= before.seconds()) {
-            throw notIncreasing(row, before);
+        boolean isEqual = before != null && time.seconds() == before.seconds();
+        if (before != null && isEqual && !time.isTwice()) {
+            requireOneSensor(before, row);
+        }
+        if (isEqual && time.isTwice() && hasEqual) {
+            throw unsettled(row);
+        }
+        boolean isFirstPossible = before == null || time.seconds() > before.seconds() || (isEqual && !time.isTwice());
+        if (before != null && !isFirstPossible && time.laterSeconds() < before.seconds()) {
+            throw goesBack(row, before);
         }
         Measured added = row.at(isFirstPossible ? time.seconds() : time.laterSeconds());
         last = added;
@@ -81,13 +92,23 @@ final class RowOrder {
         }
     }
 
+    /** Requires of the first two rows with one time that no other column names several sensors. */
+    private void requireOneSensor(Measured before, Measured row) throws MalformedCsv {
+        Optional<String> sensors = hasEqual ? Optional.empty() : rows.sensorsAtOneTime(before, row);
+        if (sensors.isPresent()) {
+            throw new MalformedCsv(rows.about(row, "repeats the time of line " + before.line() + ": " + sensors.get()));
+        }
+        hasEqual = true;
+    }
+
     /** Settles the open rows by a row that has one possible instant. */
     private void settle(Measured next) throws MalformedCsv {
         Measured ambiguous = null;
         double bound = next.seconds();
         for (Iterator<Measured> backwards = open.descendingIterator(); backwards.hasNext(); ) {
             Measured row = backwards.next();
-            boolean isLaterPossible = row.time().laterSeconds() < bound;
+            boolean isLaterPossible =
+                    row.time().laterSeconds() < bound || (hasEqual && row.time().laterSeconds() == bound);
             ambiguous = isLaterPossible ? row : ambiguous;
             bound = isLaterPossible ? row.time().laterSeconds() : row.seconds();
         }
@@ -116,17 +137,14 @@ final class RowOrder {
                 + ", and the order of the rows does not tell which; write the offset after such times");
     }
 
-    private MalformedCsv notIncreasing(Measured row, Measured before) throws IOException {
-        boolean isRepeated = row.time().seconds() == before.seconds();
+    private MalformedCsv goesBack(Measured row, Measured before) throws IOException {
         boolean isTwice = row.time().isTwice() || before.time().isTwice();
-        boolean mayBeTwice = row.time().lacksZone()
-                && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS
-                && !isRepeated;
+        boolean mayBeTwice =
+                row.time().lacksZone() && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS;
         Optional<String> sensors = rows.sensors(before, row);
         return new MalformedCsv(rows.about(
                 row,
-                (isRepeated ? "repeats" : "is earlier than") + " the time of line " + before.line()
-                        + "; times must increase"
+                "is earlier than the time of line " + before.line() + "; times must not go back"
                         + (isTwice
                                 ? ", and " + CsvCells.shown((row.time().isTwice() ? row : before).written())
                                         + " "

@@ -14,7 +14,7 @@ import dev.flk.agent.certify.Preview;
 import dev.flk.agent.certify.Proposal;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.follow.Positions;
+import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceMembers;
 import dev.flk.agent.follow.SourceText;
@@ -61,7 +61,7 @@ import picocli.CommandLine.Parameters;
             "The first line names the columns. The command reads timestamp, x, y and z, or",
             "the columns that --time and --value name. Cells are separated by commas,",
             "semicolons or tabs; times are seconds or milliseconds since 1970, or ISO 8601,",
-            "and must increase. Rows with an empty cell are skipped. A single value column",
+            "and must not go back. Rows with an empty cell are skipped. A single value column",
             "is treated as a curve over time. A file may be compressed with gzip."
         })
 final class CertifyCommand implements Callable<Integer> {
@@ -193,7 +193,7 @@ final class CertifyCommand implements Callable<Integer> {
         return 0;
     }
 
-    private int follow(AgentConfig config) throws IOException, MalformedCsv {
+    private int follow(AgentConfig config) throws IOException {
         if (file.equals("-")) {
             throw new UsageError(
                     "--follow needs a file, not standard input, because after a restart the file is read again from"
@@ -207,27 +207,18 @@ final class CertifyCommand implements Callable<Integer> {
             throw new UsageError("--comment, --only and --skip-last-lines need a complete file and can't be combined"
                     + " with --follow");
         }
-        Path csv = Path.of(file);
+        Path csv = Path.of(file).toAbsolutePath().normalize();
         RegularFile.requireOrNothing(csv); // a pipe can't be followed
-        if (Files.exists(csv)
-                || Positions.read(Positions.file(csv)).isEmpty()) { // a followed file is missing while it is rotated
-            try (InputStream bytes = new BufferedInputStream(context.open(file))) {
-                if (CsvFormat.isGzip(bytes)) {
-                    throw new UsageError("--follow reads a growing file as text, but " + file + " is compressed");
-                }
-            }
-        }
-        Certifier certifier = certifier(config, this::show);
         Source source = new Source(
-                "",
-                file,
+                String.valueOf(csv.getFileName()),
+                Globs.literal(csv.toString()),
                 how.columns(),
                 how.format(),
                 how.windows(),
-                new Source.Shard.Ids(certifier.shardIds()),
+                new Source.Shard.Ids(certifier(config, this::show).shardIds()),
                 false,
                 mayRest);
-        long certified = new CsvFollower(config, csv, context).run(source, certifier);
+        long certified = new FollowLoop(config, context).run(source, csv, this::show);
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
@@ -272,7 +263,7 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     /** Prints an entry with what the content of the file suggests, and names what remains open in it. */
-    private int propose(Proposal proposal) throws IOException {
+    private int propose(Proposal proposal) throws IOException, MalformedCsv {
         if (shard != null) {
             options.shardColumn = null;
         }
@@ -312,14 +303,13 @@ final class CertifyCommand implements Callable<Integer> {
         return rows.shownFirst() + (lacksZone ? "; the times have no zone, so UTC is assumed" : "");
     }
 
-    private void printEntry(Proposal proposal, List<String> notes) throws IOException {
+    private void printEntry(Proposal proposal, List<String> notes) throws IOException, MalformedCsv {
         Map<String, List<String>> open = proposal.open();
         if (shard != null) {
             open.remove("--shard-column");
         }
         try (InputStream csv = new BufferedInputStream(context.open(file))) {
-            boolean isComplete =
-                    CsvFormat.isGzip(csv) || !checked().format().filter().equals(Filter.NONE);
+            boolean isComplete = checked().format().isOfCompleteFiles(csv);
             context.out().println();
             context.out()
                     .print(SourceText.of(Path.of(file), options, isComplete, Optional.ofNullable(shard), open, notes));

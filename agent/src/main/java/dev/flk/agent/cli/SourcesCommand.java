@@ -75,7 +75,8 @@ final class SourcesCommand implements Runnable {
     /** Shows a source, and returns the problem with its files, if there is one. */
     private Optional<String> show(Source source) {
         try {
-            Found found = Globs.find(source.files());
+            Found matching = Globs.find(source.files());
+            Found found = source.isComplete() ? matching : matching.growing();
             context.say(source.name() + ": " + ErrorMessages.count(found.files().size(), "file")
                     + (found.isCut() ? " or more" : "") + ", " + (source.isComplete() ? "complete" : "growing"));
             for (Path file :

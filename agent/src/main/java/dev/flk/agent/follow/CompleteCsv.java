@@ -11,10 +11,14 @@ import dev.flk.canonical.Sha256;
 import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -51,6 +55,12 @@ final class CompleteCsv implements SourceFile {
     private State before;
     /** The digest of the first bytes of the content with this state. */
     private String digest = "";
+    /** The digest of all bytes of this content; empty until they were read. */
+    private String content = "";
+    /** The same of the content that was certified before; empty if it is not known. */
+    private String certifiedContent = "";
+
+    private boolean isCertifiedBefore;
     /** The time since which the file has not changed, as far as known. */
     private long changedMillis;
     /** The number of windows that were certified before the restart and are made again. */
@@ -60,7 +70,7 @@ final class CompleteCsv implements SourceFile {
     private long readRows;
     private boolean isChecked;
     private boolean isDone;
-    private @Nullable InputStream stream;
+    private @Nullable DigestInputStream stream;
     private @Nullable CsvRows csvRows;
     private @Nullable CompleteRows rows;
 
@@ -78,6 +88,16 @@ final class CompleteCsv implements SourceFile {
 
         boolean isOf(Position stored) {
             return equals(new State(stored.key(), stored.length(), stored.modifiedMillis()));
+        }
+    }
+
+    /** The exception for a file that has other content than when it was certified. */
+    static final class Changed extends IOException {
+        private static final long serialVersionUID = 1;
+
+        private Changed(Path csv) {
+            super(csv + " was changed after it was certified, so its rows are not certified again; write new rows to a"
+                    + " new file, or follow the file without \"complete\" in a source of another name");
         }
     }
 
@@ -103,14 +123,13 @@ final class CompleteCsv implements SourceFile {
         this.before = State.UNKNOWN;
         if (stored.isPresent()
                 && digest(stored.get().length()).equals(stored.get().digest())) {
-            FollowedCsv.requireSame(csv, source, options, stored);
+            FollowedCsv.requireSame(csv, options, stored);
             if (State.of(csv).length() != stored.get().length()) {
-                throw new IOException(csv + " was changed after it was certified, so its rows are not certified again;"
-                        + " write new rows to a new file, or follow the file without \"complete\" in a source of"
-                        + " another name");
+                throw new Changed(csv);
             }
             again = stored.get().windows();
-            isDone = isDone(stored.get());
+            certifiedContent = stored.get().other();
+            isCertifiedBefore = isDone(stored.get());
         }
     }
 
@@ -177,11 +196,19 @@ final class CompleteCsv implements SourceFile {
     }
 
     private void open() throws IOException, MalformedCsv {
-        stream = Channels.newInputStream(folder.open(csv));
+        stream = new DigestInputStream(Channels.newInputStream(folder.open(csv)), sha256());
         csvRows = new CsvRows(stream, source.columns(), source.format());
         rows = isChecked
                 ? CompleteRows.certified(csvRows, source.windows(), certifier, this::take)
                 : CompleteRows.checked(csvRows, source.windows());
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
     }
 
     private void take(byte[] certificate) {
@@ -194,10 +221,16 @@ final class CompleteCsv implements SourceFile {
     private void end() throws IOException, MalformedCsv {
         if (isChecked) {
             isDone = true;
-        } else if (csvRows != null) {
+        } else if (csvRows != null && stream != null) {
             if (readRows == 0) {
                 throw csvRows.noRows();
             }
+            stream.transferTo(OutputStream.nullOutputStream());
+            content = HexFormat.of().formatHex(stream.getMessageDigest().digest());
+            if (again > 0 && !certifiedContent.isEmpty() && !certifiedContent.equals(content)) {
+                throw new Changed(csv);
+            }
+            isDone = isCertifiedBefore; // its time or its inode changed, but not its content
             LOG.info("reads {}: {}", csv, csvRows.facts());
             csvRows.lastMayBeCut().ifPresent(warning -> LOG.warn("{}: {}", csv, warning));
         }
@@ -216,12 +249,7 @@ final class CompleteCsv implements SourceFile {
             return Optional.empty();
         }
         Progress progress = new Progress(
-                0,
-                readRows,
-                0,
-                0,
-                isDone ? DONE : "",
-                List.of(new ShardProgress("", Math.max(windows, again), 0, false)));
+                0, readRows, 0, 0, isDone ? DONE : "", List.of(new ShardProgress("", Math.max(windows, again), 0, 0)));
         return Optional.of(new Position(
                 before.key(),
                 before.length(),
@@ -230,7 +258,13 @@ final class CompleteCsv implements SourceFile {
                 options,
                 progress,
                 new byte[0],
-                new byte[0]));
+                new byte[0],
+                content));
+    }
+
+    @Override
+    public Optional<Position> start() {
+        return Optional.empty(); // the file is not rotated
     }
 
     @Override
@@ -240,7 +274,7 @@ final class CompleteCsv implements SourceFile {
                 open == null ? 0 : open.shards(),
                 readRows,
                 open == null ? 0 : open.openRows(),
-                Math.max(windows, again));
+                Math.max(0, windows - again));
     }
 
     @Override

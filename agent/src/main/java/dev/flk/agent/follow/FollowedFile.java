@@ -3,37 +3,23 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.NoMoreYet;
-import dev.flk.canonical.Sha256;
+import dev.flk.agent.follow.RotatedCsv.Before;
+import dev.flk.agent.follow.RotatedCsv.Content;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A stream of one file of a rotated CSV, read in turns. A read at the end of the file, or of a turn, throws {@link
- * NoMoreYet}. The stream ends when the file is complete: it was renamed, removed or truncated, another file follows it,
- * and since then one look at it found no more bytes. After a truncation, the rest of the content is read from the copy
- * that was made of it.
- *
- * <p>The stream passes on only complete lines while the file grows. If the last line of a truncated or copied file is
- * incomplete, and the next file begins with the rest of this line, the line becomes a part of the next file. Of a line
- * that is too long, the stream passes on only the beginning.
+ * NoMoreYet}. The stream passes on only complete lines. Of a line that is too long, it passes on only the beginning.
  */
 final class FollowedFile extends FollowedRows.File {
-    /**
-     * The maximum number of bytes before the position that are compared, to recognise that a file was truncated, or
-     * that it is the one of an earlier run.
-     */
-    static final int COMPARED_BYTES = 4096;
-    /** The maximum number of bytes at the beginning of a file that are searched for its heading. */
-    static final int BEGINNING_BYTES = 1 << 16;
-
     private static final int CHUNK_BYTES = 8192;
     private static final int LONGEST_LINE_BYTES = 1 << 18;
     private static final int LONGEST_HEADING_BYTES = 1 << 24;
@@ -41,18 +27,16 @@ final class FollowedFile extends FollowedRows.File {
     private static final int TURN_BYTES = 1 << 20;
 
     private final RotatedCsv csv;
-    private final FileChannel file;
-    private final String key;
-    private final boolean isRotated;
-    private final byte[] lead;
-    private final byte[] inheritedHeading;
-    private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
+    private final Start start;
+    private FileChannel file;
+    private String key;
     /** All bytes that were passed on; null once they are not passed on again. */
     private @Nullable ByteArrayOutputStream repeatable = new ByteArrayOutputStream();
 
-    private @Nullable FileChannel copy;
     private FileTime lastModified;
     private long position;
+    /** The first bytes of the file. */
+    private byte[] beginning = new byte[0];
     /** The last bytes before the position. */
     private byte[] compared = new byte[0];
     /** The bytes that the next reads return. */
@@ -64,33 +48,31 @@ final class FollowedFile extends FollowedRows.File {
     private boolean isTooLong;
 
     private int turnBytes;
-    private byte @Nullable [] heading;
-    private boolean isTruncated;
-    private boolean isLeavable;
-    private boolean isOver;
-    private @Nullable FollowedFile next;
+    private byte[] heading;
+    private boolean isQuiet;
 
     /**
-     * @param isRotated whether the file has another name than the CSV
-     * @param lead the bytes to be read before those of the file, because the file lacks them
-     * @param inheritedHeading the heading of the file before; it applies if {@code lead} is not empty
+     * The relation of a file to the one before it.
+     *
+     * @param heading the heading of the file before: the lines before its first row
+     * @param lacksHeading whether this heading applies, because the file has none
+     * @param isCut whether the first line may be the rest of a line of the file before
+     * @param isReplacement whether the file before it is lost
      */
-    FollowedFile(
-            RotatedCsv csv,
-            FileChannel file,
-            String key,
-            FileTime lastModified,
-            boolean isRotated,
-            byte[] lead,
-            byte[] inheritedHeading) {
+    record Start(byte[] heading, boolean lacksHeading, boolean isCut, boolean isReplacement) {
+        byte[] lead() {
+            return lacksHeading ? heading : new byte[0];
+        }
+    }
+
+    FollowedFile(RotatedCsv csv, FileChannel file, String key, FileTime lastModified, Start start) {
         this.csv = csv;
         this.file = file;
         this.key = key;
         this.lastModified = lastModified;
-        this.isRotated = isRotated;
-        this.lead = lead;
-        this.inheritedHeading = inheritedHeading;
-        this.complete = ByteBuffer.wrap(lead);
+        this.start = start;
+        this.heading = start.heading();
+        this.complete = ByteBuffer.wrap(start.lead());
     }
 
     @Override
@@ -101,13 +83,10 @@ final class FollowedFile extends FollowedRows.File {
 
     @Override
     public int read(byte[] target, int offset, int length) throws IOException {
-        while (!complete.hasRemaining() && !isOver) {
+        while (!complete.hasRemaining()) {
             readFile();
         }
         int read = Math.min(length, complete.remaining());
-        if (read == 0 && length > 0) {
-            return -1;
-        }
         complete.get(target, offset, read);
         if (repeatable != null) {
             if (repeatable.size() > LONGEST_HEADING_BYTES) {
@@ -134,8 +113,31 @@ final class FollowedFile extends FollowedRows.File {
     }
 
     @Override
-    public void begun() {
+    public void begun(long headingLines) {
+        byte[] first = Objects.requireNonNull(repeatable).toByteArray();
+        int end = 0;
+        for (long line = 0; line < headingLines; line++) {
+            end = FollowedRows.lineEnd(first, end);
+        }
+        heading = Arrays.copyOf(first, end);
         repeatable = null;
+    }
+
+    @Override
+    public void headed(byte[] line) {
+        heading = FollowedRows.joined(heading, line);
+    }
+
+    @Override
+    public long cutLines() {
+        return start.isCut() ? lines(start.lead()) + 1 : 0;
+    }
+
+    @Override
+    public String whyEarlier() {
+        return start.isReplacement()
+                ? "the file was replaced by a shorter one, or by one with other rows"
+                : "was the clock set back?";
     }
 
     /** Begins a turn, in which a bounded number of bytes is read. */
@@ -153,48 +155,30 @@ final class FollowedFile extends FollowedRows.File {
             throw new NoMoreYet();
         }
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
-        int read = readSource(chunk);
-        if (read > 0) {
-            turnBytes += read;
-            isLeavable = false;
-            if (!isTruncated) { // otherwise, the time belongs to the next content
-                lastModified = csv.lastModified(key).orElse(lastModified);
-            }
-            take(Arrays.copyOf(chunk.array(), chunk.position()));
-        } else if (isLeavable) {
-            leave();
-        } else {
-            isLeavable = csv.hasNext(this);
+        int read = file.read(chunk, position);
+        if (read <= 0 || !isIntact()) { // the chunk may contain bytes from before and after a truncation
             throw new NoMoreYet();
         }
+        turnBytes += read;
+        isQuiet = false;
+        lastModified = csv.lastModified(key).orElse(lastModified);
+        take(Arrays.copyOf(chunk.array(), chunk.position()));
     }
 
-    private int readSource(ByteBuffer chunk) throws IOException {
-        if (!isTruncated) {
-            int read = file.read(chunk, position);
-            if (hasComparedBytes(file)) {
-                return read;
-            }
-            // the chunk may contain bytes from before and after the truncation
-            chunk.clear();
-            copy = csv.copyOf(this);
-            isTruncated = true;
-        }
-        return copy == null ? -1 : copy.read(chunk, position);
+    /** Returns whether the file still has, before the position, the bytes that were read from there. */
+    boolean isIntact() throws IOException {
+        return file.size() >= position
+                && Arrays.equals(RotatedCsv.bytes(file, position - compared.length, compared.length), compared);
     }
 
-    /** Returns whether a file has, before the position, the bytes that were read from there. */
-    boolean hasComparedBytes(FileChannel candidate) throws IOException {
-        return candidate.size() >= position
-                && Arrays.equals(RotatedCsv.bytes(candidate, position - compared.length, compared.length), compared);
-    }
-
-    private void take(byte[] bytes) throws IOException {
+    private void take(byte[] bytes) {
         position += bytes.length;
         byte[] all = FollowedRows.joined(compared, bytes);
-        compared = Arrays.copyOfRange(all, Math.max(0, all.length - COMPARED_BYTES), all.length);
-        byte[] first = FollowedRows.joined(beginning(), bytes);
-        boolean isWide = FollowedRows.isWide(first);
+        compared = Arrays.copyOfRange(all, Math.max(0, all.length - RotatedCsv.COMPARED_BYTES), all.length);
+        if (beginning.length < RotatedCsv.COMPARED_BYTES) {
+            byte[] first = FollowedRows.joined(beginning, bytes);
+            beginning = Arrays.copyOf(first, Math.min(first.length, RotatedCsv.COMPARED_BYTES));
+        }
         int from = 0;
         while (isTooLong && from < bytes.length && bytes[from] != '\n' && bytes[from] != '\r') {
             from++;
@@ -202,61 +186,46 @@ final class FollowedFile extends FollowedRows.File {
         if (isTooLong && from == bytes.length) {
             return;
         }
-        byte[] text = FollowedRows.joined(incomplete, Arrays.copyOfRange(bytes, from, bytes.length));
-        text = isWide ? text : FollowedRows.withoutNulBlocks(text);
-        int added = text.length - incomplete.length;
-        beginning.write(text, text.length - added, Math.min(added, BEGINNING_BYTES - beginning.size()));
-        int end = isWide ? FollowedRows.lastWideLineEnd(first, text) : FollowedRows.lastLineEnd(text);
+        byte[] text = withoutNulBlocks(FollowedRows.joined(incomplete, Arrays.copyOfRange(bytes, from, bytes.length)));
+        int end = FollowedRows.lastLineEnd(text);
         complete = ByteBuffer.wrap(text, 0, end);
         incomplete = Arrays.copyOfRange(text, end, text.length);
         isTooLong = incomplete.length > LONGEST_LINE_BYTES;
-        if (isWide && isTooLong) {
-            throw new IOException("a line in UTF-16 or UTF-32 is longer than " + LONGEST_LINE_BYTES + " bytes");
+    }
+
+    /** Returns a text in which a block of NUL, as a crash leaves it, is a single one. */
+    static byte[] withoutNulBlocks(byte[] text) {
+        byte[] kept = new byte[text.length];
+        int length = 0;
+        for (byte each : text) {
+            if (each != 0 || length == 0 || kept[length - 1] != 0) {
+                kept[length++] = each;
+            }
         }
+        return Arrays.copyOf(kept, length);
     }
 
-    private void leave() throws IOException {
-        FollowedFile following = csv.next(this).orElse(null);
-        isLeavable = false;
-        isOver = following != null;
-        next = following;
-        if (following != null && !following.continues(incomplete) && !isLossPossible()) {
-            complete = ByteBuffer.wrap(incomplete);
-        }
+    /** Continues in another file, which has the content that was read. */
+    void moveTo(FileChannel other, String otherKey) throws IOException {
+        file.close();
+        file = other;
+        key = otherKey;
     }
 
-    private boolean continues(byte[] line) {
-        return line.length > 0 && lead.length > inheritedHeading.length;
-    }
-
-    /** Returns the file that follows this one; null before the end of the stream, or if following was stopped. */
-    @Nullable
-    FollowedFile next() {
-        return next;
+    /** Returns whether a call found no more bytes before, and none were read since then. */
+    boolean becomesQuiet() {
+        boolean wasQuiet = isQuiet;
+        isQuiet = true;
+        return wasQuiet;
     }
 
     @Override
     public Optional<String> otherName() throws IOException {
         String path = csv.otherNameOf(key).orElse("");
-        return lead.length > 0
+        return start.lacksHeading()
                 ? Optional.of(path + " (line numbers include the heading of an earlier file)")
                         .map(String::strip)
                 : Optional.of(path).filter(name -> !name.isEmpty());
-    }
-
-    /** Returns whether bytes that were not read may be missing, because the file was truncated and has no copy. */
-    private boolean isLossPossible() {
-        return isTruncated && copy == null;
-    }
-
-    /** Returns whether the last line may continue in the next file: this one was truncated, or may be a copy. */
-    boolean mayEndWithinLine() {
-        return isTruncated || isRotated;
-    }
-
-    /** Returns whether the file was truncated. */
-    boolean isTruncated() {
-        return isTruncated;
     }
 
     /** Returns the identity of the file: its inode. */
@@ -273,47 +242,66 @@ final class FollowedFile extends FollowedRows.File {
         return position;
     }
 
-    /** Returns the digest of the last bytes before the position. */
-    String digest() {
-        return HexFormat.of().formatHex(Sha256.of(compared));
+    /** Returns what was read of the file. */
+    Content content() {
+        boolean hasRows = isBeginningTelling();
+        boolean isHeadingLong = repeatable == null && headingBytes() >= RotatedCsv.COMPARED_BYTES;
+        return new Content(
+                key,
+                position,
+                RotatedCsv.digest(beginning),
+                RotatedCsv.digest(compared),
+                hasRows || (isHeadingLong && position > headingBytes()),
+                hasRows);
+    }
+
+    /** Returns whether the first bytes have a line after the heading with a digit, as every row has. */
+    private boolean isBeginningTelling() {
+        boolean hasDigit = false;
+        for (int i = headingBytes(); repeatable == null && i < beginning.length; i++) {
+            hasDigit |= beginning[i] >= '0' && beginning[i] <= '9';
+            if (hasDigit && beginning[i] == '\n') {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static long lines(byte[] text) {
+        long lines = 0;
+        for (int end = FollowedRows.lineEnd(text, 0); end > 0; end = FollowedRows.lineEnd(text, end)) {
+            lines++;
+        }
+        return lines;
+    }
+
+    /** Returns this file as one that is complete, or lost. */
+    Before before(boolean isLost, FileTime modified) {
+        return new Before(Optional.of(content()), isLost, modified, heading, incomplete);
     }
 
     /** Returns the bytes that are read before those of the file, because the file lacks them. */
     byte[] lead() {
-        return lead;
+        return start.lead();
     }
 
     /** Returns the first bytes of the file. */
     byte[] beginning() {
-        return beginning.toByteArray();
+        return beginning;
     }
 
-    byte[] incomplete() {
-        return incomplete;
+    /** Returns the lines before the first row; those of the file before until the first row is read. */
+    byte[] heading() {
+        return heading;
     }
 
-    /** Returns the heading that applies to this file. */
-    byte[] heading() throws IOException {
-        if (lead.length > 0) {
-            return inheritedHeading;
-        }
-        byte[] known = heading;
-        if (known != null) {
-            return known;
-        }
-        byte[] found = csv.rows().heading(beginning());
-        if (FollowedRows.lastLineEnd(beginning()) > found.length) {
-            heading = found; // a row follows
-        }
-        return found;
+    /** Returns the number of bytes of the file before its first row. */
+    int headingBytes() {
+        return start.lacksHeading() ? 0 : heading.length;
     }
 
     @Override
     public void close() throws IOException {
-        isOver = true;
         file.close();
-        if (copy != null) {
-            copy.close();
-        }
     }
 }

@@ -4,9 +4,11 @@ package dev.flk.agent.follow;
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.follow.CompleteCsv.Changed;
 import dev.flk.agent.follow.Globs.Found;
 import dev.flk.agent.follow.LeftOutLines.BadLinesFull;
 import dev.flk.agent.follow.Positions.Sink;
+import dev.flk.agent.follow.Positions.Unstored;
 import dev.flk.agent.follow.SourceFile.Counts;
 import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.logging.LineLimit;
@@ -31,7 +33,10 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -72,9 +77,20 @@ final class FollowedSource implements Closeable {
     private long lastFindNanos;
     private boolean isFound;
 
-    /** The environment of all sources. */
+    /**
+     * The environment of all sources.
+     *
+     * @param lines receives a line about each window, for a terminal
+     * @param wording the words for users of a message that names options of {@code certify}
+     */
     record Surroundings(
-            InstantSource clock, LongSupplier nanoTicker, LineLimit limit, Totals totals, Runnable afterTurn) {}
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            LineLimit limit,
+            Totals totals,
+            Runnable afterTurn,
+            Consumer<String> lines,
+            UnaryOperator<String> wording) {}
 
     /** @param badLines the file that keeps the lines that are not certified */
     FollowedSource(Source source, Path badLines, Positions positions, Surroundings surroundings) {
@@ -97,13 +113,27 @@ final class FollowedSource implements Closeable {
         return stoppedBecause != null;
     }
 
-    /**
-     * Gives each file a turn. Returns whether another round would read more at once. An unexpected error stops this
-     * source only.
-     */
+    /** Searches the files, unless they were searched less than ten seconds ago. */
+    void search() {
+        if (!isFound || surroundings.nanoTicker().getAsLong() - lastFindNanos >= FIND_EVERY_NANOS) {
+            guarded(() -> {
+                find();
+                return false;
+            });
+            isFound = true;
+            lastFindNanos = surroundings.nanoTicker().getAsLong();
+        }
+    }
+
+    /** Gives each file a turn. Returns whether another round would read more at once. */
     boolean round(Sink sink) {
+        return guarded(() -> turns(sink));
+    }
+
+    /** Takes a step unless this source is stopped. An unexpected error stops this source only. */
+    private boolean guarded(BooleanSupplier step) {
         try {
-            return !isStopped() && turns(sink);
+            return !isStopped() && step.getAsBoolean();
         } catch (CancellationException e) {
             throw e;
         } catch (RuntimeException e) {
@@ -115,11 +145,6 @@ final class FollowedSource implements Closeable {
 
     private boolean turns(Sink sink) {
         boolean hasMore = false;
-        if (!isFound || surroundings.nanoTicker().getAsLong() - lastFindNanos >= FIND_EVERY_NANOS) {
-            find();
-            isFound = true;
-            lastFindNanos = surroundings.nanoTicker().getAsLong();
-        }
         for (Path path : List.copyOf(files.keySet())) {
             boolean mayContinue = turn(path, sink);
             surroundings.afterTurn().run();
@@ -147,12 +172,15 @@ final class FollowedSource implements Closeable {
         } catch (BadLinesFull e) {
             stop(String.valueOf(e.getMessage()));
         } catch (MalformedCsv e) {
-            problem(path, path + ": " + SourceMembers.inFile(String.valueOf(e.getMessage())));
+            problem(path, path + ": " + surroundings.wording().apply(String.valueOf(e.getMessage())));
             refused.put(path, attributes(path));
             end(path, file);
         } catch (IOException e) {
             problem(path, "can't read " + path + ": " + cause(e));
-            if (file instanceof CompleteCsv) {
+            if (e instanceof Changed) {
+                refused.put(path, attributes(path));
+            }
+            if (file instanceof CompleteCsv || e instanceof Unstored) {
                 end(path, file); // the next search opens it again, after what is certified
             }
         }
@@ -183,19 +211,21 @@ final class FollowedSource implements Closeable {
     }
 
     private String key(Path path) {
-        return source.name() + " " + path;
+        return Positions.key(source.name(), path);
     }
 
     private void find() {
         Set<Path> found = new HashSet<>();
         try {
-            Found all = Globs.find(source.files());
+            Set<Path> known = known();
+            Found matching = Globs.find(source.files(), known);
+            Found all = source.isComplete() ? matching : matching.growing(known);
             folder = folder == null ? new ForeignFolder(Globs.folder(source.files())) : folder;
             List<Path> named =
                     all.files().stream().filter(this::hasReadableName).toList();
-            found.addAll(source.isComplete() ? named : newest(named));
+            found.addAll(named);
             for (Path path : named) {
-                if (found.contains(path) && !files.containsKey(path)) {
+                if (!files.containsKey(path)) {
                     open(path, folder);
                 }
             }
@@ -253,20 +283,14 @@ final class FollowedSource implements Closeable {
         return path.toString().indexOf(UNREADABLE) < 0;
     }
 
-    /**
-     * Returns the files that are not files of the rotation of another one, which may be missing while it is rotated.
-     */
-    private List<Path> newest(List<Path> all) {
-        Set<Path> csvs = new HashSet<>(all);
-        csvs.addAll(files.keySet());
+    /** Returns the files that are read, or were. */
+    private Set<Path> known() {
+        Set<Path> known = new HashSet<>(files.keySet());
         String prefix = key(SEARCH);
         positions.keys().stream()
                 .filter(key -> key.startsWith(prefix))
-                .forEach(key -> csvs.add(Path.of(key.substring(prefix.length()))));
-        List<RotatedCsv.Names> names = csvs.stream().map(RotatedCsv.Names::new).toList();
-        return all.stream()
-                .filter(path -> names.stream().noneMatch(other -> other.containPath(path)))
-                .toList();
+                .forEach(key -> known.add(Path.of(key.substring(prefix.length()))));
+        return known;
     }
 
     private void open(Path path, ForeignFolder folder) {
@@ -284,18 +308,28 @@ final class FollowedSource implements Closeable {
                 problem(path, path + " is not read: " + full.get());
                 return;
             }
-            Certifier certifier = new Certifier(source.shard().ids(path), line -> {}, source.mayRest());
+            Certifier certifier = new Certifier(source.shard().ids(path), surroundings.lines(), source.mayRest());
             if (!source.isComplete() && isGzip(path, folder)) {
                 throw new IllegalArgumentException("is compressed; only a source with complete: true reads such files");
             }
             SourceFile file = source.isComplete()
                     ? new CompleteCsv(path, folder, source, certifier, stored, surroundings.clock())
                     : new FollowedCsv(
-                            path, folder, source, certifier, stored, new LeftOutLines(path, badLines, badLinesCount));
+                            path,
+                            folder,
+                            source,
+                            certifier,
+                            stored,
+                            positions::isFound,
+                            new LeftOutLines(path, badLines, badLinesCount, surroundings.limit()));
             files.put(path, file);
             surroundings.totals().add(file.counts());
         } catch (IOException e) {
-            problem(path, cause(e)); // a permission or a disk may be repaired without a change of the file
+            problem(
+                    path,
+                    surroundings
+                            .wording()
+                            .apply(cause(e))); // a permission or a disk may be repaired without a change of the file
         } catch (IllegalArgumentException e) {
             problem(path, path + ": " + e.getMessage());
             refused.put(path, attributes(path));

@@ -13,10 +13,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -42,36 +46,93 @@ public final class Globs {
     /**
      * The files that a pattern matches.
      *
-     * @param files the regular files, and links to such within the folder of the pattern, sorted by path
+     * @param files the regular files, and links to such within the folder of the pattern, of each only one path
      * @param leftOut the other matching paths, except directories, each with the reason why it is not read
      * @param isCut whether there may be more, because a limit was reached
      * @param unread why a directory that a wildcard matches could not be read; empty if all were read
      */
-    public record Found(List<Path> files, Map<Path, String> leftOut, boolean isCut, Optional<IOException> unread) {}
+    public record Found(List<Path> files, Map<Path, String> leftOut, boolean isCut, Optional<IOException> unread) {
+        /** Returns this result for files that grow; files that are named like a rotation of another one are left out. */
+        public Found growing() {
+            return growing(Set.of());
+        }
+
+        /**
+         * Returns the same.
+         *
+         * @param known files that are read already, and may be missing while they are rotated
+         */
+        Found growing(Set<Path> known) {
+            Set<Path> all = new TreeSet<>(files);
+            all.addAll(known);
+            List<RotatedCsv.Names> names =
+                    all.stream().map(RotatedCsv.Names::new).toList();
+            List<Path> csvs = new ArrayList<>();
+            Map<Path, String> others = new TreeMap<>(leftOut);
+            for (Path file : files) {
+                Optional<RotatedCsv.Names> rotated =
+                        names.stream().filter(each -> each.contain(file)).findFirst();
+                rotated.ifPresentOrElse(
+                        each -> others.put(
+                                file,
+                                file + " is named like a rotated file of " + each.csv() + ", so it is not read; let the"
+                                        + " path of the files match only one of them, or give it a source of its own"),
+                        () -> csvs.add(file));
+            }
+            return new Found(csvs, others, isCut, unread);
+        }
+    }
 
     /**
      * Returns the files that match a pattern now.
      *
      * @param pattern an absolute path, of which {@link #check} has no objection
+     */
+    public static Found find(String pattern) throws IOException {
+        return find(pattern, Set.of());
+    }
+
+    /**
+     * Returns the same.
+     *
+     * @param known files that are read already; of several paths of one file, the known one is read
      * @throws NoSuchFileException if a directory before the first wildcard does not exist
      * @throws NotDirectoryException if something else than a directory has its name
      */
-    public static Found find(String pattern) throws IOException {
+    static Found find(String pattern, Set<Path> known) throws IOException {
         Globs search = new Globs();
         search.expand(Path.of("/"), components(pattern), true);
         ForeignFolder folder = new ForeignFolder(folder(pattern));
         List<Path> files = new ArrayList<>();
         Map<Path, String> leftOut = new TreeMap<>();
-        for (Path path : new TreeSet<>(search.found)) {
+        Map<Object, Path> paths = new HashMap<>();
+        search.found.sort(Comparator.comparing((Path path) -> !known.contains(path))
+                .thenComparing(Files::isSymbolicLink)
+                .thenComparing(Comparator.naturalOrder()));
+        for (Path path : search.found) {
             try {
-                folder.objection(path).ifPresentOrElse(why -> leftOut.put(path, why), () -> files.add(path));
+                Optional<String> objection = folder.objection(path);
+                Path same = objection.isEmpty() ? paths.putIfAbsent(inode(path), path) : null;
+                if (same != null && !same.equals(path)) {
+                    leftOut.put(path, path + " is the same file as " + same + ", so it is read only once; name one");
+                } else if (objection.isPresent()) {
+                    leftOut.put(path, objection.get());
+                } else {
+                    files.add(path);
+                }
             } catch (IOException e) {
                 if (Files.exists(path)) { // it was not removed meanwhile, and is no link to nothing
                     leftOut.put(path, "can't read " + e.getMessage());
                 }
             }
         }
+        files.sort(Comparator.naturalOrder());
         return new Found(files, leftOut, search.isCut, search.unread);
+    }
+
+    private static Object inode(Path path) throws IOException {
+        Object key = Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+        return key == null ? path : key; // Windows has no keys
     }
 
     /** Returns the folder of a pattern, out of which no link is followed: the directory before the first wildcard. */
@@ -85,7 +146,7 @@ public final class Globs {
     }
 
     /** Returns the pattern that matches only this path. */
-    static String literal(String path) {
+    public static String literal(String path) {
         return SPECIAL.matcher(path).replaceAll("\\\\$0");
     }
 

@@ -6,6 +6,7 @@ import dev.flk.agent.certify.FollowedRows.File;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.files.RegularFile;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,7 +19,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The lines of the files of a source that are not certified. Each is kept with its reason in a file of the source, and
- * an ERROR names the first and the last of consecutive ones. A line may be kept again after a restart. When the file
+ * an ERROR names it: of a source five, and then one in ten minutes. A line may be kept again after a restart. When the file
  * has {@value #MAX_BYTES} bytes, the source stops.
  */
 final class LeftOutLines implements CsvNotices {
@@ -28,9 +29,7 @@ final class LeftOutLines implements CsvNotices {
     private final Path csv;
     private final Path file;
     private final LongAdder all;
-    private long first;
-    private long last;
-    private long count;
+    private final LineLimit limit;
 
     /** The exception for a line that can't be kept, because the file of such lines is full. */
     static final class BadLinesFull extends IOException {
@@ -45,11 +44,13 @@ final class LeftOutLines implements CsvNotices {
      * @param csv the CSV to which the lines belong
      * @param file the file that keeps them
      * @param all the number of the lines of all files of the source
+     * @param limit the limit of lines in the log
      */
-    LeftOutLines(Path csv, Path file, LongAdder all) {
+    LeftOutLines(Path csv, Path file, LongAdder all, LineLimit limit) {
         this.csv = csv;
         this.file = file;
         this.all = all;
+        this.limit = limit;
     }
 
     @Override
@@ -65,21 +66,10 @@ final class LeftOutLines implements CsvNotices {
                     + ErrorMessages.bytes(MAX_BYTES) + " of such lines. Correct the notation of the source or the"
                     + " program that writes the file, remove " + file + ", and start again");
         }
-        if (count == 0) {
-            first = line;
-            LOG.error("{}: {}; not certified, but kept in {}", name, why, file);
-        }
         all.increment();
-        count++;
-        last = line;
-    }
-
-    @Override
-    public void resumed() {
-        if (count > 1) {
-            LOG.error("{}: lines {} to {}, {} of them, are not certified", csv, first, last, count);
-        }
-        count = 0;
+        limit.say(
+                "left out " + file,
+                more -> LOG.error("{}: {}; not certified, but kept in {}{}", name, why, file, more));
     }
 
     private boolean keep(String entry) throws IOException {

@@ -3,7 +3,7 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.FollowedRows.Progress;
 import dev.flk.agent.certify.FollowedRows.ShardProgress;
-import java.io.IOException;
+import dev.flk.agent.follow.RotatedCsv.Content;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -16,15 +16,18 @@ import java.util.stream.Collectors;
  *
  * @param key the inode of the file with the first row that is not certified
  * @param length the number of its bytes that were read
- * @param digest the digest of the last of them (at most {@value FollowedFile#COMPARED_BYTES}); of a {@link
- *     CompleteCsv}, of its first bytes
+ * @param digest the digest of the last of them (at most {@value RotatedCsv#COMPARED_BYTES}); of a {@link CompleteCsv},
+ *     of its first bytes
  * @param modifiedMillis the time at which the file was modified before it was read
  * @param options the digest of the options that determine the windows
  * @param progress the certified rows, and the lines of the file that are done, counted from the first byte of {@code
- *     lead}; of each shard the number of windows, the last time, whether it is ahead, and the name in base64, separated
- *     by colons; shards are separated by commas
+ *     lead}; of each shard the number of windows, the last time, the number of rows with this time that are ahead, and
+ *     the name in base64, separated by colons; shards are separated by commas. Version 0.1 wrote {@code true} for 1,
+ *     {@code false} for 0
  * @param heading the heading of the file
  * @param lead the bytes to be read before those of the file, because the file lacks them
+ * @param other the digest of the first bytes that were read (at most {@value RotatedCsv#COMPARED_BYTES}); of a {@link
+ *     CompleteCsv}, of all bytes, once they were read; empty if version 0.1 stored the position
  */
 record Position(
         String key,
@@ -34,19 +37,24 @@ record Position(
         String options,
         Progress progress,
         byte[] heading,
-        byte[] lead) {
+        byte[] lead,
+        String other) {
+    private static final int FIELDS_BEFORE_OTHER = 12;
+    /** The value of {@code other} of a growing file of which no row was read. */
+    private static final String NO_ROWS = "-";
+
     /** Returns the position whose {@link #text} is given. */
     static Position parse(String text) {
         String[] fields = text.split(" ", -1);
         Base64.Decoder base64 = Base64.getDecoder();
         List<ShardProgress> shards = new ArrayList<>();
-        for (String shard : fields[5].split(",", -1)) {
+        for (String shard : fields[5].isEmpty() ? new String[0] : fields[5].split(",", -1)) {
             String[] parts = shard.split(":", -1);
             shards.add(new ShardProgress(
                     new String(base64.decode(parts[3]), StandardCharsets.UTF_8),
                     Long.parseLong(parts[0]),
                     Double.parseDouble(parts[1]),
-                    Boolean.parseBoolean(parts[2])));
+                    ahead(parts[2])));
         }
         Progress progress = new Progress(
                 0,
@@ -63,25 +71,42 @@ record Position(
                 fields[4],
                 progress,
                 base64.decode(fields[10]),
-                base64.decode(fields[11]));
+                base64.decode(fields[11]),
+                fields.length > FIELDS_BEFORE_OTHER ? fields[FIELDS_BEFORE_OTHER] : "");
+    }
+
+    private static long ahead(String text) {
+        return switch (text) {
+            case "true" -> 1;
+            case "false" -> 0;
+            default -> Long.parseLong(text);
+        };
     }
 
     /** Returns the position in a file that was read up to here. */
-    static Position in(FollowedFile file, String options, Progress progress) throws IOException {
+    static Position in(FollowedFile file, String options, Progress progress) {
+        Content content = file.content();
         return new Position(
-                file.key(),
-                file.position(),
-                file.digest(),
+                content.key(),
+                content.length(),
+                content.end(),
                 file.lastModified().toMillis(),
                 options,
                 progress,
                 file.heading(),
-                file.lead());
+                file.lead(),
+                content.hasRows() ? content.beginning() : NO_ROWS);
+    }
+
+    /** Returns what was read of a growing file. */
+    Content content() {
+        boolean hasRows = !other.equals(NO_ROWS) && length > (lead.length > 0 ? 0 : heading.length);
+        return new Content(key, length, hasRows ? other : "", digest, hasRows, false);
     }
 
     /** Returns the position in the same file with another progress. */
-    Position with(Progress other) {
-        return new Position(key, length, digest, modifiedMillis, options, other, heading, lead);
+    Position with(Progress changed) {
+        return new Position(key, length, digest, modifiedMillis, options, changed, heading, lead, other);
     }
 
     /** Returns the position in the same file without what is known of its shards, of which no window is certified. */
@@ -98,12 +123,12 @@ record Position(
     String text() {
         Base64.Encoder base64 = Base64.getEncoder();
         String shards = progress.shards().stream()
-                .map(shard -> shard.windows() + ":" + shard.time() + ":" + shard.isAhead() + ":"
+                .map(shard -> shard.windows() + ":" + shard.time() + ":" + shard.ahead() + ":"
                         + base64.encodeToString(shard.shard().getBytes(StandardCharsets.UTF_8)))
                 .collect(Collectors.joining(","));
         return key + " " + length + " " + digest + " " + modifiedMillis + " " + options + " " + shards + " "
                 + progress.rows() + " " + progress.time() + " " + progress.lines() + " "
                 + base64.encodeToString(progress.settled().getBytes(StandardCharsets.UTF_8)) + " "
-                + base64.encodeToString(heading) + " " + base64.encodeToString(lead);
+                + base64.encodeToString(heading) + " " + base64.encodeToString(lead) + " " + other;
     }
 }

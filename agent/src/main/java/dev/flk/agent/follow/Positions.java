@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * The positions of all files of all sources, as stored in one file: a line for each, with its key in base64 and {@link
@@ -31,9 +32,10 @@ import java.util.UUID;
  */
 public final class Positions {
     /** The number of this format, which only the digest contains. */
-    private static final String FORMAT = "3 ";
+    private static final String FORMAT = "4 ";
+    /** The number of the format of version 0.1, which is read, too. */
+    private static final String FORMAT_BEFORE = "3 ";
 
-    private static final String SUFFIX = ".certified";
     /** The number of positions beyond which those of files that no source finds are forgotten, the oldest first. */
     private static final int MOST_POSITIONS = 10_000;
 
@@ -42,20 +44,13 @@ public final class Positions {
     /** The keys of the files that each source found last. */
     private final Map<String, Set<String>> found = new HashMap<>();
 
+    /** The keys whose positions are in the file. */
+    private Set<String> stored = Set.of();
+
     private boolean isChanged;
 
     private Positions(Path file) {
         this.file = file;
-    }
-
-    /** Returns the file that stores the position of a CSV that a command follows. */
-    public static Path file(Path csv) {
-        return csv.resolveSibling(csv.getFileName() + SUFFIX);
-    }
-
-    /** Returns the beginning of the names of the files that a command writes next to a CSV that it follows. */
-    static String prefix(String csvName) {
-        return csvName + SUFFIX;
     }
 
     /**
@@ -63,7 +58,7 @@ public final class Positions {
      *
      * @throws IOException if the file can't be read, or is not a file of positions; the message says what to do
      */
-    public static Positions read(Path file) throws IOException {
+    static Positions read(Path file) throws IOException {
         RegularFile.requireOrNothing(file);
         Positions read = new Positions(file);
         if (!Files.exists(file)) {
@@ -71,7 +66,9 @@ public final class Positions {
         }
         String text = Files.readString(file, StandardCharsets.ISO_8859_1);
         int end = text.lastIndexOf('\n') + 1;
-        if (!text.substring(end).equals(digest(text.substring(0, end)))) {
+        if (Stream.of(FORMAT, FORMAT_BEFORE)
+                .map(format -> digest(format, text.substring(0, end)))
+                .noneMatch(text.substring(end)::equals)) {
             throw new IOException(file + " was not written by this version, or it is damaged; remove it to certify all"
                     + " rows again");
         }
@@ -81,12 +78,8 @@ public final class Positions {
                     new String(Base64.getDecoder().decode(line.substring(0, key)), StandardCharsets.UTF_8),
                     Position.parse(line.substring(key + 1)));
         }
+        read.stored = Set.copyOf(read.positions.keySet());
         return read;
-    }
-
-    /** Returns whether no position is stored. */
-    public boolean isEmpty() {
-        return positions.isEmpty();
     }
 
     /** Returns the keys of all files. */
@@ -112,9 +105,32 @@ public final class Positions {
         }
     }
 
+    /**
+     * Takes over the position that {@code certify --follow} of version 0.1 stored in a file next to the CSV, unless the
+     * CSV has one already, and removes that file.
+     */
+    void takeOver(Path before, String key) throws IOException {
+        Optional<Position> position = read(before).find("");
+        if (position.isPresent() && !positions.containsKey(key)) {
+            put(key, position.get());
+            write();
+        }
+        Files.deleteIfExists(before);
+    }
+
+    /** Returns the key of a file of a source. */
+    static String key(String source, Path path) {
+        return source + " " + path;
+    }
+
     /** Replaces the keys of the files that a source has found, whose positions are not forgotten. */
     void found(String source, Set<String> keys) {
         found.put(source, keys);
+    }
+
+    /** Returns whether a source has found a file. */
+    boolean isFound(Path path) {
+        return found.entrySet().stream().anyMatch(source -> source.getValue().contains(key(source.getKey(), path)));
     }
 
     /** A destination of certificates. */
@@ -130,19 +146,21 @@ public final class Positions {
     }
 
     /**
-     * Reads a file on for a turn, and then keeps its position, which {@link #write} stores.
+     * Reads a file on for a turn, and then keeps its position, which {@link #write} stores. What the file is is stored
+     * before its first certificate, so that its rows are found after a crash and a rotation.
      *
      * @param key the key of the file
      * @param sink the destination of its certificates
      * @return whether another turn would read more at once
      * @throws MalformedCsv if the file can't be read any further; its certificates were added
      */
-    public boolean advance(String key, SourceFile file, Sink sink) throws IOException, MalformedCsv {
+    boolean advance(String key, SourceFile file, Sink sink) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
         try {
             return file.turn(certificates);
         } finally {
             if (!certificates.isEmpty()) {
+                storeFirst(key, file.start());
                 sink.add(certificates);
             }
             Optional<Position> position = file.position();
@@ -152,11 +170,33 @@ public final class Positions {
         }
     }
 
+    private void storeFirst(String key, Optional<Position> start) throws Unstored {
+        if (start.isPresent() && !positions.containsKey(key)) {
+            put(key, start.get());
+        }
+        try {
+            if (positions.containsKey(key) && !stored.contains(key)) {
+                write();
+            }
+        } catch (IOException e) {
+            throw new Unstored(e);
+        }
+    }
+
+    /** The exception for certificates that are not made, because the position before them can't be stored. */
+    static final class Unstored extends IOException {
+        private static final long serialVersionUID = 1;
+
+        private Unstored(IOException cause) {
+            super("its position can't be stored: " + cause.getMessage(), cause);
+        }
+    }
+
     /**
      * Stores the positions, if one was changed. They are first written to a temporary file, which then replaces the
      * file. If this process is killed before the replacement, the temporary file remains.
      */
-    public void write() throws IOException {
+    void write() throws IOException {
         if (!isChanged) {
             return;
         }
@@ -166,7 +206,7 @@ public final class Positions {
                         .append(' ')
                         .append(position.text())
                         .append('\n'));
-        text.append(digest(text.toString()));
+        text.append(digest(FORMAT, text.toString()));
         Path next = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID() + ".next");
         try (FileChannel out = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             ByteBuffer bytes = StandardCharsets.ISO_8859_1.encode(text.toString());
@@ -176,13 +216,14 @@ public final class Positions {
             out.force(true);
             Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             isChanged = false;
+            stored = Set.copyOf(positions.keySet());
         } catch (IOException e) {
             Files.deleteIfExists(next);
             throw e;
         }
     }
 
-    private static String digest(String text) {
-        return HexFormat.of().formatHex(Sha256.of((FORMAT + text).getBytes(StandardCharsets.ISO_8859_1)));
+    private static String digest(String format, String text) {
+        return HexFormat.of().formatHex(Sha256.of((format + text).getBytes(StandardCharsets.ISO_8859_1)));
     }
 }

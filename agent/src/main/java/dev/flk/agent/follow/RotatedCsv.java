@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
-import dev.flk.agent.certify.FollowedRows.Beginning;
-import dev.flk.agent.certify.FollowedRows.FirstRows;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;
@@ -17,86 +14,99 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The files of a CSV that is rotated. The newest file has the name of the CSV; the others are in the same directory.
- * Their names are those that logrotate and logging libraries choose, such as {@code rows.csv.1}, {@code
- * rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
+ * The files of a CSV that is rotated. The newest file has the name of the CSV; the others are in the same directory, in
+ * the order of the times at which they were modified. Their names are those that logrotate and logging libraries
+ * choose, such as {@code rows.csv.1}, {@code rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
+ *
+ * <p>A file is what is in it. What was read is found by its inode, or by its first and its last bytes:
+ *
+ * <table>
+ * <caption>Where the content is that was read, and what is read after it</caption>
+ * <tr><th>content</th><th>next</th></tr>
+ * <tr><td>in the CSV</td><td>more of it, when it grows</td></tr>
+ * <tr><td>in the CSV, which was replaced by a copy</td><td>more of the copy</td></tr>
+ * <tr><td>in a file of another name: it was renamed, or copied and truncated</td><td>the rest of that file, then the
+ * file that was modified next</td></tr>
+ * <tr><td>nowhere</td><td>the file that was modified next; rows may be missing</td></tr>
+ * </table>
  */
 final class RotatedCsv {
     private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
-    private static final Pattern COMPRESSED = Pattern.compile(".*\\.(gz|bz2|xz|zst|lz4|lzo|Z|zip)");
-    /** The maximum number of beginnings of files that were read, and the number of bytes of each, with few rows. */
-    private static final int MOST_READ = 128;
-
-    private static final int READ_BYTES = 512;
+    private static final String COMPRESSED_NAME = "\\.(?:gz|bz2|xz|zst|lz4|lzo|Z|zip)";
+    private static final Pattern COMPRESSED = Pattern.compile(".*" + COMPRESSED_NAME);
+    /** The maximum number of bytes at the beginning and at the end of what was read that are compared. */
+    static final int COMPARED_BYTES = 4096;
+    /** The maximum number of bytes at the beginning of a file that are searched for its first line. */
+    private static final int BEGINNING_BYTES = 1 << 16;
 
     private final Path csv;
     private final ForeignFolder folder;
     private final FollowedRows rows;
+    private final Predicate<Path> isOther;
     private final Names names;
     private final List<String> losses = new ArrayList<>();
-    /** The beginnings of the files that were read, with at least one row. */
-    private final Deque<byte[]> readBeginnings = new ArrayDeque<>();
-    /** The inodes of the files that were written after a file that was read, and are not read yet. */
-    private final Set<String> awaited = new HashSet<>();
-    /** The inodes of the files, and the links, that were reported as not read. */
-    private final Set<String> reported = new HashSet<>();
+    /** The inodes of the files that were read. */
+    private final Set<String> read = new HashSet<>();
+    /** The links that were reported as not read. */
+    private final Set<Path> reported = new HashSet<>();
 
-    /** The last look at the directory that found no next file; null if the files must be read. */
-    private @Nullable Look lastLook;
-
-    /** The result of a look at the directory, without the contents of the files. */
-    private record Look(String key, long position, Optional<Sibling> newest, List<Sibling> readable) {}
+    /** @param isOther whether a file is a CSV of its own, whatever its name is */
+    RotatedCsv(Path csv, ForeignFolder folder, FollowedRows rows, Predicate<Path> isOther) {
+        this.csv = csv;
+        this.folder = folder;
+        this.rows = rows;
+        this.isOther = isOther;
+        this.names = new Names(csv);
+    }
 
     /** A file in the directory of the CSV. */
-    private record Sibling(Path path, String key, long size, FileTime modified) {
+    record Sibling(Path path, String key, long size, FileTime modified) {
         boolean isCompressed() {
-            return COMPRESSED.matcher(name()).matches();
+            return COMPRESSED.matcher(String.valueOf(path.getFileName())).matches();
         }
 
         boolean isText() {
             return !isCompressed() && Files.isReadable(path);
         }
-
-        String name() {
-            return String.valueOf(path.getFileName());
-        }
     }
 
-    /** The file that was read before the one that is searched. */
-    private record Before(
-            String key,
-            boolean isTruncated,
-            boolean mayEndWithinLine,
-            FileTime modified,
-            byte[] heading,
-            int rowsAt,
-            byte[] incomplete,
-            byte[] beginning) {}
+    /**
+     * What was read of a file.
+     *
+     * @param key its inode
+     * @param length the number of bytes that were read
+     * @param beginning the digest of the first of them, at most {@value #COMPARED_BYTES}; empty if it is not known
+     * @param end the digest of the last of them, at most {@value #COMPARED_BYTES}
+     * @param hasRows whether these bytes contain a row, and so tell the file from others
+     * @param isBeginningTelling whether the beginning contains a row
+     */
+    record Content(
+            String key, long length, String beginning, String end, boolean hasRows, boolean isBeginningTelling) {}
 
-    RotatedCsv(Path csv, ForeignFolder folder, FollowedRows rows) {
-        this.csv = csv;
-        this.folder = folder;
-        this.rows = rows;
-        this.names = new Names(csv);
-    }
+    /**
+     * A file that was read completely, or is lost.
+     *
+     * @param content what was read; empty if the file was lost before this run
+     * @param modified the time at which it was modified last
+     * @param heading the lines before its first row
+     * @param rest the incomplete line at its end
+     */
+    record Before(Optional<Content> content, boolean isLost, FileTime modified, byte[] heading, byte[] rest) {}
 
     /** The names that a rotation gives to the files of a CSV. */
     static final class Names {
@@ -109,28 +119,22 @@ final class RotatedCsv {
             String name = String.valueOf(csv.getFileName());
             int dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length();
             stem = name.substring(0, dot);
-            pattern = Pattern.compile(Pattern.quote(name) + "[.~_-].+|"
-                    + Pattern.quote(stem) + "(\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)"
-                    + Pattern.quote(name.substring(dot)) + "("
-                    + COMPRESSED.pattern().substring(2) + ")?");
+            pattern = Pattern.compile("(?:" + Pattern.quote(name) + "[._-]\\d[\\dT:._-]*|" + Pattern.quote(stem)
+                    + "(?:\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)" + Pattern.quote(name.substring(dot))
+                    + ")(?:" + COMPRESSED_NAME + ")?");
         }
 
-        /** Returns whether a file in the directory of the CSV has such a name. */
+        Path csv() {
+            return csv;
+        }
+
+        /** Returns whether a file is in the directory of the CSV and has such a name. */
         boolean contain(Path file) {
             String name = String.valueOf(file.getFileName());
             return name.startsWith(stem)
-                    && pattern.matcher(name).matches()
-                    && !name.startsWith(Positions.prefix(String.valueOf(csv.getFileName())));
+                    && Objects.equals(file.getParent(), csv.getParent())
+                    && pattern.matcher(name).matches();
         }
-
-        /** Returns whether a file, in any directory, is one of the rotation. */
-        boolean containPath(Path file) {
-            return Objects.equals(file.getParent(), csv.getParent()) && contain(file);
-        }
-    }
-
-    FollowedRows rows() {
-        return rows;
     }
 
     /** Returns descriptions of rows that may be missing before the file that is read now, and forgets them. */
@@ -140,160 +144,207 @@ final class RotatedCsv {
         return taken;
     }
 
-    /** Opens the file with the name of the CSV, to be read from its beginning. */
-    FollowedFile open() throws IOException {
-        return open(sibling(csv), new byte[0], new byte[0]);
-    }
-
-    /**
-     * Opens the file of a stored position: the file with the same inode, under any name in the directory, or a copy of
-     * it, to be read from its beginning. Returns empty if it is missing.
-     */
-    Optional<FollowedFile> find(Position position) throws IOException {
-        List<Sibling> all = siblings(true);
-        for (Sibling file : all) {
-            if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
-                return Optional.of(open(file, position.lead(), position.heading()));
-            }
-        }
-        for (Sibling file : all) {
-            if (position.length() > 0 && isOfThisCsv(file) && file.isText() && hasBytesOf(file, position)) {
-                return Optional.of(open(file, position.lead(), position.heading()));
-            }
-        }
-        return Optional.empty();
-    }
-
     /** Adds to the losses that the file of a stored position is missing. */
     void lose(Position position) {
         losses.add("the file in which they were, with inode " + position.key() + ", is not in " + directory()
                 + ", or it is compressed or was changed");
     }
 
-    /**
-     * Opens the file after the one of a stored position, which is missing; empty if that file has no row yet.
-     *
-     * @param storedAt the time at which the position was stored
-     */
-    Optional<FollowedFile> next(Position position, FileTime storedAt) throws IOException {
-        return next(new Before("", true, false, storedAt, position.heading(), 0, new byte[0], new byte[0]));
+    /** Adds to the losses that a file was truncated, or written again, and its content is nowhere. */
+    void loseTruncated() {
+        losses.add(
+                "the file was truncated, or written again with other rows, and " + directory() + " has no copy of it");
     }
 
-    private boolean hasBytesOf(Sibling file, Position position) throws IOException {
-        if (file.size() < position.length()) {
+    /** Opens the file with the name of the CSV, to be read from its beginning. */
+    FollowedFile open() throws IOException {
+        return open(sibling(csv), new FollowedFile.Start(new byte[0], false, false, false));
+    }
+
+    /** Opens the file with the content of a stored position, to be read from its beginning; empty if it is missing. */
+    Optional<FollowedFile> find(Position position) throws IOException {
+        Optional<Sibling> found = find(position.content());
+        return found.isEmpty()
+                ? Optional.empty()
+                : Optional.of(open(
+                        found.get(),
+                        new FollowedFile.Start(position.heading(), position.lead().length > 0, false, false)));
+    }
+
+    /** Returns whether what was read of a file is still in the file with the name of the CSV, as its only content. */
+    boolean isCurrent(FollowedFile file) throws IOException {
+        return newest().filter(newest -> newest.key().equals(file.key())).isPresent() && file.isIntact();
+    }
+
+    /** Returns the file that has the content that was read; empty if no file has it. */
+    Optional<Sibling> find(Content content) throws IOException {
+        List<Sibling> found = new ArrayList<>();
+        for (Sibling file : siblings(true)) {
+            boolean isSame = file.key().equals(content.key());
+            boolean isCsv = file.path().equals(csv);
+            if ((isSame || (content.hasRows() && (isCsv || isRotated(file)))) && has(file, content)) {
+                found.add(file);
+            }
+        }
+        // without times, a file with the same rows may be the next one
+        Comparator<Sibling> byName = Comparator.comparing(file -> !file.path().equals(csv));
+        Comparator<Sibling> byKey = Comparator.comparing(file -> !file.key().equals(content.key()));
+        return found.stream()
+                .min((rows.hasTimes() ? byName.thenComparing(byKey) : byKey.thenComparing(byName))
+                        .thenComparing(file -> -file.size()));
+    }
+
+    private boolean has(Sibling file, Content content) throws IOException {
+        if (file.size() < content.length() || !file.isText()) {
             return false;
         }
-        int compared = (int) Math.min(position.length(), FollowedFile.COMPARED_BYTES);
-        try (FileChannel content = folder.open(file.path())) {
-            byte[] bytes = bytes(content, position.length() - compared, compared);
-            return HexFormat.of().formatHex(Sha256.of(bytes)).equals(position.digest());
+        int compared = (int) Math.min(content.length(), COMPARED_BYTES);
+        try (FileChannel in = folder.open(file.path())) {
+            return hasBeginning(in, content)
+                    && digest(bytes(in, content.length() - compared, compared)).equals(content.end());
         } catch (NoSuchFileException e) {
             return false;
         }
     }
 
-    /** Returns the copy that was made of a file before it was truncated; null if the directory has no copy. */
-    @Nullable
-    FileChannel copyOf(FollowedFile truncated) throws IOException {
+    private static boolean hasBeginning(FileChannel file, Content content) throws IOException {
+        int compared = (int) Math.min(content.length(), COMPARED_BYTES);
+        return content.beginning().isEmpty() || digest(bytes(file, 0, compared)).equals(content.beginning());
+    }
+
+    /** Continues to read a file in another one, which has the same content. */
+    void move(FollowedFile file, Sibling to) throws IOException {
+        if (to.path().equals(csv)) {
+            LOG.info("{} was replaced by a copy of itself, in which it is read on", csv);
+        } else {
+            LOG.info("{} was truncated; the rest of its rows is read from {}", csv, to.path());
+        }
+        file.moveTo(channel(to), to.key());
+    }
+
+    /** Throws if the file with the name of the CSV has only the first of the rows that were read. */
+    void requireNotShorter(FollowedFile file) throws IOException {
+        Optional<Sibling> newest = newest().filter(found -> found.size() < file.position());
+        if (newest.isPresent() && rows.hasTimes()) {
+            byte[] first = beginning(newest.get());
+            byte[] compared = Arrays.copyOf(first, Math.min(FollowedRows.lastLineEnd(first), COMPARED_BYTES));
+            if (compared.length > file.headingBytes() && FollowedRows.startsWith(file.beginning(), compared)) {
+                throw new IOException(csv + " was replaced by a shorter copy of itself, with "
+                        + newest.get().size() + " of the " + file.position()
+                        + " bytes that were read; it is read on when it is longer");
+            }
+        }
+    }
+
+    /** Returns the file to be read after a complete one; empty if it has no line yet. */
+    Optional<Sibling> next(Before before) throws IOException {
+        List<Sibling> later = new ArrayList<>();
         for (Sibling file : siblings(false)) {
-            if (file.isText() && file.size() >= truncated.position()) {
-                FileChannel content = folder.open(file.path());
-                if (truncated.hasComparedBytes(content)) {
-                    LOG.info("{} was truncated; the rest of its rows is read from {}", csv, file.path());
-                    return content;
-                }
-                content.close();
+            if (isLater(file, before) && file.isText() && !isCopy(file, before)) {
+                later.add(file);
             }
         }
-        losses.add("the file was truncated, and " + directory() + " has no copy of it");
-        return null;
+        Optional<Sibling> next = later.stream()
+                .min(Comparator.comparing(Sibling::modified)
+                        .thenComparing(file -> String.valueOf(file.path()), Comparator.reverseOrder()));
+        Optional<Sibling> newest = newest().filter(file -> before.isLost() || !isOf(before, file));
+        return next.isPresent()
+                        || newest.isEmpty()
+                        || lacksHeading(newest.get(), before).isEmpty()
+                ? next
+                : newest;
     }
 
-    /** Returns whether a file is complete: another file follows it, and the beginning of that file is known. */
-    boolean hasNext(FollowedFile read) throws IOException {
-        Optional<Sibling> newest = newest();
-        if (!read.isTruncated() && newest.isPresent() && newest.get().key().equals(read.key())) {
+    private boolean isLater(Sibling file, Before before) {
+        return isRotated(file)
+                && !isOf(before, file)
+                && !read.contains(file.key())
+                && file.modified().compareTo(before.modified()) > 0;
+    }
+
+    private static boolean isOf(Before before, Sibling file) {
+        return before.content().filter(read -> read.key().equals(file.key())).isPresent();
+    }
+
+    /** Returns whether a file is a copy of one that was read, or of its beginning. */
+    private boolean isCopy(Sibling file, Before before) throws IOException {
+        Optional<Content> content = before.content().filter(Content::isBeginningTelling);
+        if (content.isEmpty() || !rows.hasTimes()) {
             return false;
         }
-        List<Sibling> files = siblings(false);
-        Look look = new Look(
-                read.key(),
-                read.position(),
-                newest,
-                files.stream().filter(Sibling::isText).toList());
-        if (look.equals(lastLook)) {
-            return false;
-        }
-        Before before = before(read);
-        try {
-            boolean hasNext =
-                    chosen(before, newest, unread(before, newest, files)).isPresent();
-            lastLook = hasNext ? null : look;
-            return hasNext;
-        } catch (NoSuchFileException e) {
-            LOG.debug("a rotation is in progress", e);
-            return false;
+        try (FileChannel in = folder.open(file.path())) {
+            return hasBeginning(in, content.get());
         }
     }
 
-    /** Returns the file to be read next; empty if the beginning of the newest file is not known yet. */
-    private Optional<Sibling> chosen(Before before, Optional<Sibling> newest, List<Unread> unread) throws IOException {
-        Optional<Sibling> earlier = first(unread);
-        boolean isDecided = earlier.isPresent()
-                || (newest.isPresent()
-                        && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED);
-        return isDecided ? earlier.or(() -> newest) : Optional.empty();
+    private Optional<Boolean> lacksHeading(Sibling file, Before before) throws IOException {
+        return rows.lacksHeading(before.heading(), beginning(file));
     }
 
-    private static Before before(FollowedFile read) throws IOException {
-        return new Before(
-                read.key(),
-                read.isTruncated(),
-                read.mayEndWithinLine(),
-                read.lastModified(),
-                read.heading(),
-                rowsAt(read),
-                read.incomplete(),
-                read.beginning());
-    }
-
-    /** Returns the number of bytes before the first row; all bytes if the file begins with the rest of a line. */
-    private static int rowsAt(FollowedFile read) throws IOException {
-        byte[] heading = read.heading();
-        return read.lead().length > heading.length
-                ? read.beginning().length
-                : read.lead().length > 0 ? 0 : heading.length;
-    }
-
-    /** Opens the file after a complete one; empty if that file was renamed or truncated since {@link #hasNext}. */
-    Optional<FollowedFile> next(FollowedFile read) throws IOException {
-        return next(before(read));
-    }
-
-    private Optional<FollowedFile> next(Before before) throws IOException {
-        try {
-            List<Sibling> files = siblings(false);
-            Optional<Sibling> newest = newest();
-            List<Unread> unread = unread(before, newest, files);
-            Optional<Sibling> chosen = chosen(before, newest, unread);
-            if (chosen.isEmpty()) {
-                return Optional.empty();
-            }
-            FollowedFile next = open(chosen.get(), before);
-            // a rotation meanwhile may have moved a file that the list does not contain
-            if (newest().map(Sibling::key).equals(newest.map(Sibling::key))
-                    && names(siblings(false)).equals(names(files))) {
-                LOG.info("continuing with {}", chosen.get().path());
-                remember(before);
-                reportUnreadable(before, files);
-                reportSkipped(before, chosen.get(), unread);
-                return Optional.of(next);
-            }
-            next.close();
-        } catch (NoSuchFileException e) {
-            LOG.debug("a rotation is in progress", e);
+    /**
+     * Opens the file that {@link #next} returned; empty if a rotation meanwhile may have moved a file that was not
+     * seen.
+     */
+    Optional<FollowedFile> open(Sibling next, Before before) throws IOException {
+        List<Sibling> files = siblings(true);
+        boolean lacksHeading = lacksHeading(next, before).orElse(false);
+        FollowedFile opened = open(
+                next,
+                new FollowedFile.Start(
+                        before.heading(), lacksHeading, lacksHeading && before.rest().length > 0, before.isLost()));
+        if (!keys(siblings(true)).equals(keys(files))
+                || !next(before).filter(next::equals).isPresent()) {
+            opened.close();
+            return Optional.empty();
         }
-        return Optional.empty();
+        LOG.info("continuing with {}", next.path());
+        before.content().ifPresent(content -> read.add(content.key()));
+        read.retainAll(files.stream().map(Sibling::key).toList());
+        files.stream()
+                .filter(file -> isLater(file, before) && !file.isText())
+                .sorted(Comparator.comparing(Sibling::modified))
+                .skip(before.isLost() ? 1 : 0) // the first one may be the lost file
+                .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
+        return Optional.of(opened);
+    }
+
+    private static List<String> keys(List<Sibling> files) {
+        return files.stream()
+                .map(file -> file.path() + " " + file.key())
+                .sorted()
+                .toList();
+    }
+
+    /** Returns the first line of a file. */
+    byte[] firstLine(Sibling file) throws IOException {
+        byte[] first = beginning(file);
+        return Arrays.copyOf(first, FollowedRows.lineEnd(first, 0));
+    }
+
+    private FollowedFile open(Sibling file, FollowedFile.Start start) throws IOException {
+        return new FollowedFile(this, channel(file), file.key(), file.modified(), start);
+    }
+
+    private FileChannel channel(Sibling file) throws IOException {
+        FileChannel content = folder.open(file.path());
+        if (!sibling(file.path()).key().equals(file.key())) {
+            content.close();
+            throw new NoSuchFileException(file.path().toString());
+        }
+        return content;
+    }
+
+    /** Returns the present name of a file; empty if it is the name of the CSV, or no name in the directory. */
+    Optional<String> otherNameOf(String key) throws IOException {
+        return siblings(true).stream()
+                .filter(file -> file.key().equals(key) && !file.path().equals(csv))
+                .map(file -> file.path().toString())
+                .findFirst();
+    }
+
+    /** Returns the time at which a file was modified if it has the name of the CSV. */
+    Optional<FileTime> lastModified(String key) throws IOException {
+        return newest().filter(file -> file.key().equals(key)).map(Sibling::modified);
     }
 
     /** Returns the file with the name of the CSV; empty if it is missing at the moment. */
@@ -305,196 +356,12 @@ final class RotatedCsv {
         }
     }
 
-    private static List<String> names(List<Sibling> files) {
-        return files.stream()
-                .map(file -> file.name() + " " + file.key())
-                .sorted()
-                .toList();
-    }
-
-    /**
-     * A file with rows, or of another kind, that was not read and is not the newest.
-     *
-     * @param rows its first rows; empty if they can't be read
-     * @param isLater whether it is read between the file before and the newest
-     */
-    private record Unread(Sibling file, Optional<FirstRows> rows, boolean isLater) {}
-
-    /** Returns the files that were not read, apart from the newest. */
-    private List<Unread> unread(Before before, Optional<Sibling> newest, List<Sibling> files) throws IOException {
-        List<Unread> unread = new ArrayList<>();
-        byte[] newestBytes = newest.isPresent() ? beginning(newest.get()) : new byte[0];
-        for (Sibling file : files) {
-            if (file.isText()) {
-                byte[] bytes = beginning(file);
-                boolean isNewest = newest.isPresent()
-                        && (file.key().equals(newest.get().key())
-                                || (file.size() <= newest.get().size() && FollowedRows.startsWith(newestBytes, bytes)));
-                if (!isNewest && !isRead(before, file, bytes)) {
-                    unread(before, file, bytes).ifPresent(unread::add);
-                }
-            }
-        }
-        return unread;
-    }
-
-    private boolean isRead(Before before, Sibling file, byte[] bytes) {
-        if ((!before.isTruncated() && file.key().equals(before.key()))
-                || (before.beginning().length > before.heading().length
-                        && FollowedRows.startsWith(bytes, before.beginning()))) {
-            return true;
-        }
-        // a copy may be shorter, but without times, equal rows do not show that a file is a copy
-        byte[] complete = Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes));
-        return rows.hasTimes()
-                && Stream.concat(readBeginnings.stream(), firstRead(before).stream())
-                        .anyMatch(known -> FollowedRows.startsWith(bytes, known)
-                                || (complete.length > 0 && FollowedRows.startsWith(known, complete)));
-    }
-
-    private void remember(Before before) {
-        firstRead(before).ifPresent(readBeginnings::add);
-        if (readBeginnings.size() > MOST_READ) {
-            readBeginnings.remove();
-        }
-    }
-
-    /** Returns the first complete lines of a file that was read; empty if they have no row. */
-    private static Optional<byte[]> firstRead(Before before) {
-        byte[] first = before.beginning();
-        byte[] bytes = Arrays.copyOf(first, Math.min(first.length, before.rowsAt() + READ_BYTES));
-        int complete = FollowedRows.lastLineEnd(bytes);
-        // the heading of UTF-16 is not known
-        boolean hasRow = complete > before.rowsAt() && !FollowedRows.isWide(bytes);
-        return hasRow ? Optional.of(Arrays.copyOf(bytes, complete)) : Optional.empty();
-    }
-
-    /** Returns whether a file was written after the file before, or perhaps after it was rotated. */
-    private boolean isLater(Before before, Sibling file, FirstRows first) {
-        boolean isNewer = file.modified().compareTo(before.modified()) > 0;
-        // after a clock was set back, the first row may be earlier;
-        // while no row was read, all times are later, also those of files from before the start
-        return (first.hasTimes() && Double.isFinite(rows.lastTime()))
-                ? first.time() > rows.lastTime() || (isNewer && rows.mayFollow(first.latestTime()))
-                : isNewer;
-    }
-
-    /** Returns the first of the files that are read before the newest. */
-    private Optional<Sibling> first(List<Unread> unread) {
-        return unread.stream()
-                .filter(Unread::isLater)
-                .reduce((one, other) -> isBefore(other, one) ? other : one)
-                .map(Unread::file);
-    }
-
-    private boolean isBefore(Unread one, Unread other) {
-        FirstRows its = one.rows().orElseThrow();
-        FirstRows others = other.rows().orElseThrow();
-        if (!its.isTwice() && !others.isTwice() && its.time() != others.time()) {
-            return its.time() < others.time();
-        }
-        // the times do not show which is first
-        return Comparator.comparing((Unread each) -> each.file().modified())
-                        .thenComparing(each -> -each.file().size())
-                        .thenComparing(each -> each.file().name(), Comparator.reverseOrder())
-                        .compare(one, other)
-                < 0;
-    }
-
-    /** Returns a file that was not read; empty if it has no row. */
-    private Optional<Unread> unread(Before before, Sibling file, byte[] bytes) throws IOException {
-        if (bytes.length == 0) {
-            return Optional.empty();
-        }
-        byte[] text =
-                FollowedRows.joined(lead(before, file, bytes), Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes)));
-        try {
-            return rows.firstRows(text)
-                    .map(first -> first.hasTimes() == rows.hasTimes()
-                            ? new Unread(file, Optional.of(first), isLater(before, file, first))
-                            : new Unread(file, Optional.empty(), false));
-        } catch (MalformedCsv e) {
-            return Optional.of(new Unread(file, Optional.empty(), false)); // another kind of file
-        }
-    }
-
-    /** Returns the bytes to be read before those of a file, because the file lacks them. */
-    private byte[] lead(Before before, Sibling file, byte[] bytes) throws IOException {
-        // an earlier file may seem to continue the line, too, but was not modified later
-        if (before.mayEndWithinLine()
-                && file.modified().compareTo(before.modified()) > 0
-                && rows.continuesLine(before.heading(), before.incomplete(), bytes)) {
-            return FollowedRows.joined(before.heading(), before.incomplete());
-        }
-        return rows.beginning(before.heading(), bytes) == Beginning.ROWS ? before.heading() : new byte[0];
-    }
-
-    /** Reports files that can't be read and were written after a file. One of them may be that file itself. */
-    private void reportUnreadable(Before before, List<Sibling> files) {
-        boolean isThere = files.stream().anyMatch(file -> file.key().equals(before.key()));
-        files.stream()
-                .filter(file -> !file.isText())
-                .filter(file -> file.modified().compareTo(before.modified()) > 0)
-                .sorted(Comparator.comparing(Sibling::modified))
-                .skip(isThere && !before.isTruncated() ? 0 : 1)
-                .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
-    }
-
-    /**
-     * Reports files that were written after the file before and were not read when no file remains before the newest;
-     * each once. Until then they may be the rest of a line of a file that is not read yet.
-     */
-    private void reportSkipped(Before before, Sibling chosen, List<Unread> unread) {
-        unread.stream()
-                .filter(each -> each.isLater() || each.file().modified().compareTo(before.modified()) > 0)
-                .forEach(each -> awaited.add(each.file().key()));
-        awaited.remove(chosen.key());
-        if (!chosen.path().equals(csv)) {
-            return;
-        }
-        for (Unread each : unread) {
-            if (awaited.contains(each.file().key()) && reported.add(each.file().key())) {
-                losses.add(each.file().path() + " was written later, but was not read: "
-                        + (each.rows().isEmpty()
-                                ? "its first lines can't be read as rows of this CSV"
-                                : "its first rows are not after the last row that was read"));
-            }
-        }
-        awaited.clear();
-    }
-
-    private FollowedFile open(Sibling file, Before before) throws IOException {
-        return open(file, lead(before, file, beginning(file)), before.heading());
-    }
-
-    private FollowedFile open(Sibling file, byte[] lead, byte[] heading) throws IOException {
-        FileChannel content = folder.open(file.path());
-        if (!sibling(file.path()).key().equals(file.key())) {
-            content.close();
-            throw new NoSuchFileException(file.path().toString());
-        }
-        return new FollowedFile(
-                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading);
-    }
-
-    /** Returns the present name of a file; empty if it is the name of the CSV, or no name in the directory. */
-    Optional<String> otherNameOf(String key) throws IOException {
-        return siblings(true).stream()
-                .filter(file -> file.key().equals(key) && !file.path().equals(csv))
-                .map(file -> file.path().toString())
-                .findFirst();
-    }
-
-    Optional<FileTime> lastModified(String key) throws IOException {
-        return newest().filter(file -> file.key().equals(key)).map(Sibling::modified);
-    }
-
     private Path directory() {
         return Optional.ofNullable(csv.getParent()).orElse(Path.of("."));
     }
 
     /**
-     * Returns the regular files next to the CSV that its rotation may have named, or all, the CSV itself first.
+     * Returns the regular files next to the CSV that its rotation may have named, or all.
      *
      * @param all whether files with other names, and the CSV itself, are included
      */
@@ -503,30 +370,28 @@ final class RotatedCsv {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(directory())) {
             for (Path file : files) {
                 Path path = csv.resolveSibling(file.getFileName());
-                if (Files.isRegularFile(path) && (all || (names.contain(path) && !path.equals(csv)))) {
-                    try {
-                        Optional<String> objection =
-                                Files.isSymbolicLink(path) ? folder.objection(path) : Optional.empty();
-                        if (objection.isEmpty()) {
-                            found.add(sibling(path));
-                        } else if (reported.add(path.toString())) {
-                            LOG.warn("{}", objection.get());
-                        }
-                    } catch (NoSuchFileException e) {
-                        LOG.debug("a rotation is in progress", e);
-                    }
+                if ((all || names.contain(path)) && Files.isRegularFile(path) && isInFolder(path)) {
+                    found.add(sibling(path));
                 }
             }
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
+        } catch (NoSuchFileException e) {
+            LOG.debug("a rotation is in progress", e);
         }
-        found.sort(
-                Comparator.comparing((Sibling file) -> !file.path().equals(csv)).thenComparing(Sibling::name));
         return found;
     }
 
-    private boolean isOfThisCsv(Sibling file) {
-        return file.path().equals(csv) || names.contain(file.path());
+    private boolean isInFolder(Path path) throws IOException {
+        Optional<String> objection = Files.isSymbolicLink(path) ? folder.objection(path) : Optional.empty();
+        if (objection.isPresent() && reported.add(path)) {
+            LOG.warn("{}", objection.get());
+        }
+        return objection.isEmpty();
+    }
+
+    private boolean isRotated(Sibling file) {
+        return names.contain(file.path()) && !isOther.test(file.path());
     }
 
     private static Sibling sibling(Path path) throws IOException {
@@ -535,16 +400,20 @@ final class RotatedCsv {
         return new Sibling(path, key, found.size(), found.lastModifiedTime());
     }
 
+    /** Returns the first bytes of a file after a block of NUL, of which one remains, up to the end of a line. */
     private byte[] beginning(Sibling file) throws IOException {
         try (FileChannel content = folder.open(file.path())) {
-            byte[] bytes = bytes(content, 0, FollowedFile.BEGINNING_BYTES);
-            boolean isWide = FollowedRows.isWide(bytes);
-            byte[] block = new byte[FollowedFile.BEGINNING_BYTES]; // a block of NUL may have any length
+            byte[] bytes = bytes(content, 0, BEGINNING_BYTES);
+            byte[] block = new byte[BEGINNING_BYTES]; // a block of NUL may have any length
             for (long from = block.length; Arrays.equals(bytes, block); from += block.length - 1) {
                 bytes = bytes(content, from - 1, block.length);
             }
-            return isWide ? bytes : FollowedRows.withoutNulBlocks(bytes);
+            return FollowedFile.withoutNulBlocks(bytes);
         }
+    }
+
+    static String digest(byte[] bytes) {
+        return HexFormat.of().formatHex(Sha256.of(bytes));
     }
 
     /** Returns the bytes of a file from a position; fewer than {@code length} if the file ends before. */

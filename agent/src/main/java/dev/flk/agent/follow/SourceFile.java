@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.program.files.ForeignFolder;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.atomic.LongAdder;
 
 /** A file of a source, with the files of its rotation. It is read in turns. For one thread. */
-public sealed interface SourceFile extends Closeable permits CompleteCsv, FollowedCsv {
-    /**
-     * Opens a CSV that a command follows.
-     *
-     * @throws IOException if its position was stored with other windows; the message says what to do
-     */
-    static SourceFile follow(Path csv, Source source, Certifier certifier, Positions positions) throws IOException {
-        Path bad = csv.resolveSibling(Positions.file(csv).getFileName() + ".bad");
-        ForeignFolder folder =
-                new ForeignFolder(Objects.requireNonNull(csv.toAbsolutePath().getParent()));
-        return new FollowedCsv(
-                csv, folder, source, certifier, positions.find(""), new LeftOutLines(csv, bad, new LongAdder()));
-    }
-
+sealed interface SourceFile extends Closeable permits CompleteCsv, FollowedCsv {
     /**
      * Reads on. A turn is bounded in bytes and certificates.
      *
@@ -38,6 +20,9 @@ public sealed interface SourceFile extends Closeable permits CompleteCsv, Follow
 
     /** Returns the position after the certificates of all turns; empty if it did not change in the last turn. */
     Optional<Position> position() throws IOException;
+
+    /** Returns the position to be stored before the first certificate; empty if another one was stored. */
+    Optional<Position> start();
 
     /** Returns the counts of this file. */
     Counts counts();

@@ -268,7 +268,7 @@ class CsvFilesTest {
                 file,
                 TIME_AND_TEMP,
                 new Format(),
-                "line 3: column time: \"39\" is earlier than the time of line 2; times must increase: sort the file, or"
+                "line 3: column time: \"39\" is earlier than the time of line 2; times must not go back: sort the file, or"
                         + " use --sort");
         Format format = new Format();
         format.isSorted = true;
@@ -284,17 +284,21 @@ class CsvFilesTest {
     }
 
     @Test
-    void repeatedTimes_areRefusedUnlessSorted() throws Exception {
-        String file = lines("time,temp\n", i -> i / 2 + "," + point(i));
-        refused(
-                file,
-                TIME_AND_TEMP,
-                new Format(),
-                "line 3: column time: \"0\" repeats the time of line 2; times must increase: sort the file, or use"
-                        + " --sort");
+    void rowsWithOneTime_areRows_inTheOrderOfTheFile() throws Exception {
+        accepted(lines("time,temp\n", i -> i / 2 + "," + point(i)), TIME_AND_TEMP, new Format());
+    }
+
+    @Test
+    void rowsWithOneTime_makeTheHourThatOccursTwiceAmbiguous() {
         Format format = new Format();
-        format.isSorted = true;
-        accepted(file, TIME_AND_TEMP, format);
+        format.zone = ZoneId.of("Europe/Berlin");
+        refused(
+                "time,temp\n2018-10-28 01:00,1\n2018-10-28 01:00,2\n2018-10-28 02:00,3\n2018-10-28 02:00,4\n",
+                TIME_AND_TEMP,
+                format,
+                "line 5: column time: \"2018-10-28 02:00\" occurs twice in Europe/Berlin, as 2018-10-28T00:00:00Z (+02:00)"
+                        + " or 2018-10-28T01:00:00Z (+01:00), and the order of the rows does not tell which; write the"
+                        + " offset after such times");
     }
 
     @Test

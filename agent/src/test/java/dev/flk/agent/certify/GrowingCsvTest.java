@@ -8,6 +8,7 @@ import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows.File;
 import java.io.ByteArrayInputStream;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.util.ArrayList;
@@ -25,6 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class GrowingCsvTest {
     private Columns columns = new Columns(Optional.of("time"), List.of("temp"));
 
+    private Charset charset = StandardCharsets.UTF_8;
+
+    private final List<byte[]> certified = new ArrayList<>();
     private final List<String> understood = new ArrayList<>();
     private final List<String> leftOut = new ArrayList<>();
 
@@ -38,17 +42,14 @@ class GrowingCsvTest {
         public void leftOut(File csv, long line, String why, String text) {
             leftOut.add(why + " | " + text);
         }
-
-        @Override
-        public void resumed() {}
     };
 
     /** A file that was read to its end and does not grow any more. */
     private static final class Complete extends File {
         private final ByteArrayInputStream bytes;
 
-        Complete(String text) {
-            bytes = new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+        Complete(String text, Charset charset) {
+            bytes = new ByteArrayInputStream(text.getBytes(charset));
         }
 
         @Override
@@ -67,7 +68,20 @@ class GrowingCsvTest {
         }
 
         @Override
-        public void begun() {}
+        public void begun(long headingLines) {}
+
+        @Override
+        public void headed(byte[] line) {}
+
+        @Override
+        public long cutLines() {
+            return 0;
+        }
+
+        @Override
+        public String whyEarlier() {
+            return "was the clock set back?";
+        }
 
         @Override
         public Optional<String> otherName() {
@@ -86,8 +100,8 @@ class GrowingCsvTest {
                 Optional.ofNullable(zone).map(ZoneId::of),
                 false);
         FollowedRows rows = new FollowedRows(
-                new Certifier(List.of("s")), columns, format, Windows.byCount(1, 0), certificate -> {}, collected);
-        rows.read(new Complete(String.join("\n", lines) + "\n"), () -> true);
+                new Certifier(List.of("s")), columns, format, Windows.byCount(1, 0), certified::add, collected);
+        rows.read(new Complete(String.join("\n", lines) + "\n", charset), () -> true);
         return rows;
     }
 
@@ -121,8 +135,42 @@ class GrowingCsvTest {
     void read_secondRowWithTheSameTimeAndAnotherText_isRefusedWithTheShardColumn() {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> read(null, "time,temp,sensor", "1,1.5,a", "1,2.5,b", "2,1.5,a"))
-                .withMessage("line 3: column time: \"1\" is not after the last row: column sensor seems to name several"
-                        + " sensors; give --shard-column sensor, or certify one of them with --only \"sensor=b\"");
+                .withMessage(
+                        "line 3: column time: \"1\" is the time of the last row, too: column sensor seems to name several"
+                                + " sensors; give --shard-column sensor, or certify one of them with --only \"sensor=b\"");
+    }
+
+    @Test
+    void read_utf16_isRefused() {
+        charset = StandardCharsets.UTF_16;
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> read(null, "time,temp", "1,20.5"))
+                .withMessage("the file is in UTF-16, which is read of complete files only; let its program write UTF-8,"
+                        + " or certify the file when it is complete");
+    }
+
+    @Test
+    void read_rowsWithOneTime_areRows_inTheOrderOfTheFile() throws Exception {
+        assertThat(read(null, "time,temp,note", "1,1.5,a", "2,2.5,a", "2,3.5,a", "2,4.5,b", "3,1.5,a")
+                        .rows())
+                .isEqualTo(5);
+        assertThat(leftOut).isEmpty();
+    }
+
+    @Test
+    void read_headerAgainInAnotherOrder_columnsAreFoundByTheirNames() throws Exception {
+        columns = new Columns(Optional.of("time"), List.of("temp"), Optional.of("sensor"));
+        read(null, "time,temp,sensor", "1,20.5,a", "sensor,time,temp", "a,2,21.5", "time,temp,sensor", "3,22.5,a");
+
+        assertThat(certified).hasSize(3);
+        assertThat(leftOut).isEmpty();
+    }
+
+    @Test
+    void read_headerAgainWithoutAColumn_isRefused() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> read(null, "time,temp", "1,20.5", "time,hum", "2,50.5"))
+                .withMessageStartingWith("line 3: there is no column temp, the columns are time, hum; ");
     }
 
     @Test
@@ -159,14 +207,13 @@ class GrowingCsvTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "time,temp | column time: time is not a time",
                 "~ | has 1 cells",
                 "~2,1 | column time: \"?2\" is not a time",
                 "2 | has 1 cells",
                 "2,\"1 | can't be split into cells: a quote is not closed",
                 "2,\"1\"2 | can't be split into cells: a quote is not closed",
                 "2,ERR | column temp: ERR is not a decimal number",
-                "1.5,1 | column time: \"1.5\" is not after the last row; was the clock set back?",
+                "1.5,1 | column time: \"1.5\" is earlier than the last row; was the clock set back?",
             })
     void read_lineThatIsNoMeasurement_isLeftOut_andTheLinesAfterItAreRead(String line, String why) throws Exception {
         assertThat(read(null, "time,temp", "2,1.5", line.replace('~', '\0'), "3,2.5")
@@ -203,8 +250,9 @@ class GrowingCsvTest {
         assertThat(leftOut)
                 .hasSize(2)
                 .first()
-                .isEqualTo("line 3: column time: \"2025-11-02 01:10:00\" occurs twice in America/New_York, as"
-                        + " 2025-11-02T05:10:00Z (-04:00) or 2025-11-02T06:10:00Z (-05:00) | 2025-11-02 01:10:00,2");
+                .isEqualTo(
+                        "line 3: column time: \"2025-11-02 01:10:00\" occurs twice in America/New_York, as"
+                                + " 2025-11-02T05:10:00Z (-04:00) or 2025-11-02T06:10:00Z (-05:00); write the offset after such times | 2025-11-02 01:10:00,2");
     }
 
     @Test

@@ -183,7 +183,7 @@ class CsvSamplesTest {
                 "time,v,on~1,2.5,0~2,2.7,1~3,2.6,1                       | values: [v]",
                 "time,lat,v~1,52.5,2.5~2,52.5,2.7~3,52.5,2.6             | values: [v]",
                 "time,a,v~1,8949020000123456,5~1,8949020000123457,6~2,8949020000123456,4 | values: [v] shard: {column: a}",
-                "time,v~1,20.1~1,20.2~2,20.1~2,20.3                      | # open: line 3: column time: \"1\" repeats the time",
+                "time,v~1,20.1~1,20.2~2,20.1~2,20.3                      | # decimal point",
                 "Station 7~by; me~time,v~1,20.5~2,21.5~total,42          | complete: true delimiter: \",\" decimal: \".\" skip_lines: 2 skip_last_lines: 1 time:",
                 "Station,7~Hall,2~time,v~s,m~1,20.5~2,21.5~3,20.6~4,20.7 | skip_lines: 2 skip_rows_after_header: 1 time:",
                 "time,v~2026-02-03,20.5~2026-02-04,21.5~2026             | # open: line 4: has 1 cells, but the first line has 2",
@@ -227,7 +227,7 @@ class CsvSamplesTest {
                 "grouped-apostrophes.tsv | --time zeit --value last | line 10: column last: \"1'002.25\" is not a decimal number; give --grouping \"'\" if the apostrophe groups thousands",
                 "grouped-blanks.csv | --time zeit --value last | line 10: column last: \"1[U+202F]002,25\" is not a decimal number; give --grouping ' ' if the blank groups thousands",
                 "grouped-commas-quoted.csv | --time t --value load | line 10: column load: \"1,002.25\" is not a decimal number; give --grouping , if the comma groups thousands",
-                "autumn.csv | --time time --value temp | line 22: column time: \"2026-10-25 02:00:00\" is earlier than the time of line 21; times must increase: if daylight saving time ended here, give the --time-zone; otherwise sort the file",
+                "autumn.csv | --time time --value temp | line 22: column time: \"2026-10-25 02:00:00\" is earlier than the time of line 21; times must not go back: if daylight saving time ended here, give the --time-zone; otherwise sort the file",
                 "autumn.csv | --time time --value temp --time-zone Europe/Berlin --sort | line 12: column time: \"2026-10-25 02:00:00\" occurs twice in Europe/Berlin, as 2026-10-25T00:00:00Z (+02:00) or 2026-10-25T01:00:00Z (+01:00), and the order of the rows does not tell which; write the offset after such times",
                 "autumn-one-pass.csv | --time time --value temp --time-zone Europe/Berlin | line 12: column time: \"2026-10-25 02:00:00\" occurs twice in Europe/Berlin, as 2026-10-25T00:00:00Z (+02:00) or 2026-10-25T01:00:00Z (+01:00), and the order of the rows does not tell which; write the offset after such times",
                 "spring.csv | --time time --value temp --time-zone Europe/Berlin | line 8: column time: \"2026-03-29 02:00:00\" does not exist in Europe/Berlin, where the clocks went from 02:00 to 03:00 on that day; it may mean 2026-03-29T01:00:00Z (+01:00) or 2026-03-29T00:00:00Z (+02:00): if the clock of the device does not change, give its offset, such as --time-zone +01:00",
@@ -243,7 +243,7 @@ class CsvSamplesTest {
                 "years.csv | --time year --value power | line 2: column year: \"1950\" would be 1970-01-01T00:32:30Z as seconds since 1970; it seems to be a year: write a date, or read it as seconds with --time-unit s",
                 "units.csv | --time TIMESTAMP --value AirTemp,RH | line 2: column TIMESTAMP: TS is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time",
                 "status.csv | --time time --value power | line 6: column power: ERR is not a decimal number; choose another column with --value, or skip such rows with --missing",
-                "several-sensors.csv | --time time --value temp | line 3: column time: \"2026-03-01T10:00:00Z\" repeats the time of line 2; times must increase: column sensor seems to name several sensors; give --shard-column sensor, or certify one of them with --only \"sensor=hall-2\"",
+                "several-sensors.csv | --time time --value temp | line 3: column time: \"2026-03-01T10:00:00Z\" repeats the time of line 2: column sensor seems to name several sensors; give --shard-column sensor, or certify one of them with --only \"sensor=hall-2\"",
                 "no-such-day.csv | --time time --value power | line 11: column time: 2026-02-29 is no time, because that month has only 28 days",
             })
     void certify_fileThatMayMeanTwoThings_isRefusedWithTheOption(String file, String options, String message) {

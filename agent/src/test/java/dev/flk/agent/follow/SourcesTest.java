@@ -24,6 +24,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -321,6 +322,100 @@ class SourcesTest {
     }
 
     @Test
+    void complete_fileIsWrittenAgainWithTheSameLengthAndBeginning_isNamed_butATouchedOneIsNot() throws Exception {
+        Path file = write("in/one.csv", HEADING + rows("a", 0, 1_000));
+        sources.use(List.of(source("all", "in/*.csv", 10, false, true)));
+        settle();
+        Files.setLastModifiedTime(file, FileTime.from(START.minusSeconds(50)));
+        settle();
+        assertThat(problems()).containsOnlyNulls();
+
+        Files.writeString(file, HEADING + rows("a", 0, 999) + rows("b", 999, 1));
+        Files.setLastModifiedTime(file, FileTime.from(START.minusSeconds(40)));
+        settle();
+
+        assertThat(problems()).singleElement().asString().contains(file + " was changed after it was certified");
+        assertThat(sources.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.windows()).isEqualTo(100));
+    }
+
+    @Test
+    void round_fileIsReplacedByALongerCopyOfItself_isReadOn_byAShorterOneIsNamed() throws Exception {
+        Source source = source("s", "in/a.csv", 10, false, false);
+        sources.use(List.of(source));
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 25));
+        settle();
+        Files.move(write("new", HEADING + rows("a", 0, 35)), file, StandardCopyOption.REPLACE_EXISTING);
+        settle();
+        assertThat(certified).isEqualTo(certificates(source, HEADING + rows("a", 0, 30)));
+
+        Files.move(write("new", HEADING + rows("a", 0, 5)), file, StandardCopyOption.REPLACE_EXISTING);
+        settle();
+        assertThat(problems()).singleElement().asString().contains("was replaced by a shorter copy of itself");
+
+        write("in/a.csv", rows("a", 5, 45));
+        settle();
+        assertThat(certified).isEqualTo(certificates(source, HEADING + rows("a", 0, 50)));
+        assertThat(problems()).containsOnlyNulls();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void round_fileIsReplacedByAnotherOneWithEarlierRows_saysSo() throws Exception {
+        Path file = write("in/a.csv", HEADING + rows("a", 100, 5));
+        sources.use(List.of(source("s", "in/a.csv", 10, false, false)));
+        settle();
+        Files.move(write("new", HEADING + rows("b", 0, 7)), file, StandardCopyOption.REPLACE_EXISTING);
+        settle();
+
+        assertThat(log.lines("is earlier than the last row; the file was replaced by a shorter one, or by one with"))
+                .hasSize(5); // the limit of lines in the log
+        assertThat(sources.states())
+                .singleElement()
+                .satisfies(state -> assertThat(state.badLines()).isEqualTo(7));
+    }
+
+    @Test
+    void find_fileIsNamedLikeARotatedOneOfAnother_isLeftOutAndNamed_andItsRowsAreNeverThoseOfTheOther()
+            throws Exception {
+        Path hall = write("in/hall.csv", HEADING + rows("a", 0, 15));
+        Path other = write("in/hall.1.csv", HEADING + rows("b", 500, 20));
+        sources.use(
+                List.of(source("s", "in/hall*.csv", 10, false, false), source("t", "in/hall.1.csv", 10, false, false)));
+        settle();
+        assertThat(problems()).element(0).asString().contains(other + " is named like a rotated file of " + hall);
+
+        Files.setLastModifiedTime(other, FileTime.from(START)); // later than the CSV
+        Files.delete(hall);
+        write("in/hall.csv", HEADING + rows("a", 15, 10));
+        settle();
+
+        assertThat(certified.stream().filter(each -> each.startsWith("s ")).toList())
+                .isEqualTo(certificates(source("s", "", 10, false, false), HEADING + rows("a", 0, 20)));
+        assertThat(certified.stream().filter(each -> each.startsWith("t "))).hasSize(2);
+    }
+
+    @Test
+    void round_killedBeforePositionsAreStored_andRotated_everyRowIsInOneWindow() throws Exception {
+        Source source = source("s", "in/a.csv", 10, false, false);
+        Path file = write("in/a.csv", HEADING + rows("a", 0, 15));
+        sources.use(List.of(source));
+        assertThatThrownBy(() -> sources.round(certificates -> {
+                    sink.add(certificates);
+                    throw new Killed();
+                }))
+                .isInstanceOf(Killed.class);
+        Files.move(file, file.resolveSibling("a.csv.1"));
+        Files.setLastModifiedTime(write("in/a.csv", HEADING + rows("a", 15, 20)), FileTime.from(START));
+        sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos, each -> {});
+        sources.use(List.of(source));
+        settle();
+
+        assertThat(certified.stream().distinct().toList()).isEqualTo(certificates(source, HEADING + rows("a", 0, 30)));
+    }
+
+    @Test
     void complete_fileThatIsStillWritten_isNotRead() throws Exception {
         Path file = write("in/one.csv", HEADING + rows("a", 0, 20));
         Files.setLastModifiedTime(file, FileTime.from(START.minusSeconds(9)));
@@ -403,6 +498,37 @@ class SourcesTest {
         Totals totals = new Totals();
         totals.add(SourceFile.Counts.NONE);
         return totals.replace(SourceFile.Counts.NONE, new SourceFile.Counts(shards, openRows, openRows, 0));
+    }
+
+    /** Returns the position that version 0.1 stored at the same place, in a file next to the CSV. */
+    private static String before(String positions) {
+        String line = positions.lines().findFirst().orElseThrow();
+        String[] fields = line.split(" ", -1);
+        fields[0] = "";
+        fields[6] = fields[6].replace(":0:", ":false:");
+        String text = String.join(" ", List.of(fields).subList(0, fields.length - 1)) + "\n";
+        return text + RotatedCsv.digest(("3 " + text).getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void ofCommand_positionOfVersion01NextToTheFile_isTakenOver() throws Exception {
+        Source source = source("a.csv", "in/a.csv", 10, false, false);
+        Path csv = write("in/a.csv", HEADING + rows("a", 0, 25));
+        try (Sources first = Sources.ofCommand(directory.resolve("one"), source, csv, line -> {})) {
+            first.round(sink);
+        }
+        Path positions = directory
+                .resolve("one")
+                .resolve(
+                        Objects.requireNonNull(directory.resolve("one").toFile().list())[0] + "/positions");
+        Path old = Files.writeString(csv.resolveSibling("a.csv.certified"), before(Files.readString(positions)));
+        write("in/a.csv", rows("a", 25, 10));
+        try (Sources second = Sources.ofCommand(directory.resolve("two"), source, csv, line -> {})) {
+            second.round(sink);
+        }
+
+        assertThat(certified).isEqualTo(certificates(source, HEADING + rows("a", 0, 30)));
+        assertThat(old).doesNotExist();
     }
 
     @Test
@@ -513,7 +639,7 @@ class SourcesTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void linkOutOfTheFolder_isNamedAndNotRead_linkWithinItIsRead(boolean isComplete) throws Exception {
+    void linkOutOfTheFolder_andSecondPathOfAFile_areNamedAndNotRead(boolean isComplete) throws Exception {
         Path secret = Files.writeString(directory.resolve("agent.properties"), "PCS_HMAC_KEY=secret\nx=1\n");
         Path outside = Files.createDirectories(directory.resolve("outside"));
         Files.copy(secret, outside.resolve("a.csv"));
@@ -526,7 +652,8 @@ class SourcesTest {
                 source("s", "in/*/*.csv", 10, false, isComplete), source("t", "in/a/key.csv", 10, false, isComplete)));
         settle();
 
-        assertThat(certified).hasSize(4);
+        assertThat(certified).hasSize(2);
+        assertThat(log.lines("in/a/today.csv is the same file as ")).isNotEmpty();
         assertThat(sources.states())
                 .allSatisfy(state -> assertThat(state.problem())
                         .contains("key.csv leads out of " + directory.resolve("in"))

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.cli;
+package dev.flk.agent.follow;
 
 import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
@@ -13,14 +11,10 @@ import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
-import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.follow.Source;
-import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -42,7 +36,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.FutureTask;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntFunction;
 import java.util.stream.Collectors;
@@ -60,7 +53,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Tests that following certifies every row once when a writer's file is rotated, in the same windows as those of one
- * file with all rows. The steps of the writer and of the rotation happen when the follower looks at the files again.
+ * file with all rows. The steps of the writer and of the rotation happen when the source looks at the files again.
  */
 @Timeout(120)
 class CsvRotationTest {
@@ -74,14 +67,15 @@ class CsvRotationTest {
     private static final int IDLE_LOOKS = 40;
     private static final CsvFormat NEW_YORK = format(true, 0, ZoneId.of("America/New_York"));
 
-    private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
     private final LogCapture log = new LogCapture();
 
     @TempDir
     Path directory;
 
     private Path csv;
-    private AgentConfig config;
+    private final List<String> certified = new ArrayList<>();
+    private long nanos;
+    private Optional<String> problem = Optional.empty();
     private Columns columns = Columns.USUAL;
     private CsvFormat format = CsvFormat.USUAL;
     private String heading = HEADING;
@@ -119,7 +113,7 @@ class CsvRotationTest {
 
     private void useDirectory(Path used) throws Exception {
         csv = used.resolve("rows.csv");
-        config = AgentConfig.load(Map.of("OUTBOX_PATH", used.resolve("outbox").toString()), null, Set.of());
+        certified.clear();
         rows = 0;
         rotations.clear();
         written.setLength(0);
@@ -157,13 +151,6 @@ class CsvRotationTest {
         }
         write(unwritten + text);
         unwritten = "";
-    }
-
-    /** Appends rows with these local times of the day on which daylight saving time ends in New York. */
-    private void append(String... timesOfDay) throws IOException {
-        int before = rows;
-        times = row -> "2026-11-01 " + timesOfDay[row - before - 1];
-        append(timesOfDay.length);
     }
 
     /** Writes a row, but a part of its last line only with the next row. */
@@ -241,7 +228,7 @@ class CsvRotationTest {
     }
 
     /** Follows while these steps happen, one at each look, and stops when all rows have been read. */
-    private long follow(Step... steps) throws IOException, MalformedCsv {
+    private long follow(Step... steps) throws IOException {
         Deque<Step> waiting = new ArrayDeque<>(List.of(steps));
         int[] idle = {0};
         return follow(() -> {
@@ -249,6 +236,7 @@ class CsvRotationTest {
             if (next == null) {
                 return ++idle[0] > IDLE_LOOKS;
             }
+            nanos += 10_000_000_000L;
             run(next);
             return false;
         });
@@ -263,25 +251,41 @@ class CsvRotationTest {
         }
     }
 
-    private long follow(BooleanSupplier looks) throws IOException, MalformedCsv {
+    private long follow(BooleanSupplier looks) throws IOException {
         ageFiles();
-        return new CsvFollower(config, csv, context, looks).run(source(), certifier());
+        try (Sources sources = Sources.open(directory(csv).resolve("sources"), Instant::now, () -> nanos, each -> {})) {
+            sources.use(List.of(source()));
+            boolean hasMore = true;
+            while (hasMore || !looks.getAsBoolean()) {
+                nanos += 1_000_000_000L;
+                hasMore = sources.round(all -> all.forEach(each -> certified.add(shown(each))));
+            }
+            SourceState state = sources.states().get(0);
+            problem = Optional.ofNullable(state.problem());
+            return state.windows();
+        }
+    }
+
+    private Path bad() {
+        return directory(csv).resolve("sources/s.bad");
     }
 
     private Source source() {
-        return new Source("", csv.toString(), columns, format, windows, new Source.Shard.Column(), false, false);
+        return new Source(
+                "s",
+                Globs.literal(csv.toString()),
+                columns,
+                format,
+                windows,
+                hasShards()
+                        ? new Source.Shard.Column()
+                        : new Source.Shard.Ids(certifier().shardIds()),
+                false,
+                false);
     }
 
     private Certifier certifier() {
         return new Certifier(hasShards() ? List.of() : List.of("s-1", "s-2", "s-3"));
-    }
-
-    private List<String> certified() throws IOException {
-        List<String> all = new ArrayList<>();
-        if (Files.exists(csv.resolveSibling("outbox"))) {
-            new OutboxInspector(csv.resolveSibling("outbox")).history(entry -> all.add(shown(entry.certificate())));
-        }
-        return all;
     }
 
     /** Returns the id, shard and epoch of a certificate. The id depends on all rows of the window. */
@@ -299,7 +303,7 @@ class CsvRotationTest {
     /** Requires the same, although an error names rows or a file that were left out. */
     private void assertOtherRowsCertified() throws IOException, MalformedCsv {
         flush();
-        assertThat(certified()).isEqualTo(expected());
+        assertThat(certified).isEqualTo(expected());
     }
 
     private List<String> expected() throws IOException, MalformedCsv {
@@ -337,73 +341,17 @@ class CsvRotationTest {
         return columns.shard().isPresent();
     }
 
-    /** Runs a follower that itself waits between two looks. */
-    @Test
-    void follow_untilStopped_certifiesBeyondARenameAndATruncation() throws Exception {
-        append(25);
-        CsvFollower follower = new CsvFollower(config, csv, context);
-        FutureTask<Long> run = new FutureTask<>(() -> follower.run(source(), certifier()));
-        new Thread(run, "follower").start();
-        await().until(() -> certified().size() == 2);
-        append(3);
-        renameAndOpen();
-        append(14);
-        await().until(() -> certified().size() == 4);
-        append(2);
-        copyAndTruncate();
-        write(heading);
-        append(9);
-        await().until(() -> certified().size() == 5);
-
-        follower.stop();
-
-        assertThat(run.get()).isEqualTo(5);
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_fileOfAnotherProgramNextToThePosition_isLeftAlone() throws Exception {
-        Path other = Files.writeString(csv.resolveSibling("rows.csv.certified.next"), "not ours");
-        append(12);
-
-        follow();
-
-        assertThat(other).hasContent("not ours");
-        try (Stream<Path> files = Files.list(directory)) {
-            assertThat(files.map(file -> file.getFileName().toString()))
-                    .containsExactlyInAnyOrder("rows.csv", "rows.csv.certified", "rows.csv.certified.next", "outbox");
-        }
-    }
-
-    @Test
-    void follow_positionIsAFifo_isNotOpened() throws Exception {
-        Path fifo = csv.resolveSibling("rows.csv.certified");
-        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
-                .isZero();
-
-        assertThatThrownBy(this::follow).hasMessage(fifo + " is a FIFO, not a regular file; move it away");
-    }
-
     @Test
     void follow_fileOfBadLinesIsALink_isNotFollowed() throws Exception {
         Path other = Files.writeString(directory.resolve("other"), "not ours");
-        Path bad = Files.createSymbolicLink(csv.resolveSibling("rows.csv.certified.bad"), other);
+        Files.createDirectories(directory(bad()));
+        Files.createSymbolicLink(bad(), other);
         append(12);
         write("1,wrong,2,3\n");
-
-        assertThatThrownBy(this::follow).hasMessage(bad + " is a link, not a regular file; move it away");
-        assertThat(other).hasContent("not ours");
-    }
-
-    @Test
-    void restart_otherWindows_isRefused() throws Exception {
-        append(30);
         follow();
-        windows = Windows.byCount(20, 0);
 
-        assertThatThrownBy(this::follow)
-                .hasMessage("windows of " + csv + " were certified with other shards or windows; use the same ones, or,"
-                        + " to certify all of it again, remove " + csv + ".certified");
+        assertThat(problem).hasValueSatisfying(why -> assertThat(why).contains(bad() + " is a link, not a regular"));
+        assertThat(other).hasContent("not ours");
     }
 
     @Test
@@ -420,30 +368,8 @@ class CsvRotationTest {
 
         assertOtherRowsCertified();
         assertThat(log.lines("ERROR"))
-                .anySatisfy(line -> assertThat(line).contains("line 2: column timestamp: \"900\" is not after"))
-                .anySatisfy(line -> assertThat(line).contains("lines 2 to 3, 2 of them, are not certified"));
-    }
-
-    @Test
-    void restart_optionThatWasMissing_isGiven_andEveryRowIsCertifiedOnce() throws Exception {
-        heading = "timestamp,x\n";
-        useDirectory(Files.createDirectory(directory.resolve("options")));
-        windows = Windows.byCount(1, 0);
-        written.append("1001,999\n1003,1.002\n1004,998\n");
-        rows = 3;
-        write("1001,999\n1002,ERR\n1003,1.002\n1004,998\n");
-        for (int run = 0; run < 2; run++) {
-            assertThatThrownBy(this::follow)
-                    .isInstanceOf(MalformedCsv.class)
-                    .hasMessageContaining("line 4: column x: \"1.002\" is 1002 if")
-                    .hasMessageEndingWith("give --grouping . or --decimal .");
-        }
-
-        format = new CsvFormat(
-                true, 0, Optional.empty(), Optional.of('.'), Set.of("ERR"), Optional.empty(), Optional.empty(), false);
-        follow();
-
-        assertOtherRowsCertified();
+                .anySatisfy(line ->
+                        assertThat(line).contains("line 2: column timestamp: \"900\" is earlier than the last row"));
     }
 
     @Test
@@ -458,31 +384,33 @@ class CsvRotationTest {
 
         follow();
 
-        assertThat(certified()).hasSize(2);
+        assertThat(certified).hasSize(2);
         assertThat(log.lines("ERROR")).singleElement(as(STRING)).contains("\"1.002\" is not a decimal number with");
     }
 
     @Test
     void follow_linesThatAreNoMeasurements_areKeptInAFile_upToItsBound() throws Exception {
-        Path bad = csv.resolveSibling("rows.csv.certified.bad");
+        Path bad = bad();
         append(12);
-        write(HEADING + "\0".repeat(100_000) + "\n");
+        write("a note\n" + HEADING + "\0".repeat(100_000) + "\n");
         append(8);
         follow();
 
         String named = "# " + csv + ": line ";
         assertThat(bad)
-                .hasContent(named + "14: column timestamp: timestamp is not a time: write seconds or milliseconds since"
-                        + " 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with"
-                        + " --time\ntimestamp,x,y,z\n" + named
-                        + "15: has 1 cells, but the first line has 4; put double quotes"
+                .hasContent(named + "14: has 1 cells, but the first line has 4; put double quotes"
+                        + " around a cell that contains a comma\na note\n" + named
+                        + "16: has 1 cells, but the first line has 4; put double quotes"
                         + " around a cell that contains a comma\n\0\n");
         append(10);
         write(("a".repeat(60_000) + "\n").repeat(20));
 
-        assertThatThrownBy(this::follow)
-                .hasMessageStartingWith(csv + ": line ")
-                .hasMessageContaining("; it can't be kept, because " + bad + " has ");
+        follow();
+
+        assertThat(problem)
+                .hasValueSatisfying(why -> assertThat(why)
+                        .startsWith("stopped: " + csv + ": line ")
+                        .contains("; it can't be kept, because " + bad + " has "));
         assertOtherRowsCertified();
         assertThat(Files.size(bad)).isBetween(1_000_000L, 1L << 20);
     }
@@ -501,79 +429,6 @@ class CsvRotationTest {
 
         assertOtherRowsCertified();
         assertThat(log.lines("ERROR")).singleElement(as(STRING)).contains("line 2: column timestamp: \"?1013\" is not");
-    }
-
-    @Test
-    void follow_filesBetweenBeginInTheHourThatOccursTwice_areReadInTheOrderOfTheirChanges() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(1, 0);
-        append("00:50");
-        follow(() -> {
-            renameAndOpen();
-            append("01:30", "01:05");
-            renameAndOpen();
-            append("01:10", "02:20");
-            renameAndOpen();
-            append("03:00", "03:30");
-        });
-
-        assertThat(log.lines("continuing with"))
-                .containsExactly(
-                        "INFO continuing with " + rotated(2),
-                        "INFO continuing with " + rotated(1),
-                        "INFO continuing with " + csv);
-        assertOtherRowsCertified();
-    }
-
-    @Test
-    void follow_clockWasSetBackAMinuteBeforeAFileBetween_readsIt() throws Exception {
-        windows = Windows.byCount(2, 0);
-        write("100,1,2,3\n160,2,3,4\n");
-        follow(() -> {
-            renameAndOpen();
-            write("130,3,4,5\n190,4,5,6\n250,5,6,7\n");
-            renameAndOpen();
-            write("310,6,7,8\n370,7,8,9\n");
-        });
-
-        assertThat(certified()).hasSize(3);
-        assertThat(log.lines("ERROR"))
-                .singleElement(as(STRING))
-                .contains("line 2: column timestamp: \"130\" is not after");
-    }
-
-    @Test
-    void follow_fileBetweenIsEarlierOrUnreadable_isNamedOnce_butNotWhatWasReadOrIsOlder() throws Exception {
-        Path older = csv.resolveSibling("rows.csv.older");
-        Path earlier = csv.resolveSibling("rows.csv.earlier");
-        Path other = csv.resolveSibling("rows.csv-other");
-        Files.writeString(older, heading + "900,1,2,3\n");
-        Files.setLastModifiedTime(older, FileTime.fromMillis(FIRST_MODIFIED_MILLIS - 1_000));
-        append(12);
-        follow(
-                () -> {
-                    Files.copy(csv, csv.resolveSibling("rows.csv.copy"));
-                    append(3);
-                    renameAndOpen();
-                    Files.writeString(earlier, heading + "950,1,2,3\n");
-                    Files.writeString(other, "notes about the rows\n1,2\n");
-                    Files.writeString(csv.resolveSibling("rows.csv.heading"), heading);
-                    append(8);
-                },
-                () -> append(2),
-                () -> {
-                    renameAndOpen();
-                    append(14);
-                });
-
-        assertOtherRowsCertified();
-        assertThat(log.lines("ERROR"))
-                .hasSize(2)
-                .anySatisfy(line -> assertThat(line)
-                        .contains(
-                                "after row 15 (1970-01-01T00:16:55Z) and before row 1", earlier + " was written later"))
-                .anySatisfy(line ->
-                        assertThat(line).contains(other + " was written later", "can't be read as rows of this CSV"));
     }
 
     @ParameterizedTest
@@ -612,25 +467,10 @@ class CsvRotationTest {
             append(14);
         });
 
-        assertThat(certified()).hasSize(3);
+        assertThat(certified).hasSize(3);
         assertThat(log.lines("ERROR"))
                 .singleElement(as(STRING))
                 .contains("after row 20 (1970-01-01T00:17:00Z) and before row 1 (1970-01-01T00:17:06Z)");
-    }
-
-    @Test
-    void follow_newColumnsInTheNewFile_areFoundByName() throws Exception {
-        append(8);
-        follow(() -> {
-            rename();
-            open(false);
-            write("note,timestamp,x,y,z\nstart,1009,1,2,1\n");
-            for (int i = 10; i <= 25; i++) {
-                write("ok," + (1_000 + i) + "," + i % 3 + ",2,1\n");
-            }
-        });
-
-        assertThat(certified()).hasSize(2);
     }
 
     @Test
@@ -683,7 +523,7 @@ class CsvRotationTest {
 
         follow();
 
-        assertThat(certified())
+        assertThat(certified)
                 .containsExactlyInAnyOrderElementsOf(expected().stream()
                         .filter(window -> !window.contains("slow"))
                         .toList());
@@ -730,21 +570,8 @@ class CsvRotationTest {
     }
 
     @Test
-    void follow_stopsAfterALossWithoutAnotherRow_namesTheLoss() throws Exception {
-        append(12);
-        follow(() -> {
-            append(3);
-            truncate();
-        });
-
-        assertThat(log.lines("ERROR"))
-                .singleElement(as(STRING))
-                .contains("rows after row 12 (1970-01-01T00:16:52Z) are not certified, if there were any", "no copy");
-    }
-
-    @Test
     void follow_firstFileHasOnlyAHeading_filesFromBeforeTheStartAreNotRead() throws Exception {
-        Path older = csv.resolveSibling("rows.csv.older");
+        Path older = csv.resolveSibling("rows.csv.0");
         Files.writeString(older, heading + "900,1,2,3\n901,1,2,3\n");
         Files.setLastModifiedTime(older, FileTime.fromMillis(FIRST_MODIFIED_MILLIS - 1_000));
         follow(() -> {
@@ -778,6 +605,7 @@ class CsvRotationTest {
                     append(5);
                     Files.copy(csv, csv.resolveSibling("rows.csv.bak"));
                     Files.writeString(csv.resolveSibling("rows.csv.txt"), "notes about the rows\n1,2\n");
+                    Files.writeString(csv.resolveSibling("rows.csv.1.md5"), "0a1b  rows.csv.1\n");
                     Files.writeString(csv.resolveSibling("rows2.csv"), HEADING + "1020,1,1,1\n");
                     renameAndOpen();
                     append(15);
@@ -860,24 +688,23 @@ class CsvRotationTest {
             }
             try {
                 boolean mayRepeat = randomHistory(new Random(seed));
-                List<String> all = certified();
+                List<String> all = certified;
                 List<String> unrepeated = mayRepeat ? all.stream().distinct().toList() : all;
                 if (hasShards()) {
                     assertThat(unrepeated).containsExactlyInAnyOrderElementsOf(expected());
                 } else {
                     assertThat(unrepeated).isEqualTo(expected());
                 }
-                assertThat(log.lines("if there were any"))
-                        .allMatch(line -> line.endsWith("its first lines can't be read as rows of this CSV"));
+                assertThat(log.lines("if there were any")).isEmpty();
             } catch (AssertionError | IOException | MalformedCsv | RuntimeException e) {
                 throw new AssertionError("seed " + seed, e);
             }
         }
     }
 
-    private boolean randomHistory(Random random) throws IOException, MalformedCsv {
+    private boolean randomHistory(Random random) throws IOException {
         append(1 + random.nextInt(9));
-        Path position = csv.resolveSibling("rows.csv.certified");
+        Path position = directory(csv).resolve("sources/positions");
         boolean isAnyLost = false;
         for (int run = 0; run < 4; run++) {
             int[] looks = {random.nextInt(12)};
@@ -885,7 +712,7 @@ class CsvRotationTest {
             boolean isLost = random.nextInt(3) == 0;
             byte[][] older = {null};
             follow(() -> {
-                if (looks[0] == saved) {
+                if (looks[0] == saved && Files.exists(position)) {
                     run(() -> older[0] = Files.readAllBytes(position));
                 }
                 if (looks[0]-- <= 0) {
@@ -901,6 +728,9 @@ class CsvRotationTest {
             steps(random, random.nextInt(6));
         }
         flush();
+        if (!Files.exists(csv)) { // a search finds no other name
+            open(true);
+        }
         append(format.equals(NEW_YORK) ? Math.max(1, ROWS_UNTIL_SETTLED - rows) : 1);
         follow();
         return isAnyLost;
@@ -927,6 +757,7 @@ class CsvRotationTest {
             }
             case 5 -> { // the writer opens the new file later
                 if (Files.exists(csv) && Files.size(csv) > 0) {
+                    flush();
                     rename();
                     if (random.nextBoolean()) {
                         Files.createFile(csv);
@@ -940,6 +771,7 @@ class CsvRotationTest {
             case 7 -> {
                 if (Files.exists(csv)
                         && Files.readString(csv).replace(heading, "").contains("\n")) {
+                    flush();
                     copyAndTruncate();
                 }
             }
@@ -947,7 +779,10 @@ class CsvRotationTest {
                 if (Files.exists(csv)
                         && Files.readString(csv).replace(heading, "").contains("\n")) {
                     flush();
-                    write(List.of(HEADING, "\0".repeat(1 + random.nextInt(9_000)) + "\n", "1,\"2\n")
+                    write(List.of(
+                                    heading.isEmpty() ? HEADING : heading,
+                                    "\0".repeat(1 + random.nextInt(9_000)) + "\n",
+                                    "1,\"2\n")
                             .get(random.nextInt(3)));
                 }
             }
