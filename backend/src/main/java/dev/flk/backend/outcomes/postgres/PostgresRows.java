@@ -163,7 +163,7 @@ public final class PostgresRows implements OutcomeRows {
         return lastNumber + inserted.size();
     }
 
-    /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
+    /** Returns whether a row has a version with this value, so that a salvage that is repeated changes nothing. */
     private static boolean hasVersion(Connection connection, List<Inserted> inserted, Version wanted)
             throws SQLException {
         return inserted.stream().anyMatch(each -> each.row().version().equals(wanted))

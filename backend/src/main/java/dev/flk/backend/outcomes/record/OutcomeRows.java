@@ -77,7 +77,7 @@ public interface OutcomeRows extends AutoCloseable {
      * A version at its place in a log.
      *
      * @param sequence the sequence of the log record that has led to this version: the submission, or the overruled
-     *     record; 0 for a version that was imported or salvaged
+     *     record; 0 for a version that was salvaged
      */
     record Placed(long sequence, Version version) {
         /** Returns the version to which a submission leads whose outcome was the first of its id. */

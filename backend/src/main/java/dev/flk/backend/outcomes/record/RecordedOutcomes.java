@@ -56,8 +56,8 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Returns the time before which outcomes may still be missing, because they are being moved from the state or copied
-     * from damaged files; empty if none are expected.
+     * Returns the time before which outcomes may still be missing, because the record is being copied from damaged
+     * files, or derived from the whole log; empty if none are expected.
      */
     public Optional<Instant> incompleteBefore() {
         return incompleteBefore.get();

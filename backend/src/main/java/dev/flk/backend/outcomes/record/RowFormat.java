@@ -91,9 +91,9 @@ final class RowFormat {
      * @param generation the newest generation; 0 contains the versions that come from no log
      * @param beginning the ROW before the first one of the newest generation
      * @param removed the highest ROW that was removed; 0 if none was
-     * @param imported the number of versions of generation 0
+     * @param salvaged the number of versions of generation 0
      */
-    record Meta(long history, int generation, long beginning, long removed, long imported) {
+    record Meta(long history, int generation, long beginning, long removed, long salvaged) {
         static final Meta NONE = new Meta(0, 0, 0, 0, 0);
 
         /** The number of the format of all keys and values, the first byte of the encoded values. */
@@ -118,20 +118,20 @@ final class RowFormat {
                     .putInt(generation)
                     .putLong(beginning)
                     .putLong(removed)
-                    .putLong(imported)
+                    .putLong(salvaged)
                     .array();
         }
 
         Meta withHistory(long other) {
-            return new Meta(other, generation, beginning, removed, imported);
+            return new Meta(other, generation, beginning, removed, salvaged);
         }
 
         Meta withRemoved(long row) {
-            return new Meta(history, generation, beginning, Math.max(removed, row), imported);
+            return new Meta(history, generation, beginning, Math.max(removed, row), salvaged);
         }
 
-        Meta withOneMoreImported() {
-            return new Meta(history, generation, beginning, removed, imported + 1);
+        Meta withOneMoreSalvaged() {
+            return new Meta(history, generation, beginning, removed, salvaged + 1);
         }
     }
 

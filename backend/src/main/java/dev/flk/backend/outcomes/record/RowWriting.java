@@ -144,7 +144,7 @@ final class RowWriting implements AutoCloseable {
                 next,
                 RowFormat.row(next, first == Long.MAX_VALUE ? 0 : first - 1),
                 meta.removed(),
-                meta.imported());
+                meta.salvaged());
         return next;
     }
 
@@ -173,10 +173,10 @@ final class RowWriting implements AutoCloseable {
         Version version = placed.version();
         RowKey key = version.key();
         Current before = current(key);
-        boolean isImported = placed.sequence() == 0;
+        boolean isSalvaged = placed.sequence() == 0;
         if (!version.outcome()
                         .isChangedFrom(before == null ? null : before.version().outcome())
-                || (isImported
+                || (isSalvaged
                         && before != null
                         && (RowFormat.isOfALog(before.row()) || hasVersion(before, version)))) {
             return;
@@ -252,7 +252,7 @@ final class RowWriting implements AutoCloseable {
         return found;
     }
 
-    /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
+    /** Returns whether a row has a version with this value, so that a salvage that is repeated changes nothing. */
     private boolean hasVersion(Current current, Version wanted) throws RocksDBException {
         StoredVersion version = current.version();
         while (!version.version().equals(wanted)) {
@@ -271,8 +271,8 @@ final class RowWriting implements AutoCloseable {
         if (sequence != 0) {
             return RowFormat.row(generation, sequence);
         }
-        meta = meta.withOneMoreImported();
-        return RowFormat.row(0, meta.imported());
+        meta = meta.withOneMoreSalvaged();
+        return RowFormat.row(0, meta.salvaged());
     }
 
     private @Nullable StoredVersion stored(long row) throws RocksDBException {
