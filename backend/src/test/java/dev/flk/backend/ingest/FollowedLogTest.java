@@ -32,8 +32,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of the record of outcomes when the log that it follows does not only grow. */
 class FollowedLogTest {
@@ -121,49 +119,6 @@ class FollowedLogTest {
         }
     }
 
-    private static boolean isFollowerResting() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(thread ->
-                        thread.getName().equals("record-follower") && thread.getState() == Thread.State.TIMED_WAITING);
-    }
-
-    @Test
-    void newestSegmentMovedWhileRead_recordContinuesInTheNext() throws IOException {
-        try (IngestHarness harness = open();
-                Follower follower = follow(harness)) {
-            submit(harness, 1, 5);
-            await().until(() -> follower.position() == 5);
-
-            Path newest = segments().get(segments().size() - 1);
-            Files.move(newest, directory.resolve("moved"));
-            submit(harness, 6, 40);
-            await().until(() -> follower.position() >= 40 && harness.metric("flk_record_lag_records") == 0);
-
-            assertThat(recorded()).isEqualTo(rowsOf(IntStream.rangeClosed(1, 40)));
-            assertThat(harness.metric("flk_record_missed_total")).isZero();
-        }
-    }
-
-    /**
-     * Checks that the record ignores the bytes of a refused submission, which may remain after the last record of a
-     * segment.
-     */
-    @Test
-    void submissionNotForced_isNotInTheRecord() throws IOException {
-        try (IngestHarness harness = open();
-                Follower follower = follow(harness)) {
-            submit(harness, 1, 5);
-            await().until(() -> follower.position() == 5);
-
-            harness.files.failForces(1);
-            assertThat(harness.submit(Pcs.number(6))).isEqualTo(Outcome.Refused.LOG_FAILED);
-            submit(harness, 7, 7);
-            await().until(() -> follower.position() == 6);
-
-            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 4, 5, 7)));
-        }
-    }
-
     @Test
     void segmentRemovedBeforeItWasRead_isCountedOnceAndTheRestIsRecorded() throws IOException {
         for (int first = 1; first <= 7; first += 3) {
@@ -183,34 +138,6 @@ class FollowedLogTest {
 
             assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 7, 8, 9)));
             assertThat(rows.rows().notes("gap/").values()).containsExactly("log records 4 to 6");
-        }
-    }
-
-    /** The next submission does not follow what is recorded, whether it is handed over or read from the log. */
-    @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void everythingDecidedWasRemoved_recordContinuesWithTheNextSubmission(boolean isHandedOver) throws IOException {
-        try (IngestHarness harness = open();
-                Follower follower = follow(harness)) {
-            submit(harness, 1, 3);
-            await().until(() -> follower.position() == 3);
-        }
-        try (IngestHarness harness = open()) {
-            submit(harness, 4, 6);
-        }
-        try (IngestHarness harness = open()) {
-            Files.delete(segments().get(1));
-            DecidedQueue handed = new DecidedQueue();
-            try (Follower follower = follow(harness, rows, handed)) {
-                await().until(FollowedLogTest::isFollowerResting);
-                harness.whenRecorded = isHandedOver ? handed : decided -> {};
-
-                submit(harness, 7, 9);
-                await().until(() -> follower.position() == 9);
-                assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
-            }
-
-            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 7, 8, 9)));
         }
     }
 

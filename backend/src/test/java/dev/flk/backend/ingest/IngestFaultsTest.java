@@ -126,6 +126,7 @@ final class IngestFaultsTest {
                 return body.get() == null;
             });
             assertThat(harness.ingest.pending()).isEqualTo(5);
+            assertThat(harness.metric("flk_ids_in_flight")).isEqualTo(5);
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
         }

@@ -259,26 +259,6 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void storeDown_loggedSubmissionIsDecidedOnRecoveryWithoutARetry() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.down();
-            assertUnavailable(harness.submit(Pcs.number(1)), Refusal.STORE_DOWN);
-            assertUnavailable(harness.submit(Pcs.number(1).with("attempt", "2")), Refusal.STORE_DOWN);
-            assertUnavailable(harness.submit(Pcs.number(1).with("budget", "0.9")), Refusal.STORE_DOWN);
-            assertUnavailable(harness.lookUp(Pcs.number(1)).orElseThrow(), Refusal.STORE_DOWN);
-            assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
-            await().until(() -> harness.ingest.pending() == 1);
-            assertThat(harness.metric("flk_ids_in_flight")).isEqualTo(1);
-            harness.store.up();
-            await().until(() -> harness.ingest.pending() == 0);
-            assertThat(harness.metric("flk_accepted")).isEqualTo(1);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 200, Relation.CONFLICT);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(2);
-    }
-
-    @Test
     void readFails_isNotAMiss_laterRecordIsOverruled() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));

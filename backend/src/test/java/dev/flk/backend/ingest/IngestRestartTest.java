@@ -2,20 +2,17 @@
 package dev.flk.backend.ingest;
 
 import static dev.flk.backend.ingest.Outcomes.assertDecided;
-import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.StoredOutcome;
-import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
-import dev.flk.certificate.ContentDigest;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
@@ -24,7 +21,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -49,28 +45,6 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_memoryStore_isRebuiltByTheRulesOfThatTime() throws IOException {
-        Outcome first;
-        Outcome other;
-        try (IngestHarness harness = open()) {
-            first = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
-            other = harness.submit(Pcs.number(2));
-            harness.submit(Pcs.number(2).with("budget", "0.9"));
-        }
-        Policy strict = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
-        try (IngestHarness harness = new IngestHarness(
-                log(), clock, strict, new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
-            Outcome again = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
-            assertDecided(again, 200, Relation.DUPLICATE);
-            assertThat(body(again)).isEqualTo(body(first));
-            assertThat(body(harness.submit(Pcs.number(2)))).isEqualTo(body(other));
-            assertDecided(harness.submit(Pcs.number(2).with("budget", "0.9")), 200, Relation.CONFLICT);
-            assertDecided(harness.submit(Pcs.number(3).with("D_hat", "1.1")), 202, Relation.FIRST);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e', 's');
-    }
-
-    @Test
     void restart_expiredOutcomes_areNotRestored() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));
@@ -78,18 +52,6 @@ final class IngestRestartTest {
         clock.millis += Duration.ofDays(14).toMillis();
         try (IngestHarness harness = open()) {
             assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
-        }
-    }
-
-    @Test
-    void restart_embeddedStore_keepsItsPositionAndOutcomes() throws IOException {
-        Outcome first;
-        try (IngestHarness harness = embedded()) {
-            first = harness.submit(Pcs.number(1));
-        }
-        try (IngestHarness harness = embedded()) {
-            assertThat(harness.store.connect().toCompletableFuture().join()).hasValue(1);
-            assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
         }
     }
 
@@ -126,36 +88,6 @@ final class IngestRestartTest {
             }
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
-    }
-
-    /**
-     * Checks that a start takes the steps of the log's writer itself until the store is complete, because the log's
-     * threads are not running yet.
-     */
-    @Test
-    void restart_storeHasAnotherOutcome_isLoggedAsOverruling() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.submit(Pcs.number(1));
-        }
-        MemoryStore shared = new MemoryStore(100, () -> Instant.ofEpochMilli(clock.millis));
-        StoredOutcome theirs = new StoredOutcome(
-                Pcs.number(1).id(),
-                202,
-                new byte[] {'{', '}'},
-                ContentDigest.of(new byte[32]),
-                "0011223344556677",
-                clock.millis + 1_000_000);
-        shared.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
-        for (int start = 0; start < 2; start++) {
-            try (IngestHarness harness = new IngestHarness(log(), clock, Policy.defaults(), shared, 100)) {
-                Decided answer = (Decided) harness.submit(Pcs.number(1));
-                assertThat(answer.relation()).isEqualTo(Relation.CONFLICT);
-                assertThat(answer.body()).isEqualTo(theirs.body());
-            }
-        }
-        List<LogRecord> records = IngestHarness.logged(log());
-        assertThat(records).extracting(LogRecord::kind).containsExactly('s', 'o', 'e');
-        assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
     }
 
     @Test
