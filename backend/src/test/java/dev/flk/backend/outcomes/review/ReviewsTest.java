@@ -126,20 +126,6 @@ final class ReviewsTest {
     }
 
     @Test
-    void review_otherPersonIsFaster_countsOnlyIfAnyReviewMayBeReplaced() {
-        String id = rejected("a", 1, 0);
-        otherIsFaster(Verdict.FAULT, id);
-        assertThat(review(Verdict.IGNORE, Reviews.NO_REVIEW, id).leftOut())
-                .extracting(each -> each.review().author())
-                .containsExactly("ben");
-        assertThat(verdicts(1, id)).containsExactly(Verdict.FAULT);
-
-        otherIsFaster(Verdict.UNCLEAR, id);
-        assertThat(review(Verdict.IGNORE, Reviews.ANY_VERSION, id)).isEqualTo(new Recorded(1, 3, List.of()));
-        assertThat(verdicts(1, id)).containsExactly(Verdict.IGNORE, Verdict.UNCLEAR, Verdict.FAULT);
-    }
-
-    @Test
     void review_groupWithdrawn_leavesOtherReviews() {
         String first = rejected("a", 1, 0);
         String second = rejected("a", 2, 0);
