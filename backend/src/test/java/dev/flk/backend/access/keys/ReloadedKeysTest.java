@@ -384,50 +384,6 @@ final class ReloadedKeysTest {
         assertThat(verify(signed(2))).hasValue("b");
     }
 
-    /**
-     * Swaps the volume at different moments while 101 keys are read, until three reads have encountered files of two
-     * versions.
-     */
-    @Test
-    @Timeout(60)
-    void step_volumeSwappedWhileRead_isNotAnError() throws Exception {
-        SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
-        keys = new KeysFixture(directory.resolve("mounted"));
-        List<KeyText> many = new ArrayList<>();
-        for (int i = 10; i < 110; i++) {
-            many.add(KeyText.ed25519("e" + i, i).shards("other-" + i));
-        }
-        many.add(KeyText.hmac("h", "h.secret"));
-        new KeysFixture(volume.version("a")).write(KeyText.ed25519("a", 1));
-        volume.swapTo("a");
-        openWhatIsThere();
-
-        int torn = 0;
-        for (int trial = 0; torn < 3; trial++) {
-            new KeysFixture(volume.version("b")).secret("h.secret", SECRET).write(many.toArray(KeyText[]::new));
-            new KeysFixture(volume.version("c")).write(KeyText.ed25519("c", 2));
-            volume.swapTo("b");
-            Thread watch = new Thread(inForce::step);
-            watch.start();
-            long swapNanos = System.nanoTime() + trial % 100 * 50_000L;
-            while (System.nanoTime() < swapNanos) {
-                Thread.onSpinWait();
-            }
-            volume.swapTo("c");
-            watch.join();
-
-            torn += verify(signed(1)).isPresent() ? 1 : 0;
-            inForce.step();
-            assertThat(verify(signed(2))).hasValue("c");
-            new KeysFixture(volume.version("a")).write(KeyText.ed25519("a", 1));
-            volume.swapTo("a");
-            inForce.step();
-            assertThat(verify(signed(1))).hasValue("a");
-        }
-        assertThat(sample(metrics, "flk_keys_file_errors_total")).isZero();
-        assertThat(sample(metrics, "flk_keys_file_bad")).isZero();
-    }
-
     @Test
     void step_invalidFile_keepsTheOldKeysAndCountsOnceUntilFixed() throws Exception {
         open(KeyText.ed25519("a", 1));
