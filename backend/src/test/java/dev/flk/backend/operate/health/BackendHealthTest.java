@@ -491,16 +491,6 @@ final class BackendHealthTest {
     }
 
     @Test
-    void postgres_acceptsWithoutAnswering_isNamed() throws Exception {
-        ServerSocket silent = opened(new ServerSocket(0, 5, InetAddress.getLoopbackAddress()));
-        usePostgres("postgresql://u@127.0.0.1:" + silent.getLocalPort() + "/flk");
-        settings.put("DEDUP_TIMEOUT", IMPATIENT.toMillis() + "ms");
-        assertThat(only("postgres"))
-                .startsWith("BAD postgres: Postgres at 127.0.0.1:" + silent.getLocalPort() + "/flk: ")
-                .contains("does not answer ");
-    }
-
-    @Test
     void disk_becomesFull_isNamed() throws Exception {
         assertThat(look("disk")).hasSize(4).allMatch(text -> text.matches("GOOD disk: [A-Z]+_DIR .* has .* free"));
 
