@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.testkit;
 
-import static org.awaitility.Awaitility.await;
-
 import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -19,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -104,11 +100,6 @@ public final class PostgresServer extends ServerProcess {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** Starts a server that archives its WAL, for {@link #baseBackup}. */
-    public static PostgresServer startWithArchive() {
-        return start("archive_mode=on", "archive_command=mkdir -p ../archive && cp %p ../archive/%f");
     }
 
     @Override
@@ -279,11 +270,6 @@ public final class PostgresServer extends ServerProcess {
         return isOnPath("pg_dump") && isOnPath("pg_restore");
     }
 
-    /** Returns whether {@code pg_basebackup} is installed. */
-    public static boolean hasBaseBackup() {
-        return isOnPath("pg_basebackup");
-    }
-
     private static boolean isOnPath(String program) {
         return Stream.of(System.getenv("PATH").split(":"))
                 .anyMatch(directory -> Files.isExecutable(Path.of(directory, program)));
@@ -297,47 +283,6 @@ public final class PostgresServer extends ServerProcess {
         Path dump = directory.resolve("dump-" + databases.incrementAndGet());
         run(List.of("pg_dump", "--format=custom", "--file=" + dump, uri(database)));
         return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
-    }
-
-    /**
-     * Takes a base backup of a server that was started by {@link #startWithArchive}. The returned action stops the
-     * server, replaces its data with the backup and recovers up to the restore point with the given name. The action
-     * returns when the server accepts writes on a new timeline.
-     */
-    public Consumer<String> baseBackup() {
-        Path backup = directory.resolve("base-" + databases.incrementAndGet());
-        run(List.of(
-                "pg_basebackup",
-                "--pgdata=" + backup,
-                "--dbname=" + uri("postgres"),
-                "--checkpoint=fast",
-                "--wal-method=fetch",
-                "--no-sync"));
-        return restorePoint -> {
-            // completes the segment, so that it is archived when the server stops
-            execute("postgres", "SELECT pg_switch_wal()");
-            stop();
-            replaceData(backup);
-            recoverTo(restorePoint);
-            own(data());
-            restart();
-            await().atMost(PATIENCE)
-                    .until(() -> text("postgres", "SELECT pg_is_in_recovery()").equals("f"));
-        };
-    }
-
-    private void recoverTo(String restorePoint) {
-        String target = """
-                restore_command = 'cp ../archive/%f %p'
-                recovery_target_name = '{restorePoint}'
-                recovery_target_action = 'promote'
-                """.replace("{restorePoint}", restorePoint);
-        try {
-            Files.writeString(data().resolve("postgresql.auto.conf"), target, StandardOpenOption.APPEND);
-            Files.createFile(data().resolve("recovery.signal"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     /**
