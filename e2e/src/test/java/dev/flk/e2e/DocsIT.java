@@ -69,9 +69,9 @@ final class DocsIT {
      */
     private static final Map<String, String> NOT_RUN = Map.ofEntries(
             entry("^docs/first-files\\.md", "FirstFilesIT runs them"),
-            entry("^docs/copy\\.md", "needs three brokers of Kafka; CopyBrokersIT, CopyIT"),
+            entry("^docs/copy\\.md", "needs three brokers of Kafka; CopyIT"),
             entry("^docs/scaling\\.md", "needs Kafka and HAProxy; CopyIT, SecondBackendIT"),
-            entry("^docs/feeds\\.md:[0-9]+: (kafka-|.*feed replay)", "needs brokers of Kafka; FeedBrokersIT"),
+            entry("^docs/feeds\\.md:[0-9]+: (kafka-|.*feed replay)", "needs brokers of Kafka; FeedIT"),
             entry("^docs/feeds\\.md:[0-9]+: .*outcomes-to-postgres", "needs psycopg; FeedExampleIT"),
             entry("^deploy/(compose|docker|helm/flk)/README", "needs a container engine or Kubernetes; DeployIT"),
             entry("^deploy/README\\.md|: (cp|mkdir) .*/etc/", "installs; PackagesIT, DeployIT"),

@@ -32,7 +32,6 @@ final class Traffic implements AutoCloseable {
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
-    private final Duration timeout;
     private final URI target;
     private final LongFunction<Pcs> certificate;
     private final AtomicLong nextEpoch;
@@ -45,32 +44,18 @@ final class Traffic implements AutoCloseable {
      *
      * @param status the status of the answer; 0 before the answer arrives, -1 if the request failed
      */
-    record Sent(Pcs pcs, int status, String body, long sentNanos, long answeredNanos) {
+    record Sent(Pcs pcs, int status, String body, long sentNanos) {
         boolean isAcknowledged() {
             return status == 200 || status == 202;
-        }
-
-        long millis() {
-            return TimeUnit.NANOSECONDS.toMillis(answeredNanos - sentNanos);
         }
     }
 
     Traffic(String url, long firstEpoch, int perSecond) {
-        this(url, firstEpoch, perSecond, TIMEOUT, Pcs::number);
-    }
-
-    /** @param timeout how long each request waits for its answer */
-    Traffic(String url, long firstEpoch, int perSecond, Duration timeout) {
-        this(url, firstEpoch, perSecond, timeout, Pcs::number);
+        this(url, firstEpoch, perSecond, Pcs::number);
     }
 
     /** @param certificate returns the certificate of an epoch */
     Traffic(String url, long firstEpoch, int perSecond, LongFunction<Pcs> certificate) {
-        this(url, firstEpoch, perSecond, TIMEOUT, certificate);
-    }
-
-    private Traffic(String url, long firstEpoch, int perSecond, Duration timeout, LongFunction<Pcs> certificate) {
-        this.timeout = timeout;
         this.certificate = certificate;
         this.target = URI.create(url + "/v1/pcs/submit");
         this.nextEpoch = new AtomicLong(firstEpoch);
@@ -80,12 +65,12 @@ final class Traffic implements AutoCloseable {
 
     private void send() {
         long epoch = nextEpoch.getAndIncrement();
-        Sent begun = new Sent(certificate.apply(epoch), 0, "", System.nanoTime(), 0);
+        Sent begun = new Sent(certificate.apply(epoch), 0, "", System.nanoTime());
         sent.put(epoch, begun);
         underWay.incrementAndGet();
         var unused = http.sendAsync(
                         HttpRequest.newBuilder(target)
-                                .timeout(timeout)
+                                .timeout(TIMEOUT)
                                 .POST(BodyPublishers.ofByteArray(begun.pcs().bytes()))
                                 .build(),
                         BodyHandlers.ofString())
@@ -94,8 +79,7 @@ final class Traffic implements AutoCloseable {
                             begun.pcs(),
                             answer == null ? -1 : answer.statusCode(),
                             answer == null ? String.valueOf(failure) : answer.body(),
-                            begun.sentNanos(),
-                            System.nanoTime());
+                            begun.sentNanos());
                     sent.put(epoch, done);
                     answered.add(done);
                     underWay.decrementAndGet();
@@ -127,7 +111,7 @@ final class Traffic implements AutoCloseable {
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
-        await().atMost(timeout.plusSeconds(5)).until(() -> underWay.get() == 0);
+        await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
     }
 
     /** Returns the number of answers with this status, or of failed requests if the status is -1. */

@@ -116,7 +116,7 @@ public final class KafkaBrokers implements AutoCloseable {
     }
 
     /** Returns a client; the caller closes it. */
-    public Admin admin() {
+    private Admin admin() {
         return Admin.create(
                 Map.of("bootstrap.servers", addresses(), "request.timeout.ms", "3000", "default.api.timeout.ms", (int)
                         LONGEST_CALL.toMillis()));
