@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
-import dev.flk.testkit.DirectoryTree;
 import dev.flk.testkit.KafkaCluster;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -177,29 +176,6 @@ final class CopyIT {
                         .containsPattern("(?m)^flk_copy_up 1\\.0$")
                         .containsPattern("(?m)^flk_copy_behind_records 0\\.0$");
             }
-        }
-    }
-
-    /** A topic of another name is empty, as one that was removed. */
-    @Test
-    void diskIsLostAfterAKill_topicHasNoLog_isRefusedByWhatDedupDirHas_andBegunOnPurpose() throws Exception {
-        Map<String, String> settings = settings("gone");
-        try (BackendProcess backend = start("gone", settings)) {
-            submit(backend, 1, 5);
-            backend.program().kill();
-        }
-        Path wal = directory.resolve("gone/data/wal");
-        DirectoryTree.remove(wal);
-        settings.put("KAFKA_TOPIC", "empty");
-        try (Program refused = launch("gone", settings)) {
-            refused.awaitLine(line -> line.contains("has no log, but DEDUP_DIR has the outcomes of the log "));
-            assertThat(refused.awaitExit()).isEqualTo(1);
-        }
-
-        Command.ofBackend(settings, "wal", "init", "--new", "--dir", wal.toString())
-                .exits(0);
-        try (BackendProcess backend = start("gone", settings)) {
-            submit(backend, 6, 10);
         }
     }
 

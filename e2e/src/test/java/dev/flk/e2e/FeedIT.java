@@ -142,33 +142,6 @@ final class FeedIT {
                 directory.resolve("b/data/wal").toString());
     }
 
-    /** The machine is lost, and the log is restored elsewhere from its copy. */
-    @Test
-    void logIsRestoredElsewhere_feedContinuesAtItsPosition() throws Exception {
-        try (Admin admin = KAFKA.admin()) {
-            FedEvents.create(admin, "moved");
-        }
-        Map<String, String> settings = settings("moved");
-        settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", "fed"));
-        try (FedEvents fed = new FedEvents(KAFKA.client(), "moved")) {
-            try (BackendProcess lost = start("lost", settings)) {
-                Client client = new Client(lost.url());
-                submit(client, 1, 20);
-                Client.awaitUntil(() -> fed.all().size() == 20);
-                submit(client, 21, 30);
-                lost.program().kill();
-            }
-            try (BackendProcess elsewhere = takeOver("elsewhere", settings)) {
-                Client client = new Client(elsewhere.url());
-                submit(client, 31, 40);
-                Client.awaitUntil(() -> fed.all().size() >= 40 && client.metric("flk_feed_lag_records") == 0);
-
-                assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 40));
-                assertThat(client.metric("flk_feed_missed_total")).isZero();
-            }
-        }
-    }
-
     /** The former owner is stopped before its feed begins, and continues after its successor's has begun. */
     @Test
     void formerOwnerComesBack_itsFeedEnds_andItsSuccessorContinues() throws Exception {
