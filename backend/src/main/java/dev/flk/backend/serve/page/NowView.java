@@ -53,7 +53,6 @@ public record NowView(
     /** The address of the refused submissions. */
     public static final String REFUSED = "/ui/refused";
 
-    private static final int MINUTES_OF_HOUR = 60;
     private static final Map<Counted, Kind> RECORDED =
             Map.of(Counted.ACCEPTED, Kind.ACCEPTED, Counted.ESCALATED, Kind.ESCALATED, Counted.REJECTED, Kind.REJECTED);
 
@@ -131,14 +130,14 @@ public record NowView(
      */
     public record Promise(String text, String lastHour, String all, String burn, double left) {
         private static Promise of(ServiceLevel level, List<Minute> minutes) {
-            List<Minute> lastHour = Rates.newest(minutes, MINUTES_OF_HOUR);
+            List<Minute> lastHour = Rates.lastHour(minutes);
             double burn = level.burn(lastHour);
             return new Promise(
                     level.text(),
                     percent(level.share(lastHour)),
                     percent(level.share(minutes)),
                     Double.isNaN(burn) ? "–" : String.format(Locale.ROOT, "%,.1f", burn),
-                    Double.isNaN(level.share(minutes)) ? Double.NaN : level.left(minutes));
+                    level.left(minutes));
         }
 
         /** Returns whether anything was counted. */
@@ -218,12 +217,12 @@ public record NowView(
                 ? new Row(
                         answer.text(),
                         sum(answer, Rates.newest(minutes, 1)),
-                        linked(answer, sum(answer, Rates.newest(minutes, MINUTES_OF_HOUR))),
+                        linked(answer, sum(answer, Rates.lastHour(minutes))),
                         sum(answer, minutes))
                 : new Row(
                         answer.text(),
                         sum(verdict, verdicts, 1, true),
-                        sum(verdict, verdicts, MINUTES_OF_HOUR, false),
+                        sum(verdict, verdicts, Rates.MINUTES_OF_HOUR, false),
                         sum(verdict, verdicts, VerdictMinutes.MINUTES, false));
     }
 

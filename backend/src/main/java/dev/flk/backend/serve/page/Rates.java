@@ -16,6 +16,7 @@ import java.util.NavigableMap;
  */
 public final class Rates {
     static final int MINUTES = 1_440;
+    static final int MINUTES_OF_HOUR = 60;
 
     private static final String SUBMIT_SECONDS = "flk_submit_seconds";
     private static final double SLOWEST_SHARE = 0.01;
@@ -167,6 +168,11 @@ public final class Rates {
     /** Returns the newest of some minutes. */
     static List<Minute> newest(List<Minute> minutes, int most) {
         return minutes.subList(Math.max(0, minutes.size() - most), minutes.size());
+    }
+
+    /** Returns those of some minutes that are of the last hour. */
+    static List<Minute> lastHour(List<Minute> minutes) {
+        return newest(minutes, MINUTES_OF_HOUR);
     }
 
     /** Returns the sum over some minutes. */

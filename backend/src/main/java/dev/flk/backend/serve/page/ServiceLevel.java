@@ -61,7 +61,6 @@ record ServiceLevel(
             "InboxOverdueBurn");
 
     static final List<ServiceLevel> ALL = List.of(ESCALATIONS, AVAILABILITY, LATENCY, WAITING);
-    static final int MINUTES_OF_HOUR = 60;
 
     // as in alerts/flk.rules.yaml: windows in minutes, and the burn that is exceeded in both windows of a pair
     private static final int SHORT_WINDOW = 5;
@@ -85,14 +84,12 @@ record ServiceLevel(
 
     /** Returns the share of misses; NaN if nothing was counted. */
     double share(List<Minute> minutes) {
-        double all = counted(minutes);
-        return all == 0 ? Double.NaN : missed(minutes) / all;
+        return missed(minutes) / counted(minutes);
     }
 
-    /** Returns the share of the error budget that is left, 0 to 1. */
+    /** Returns the share of the error budget that is left, 0 to 1; NaN if nothing was counted. */
     double left(List<Minute> minutes) {
-        double share = share(minutes);
-        return Double.isNaN(share) ? 1 : Math.max(0, 1 - share / permitted);
+        return Math.max(0, 1 - burn(minutes));
     }
 
     /** Returns how many times as fast as permitted the error budget was used; NaN if nothing was counted. */
@@ -105,7 +102,7 @@ record ServiceLevel(
      * at least an hour ago, and in the last six hours, as for the warning of the alert, and by more than a few misses.
      */
     boolean isUsedUp(List<Minute> minutes) {
-        return minutes.size() >= MINUTES_OF_HOUR
+        return minutes.size() >= Rates.MINUTES_OF_HOUR
                 && missed(minutes) >= leastMisses
                 && left(minutes) == 0
                 && burn(Rates.newest(minutes, LONG_WINDOW)) > 1;
@@ -113,8 +110,8 @@ record ServiceLevel(
 
     /** Returns whether the critical alert for a fast burn would fire, if all its windows were in memory. */
     boolean isBurningFast(List<Minute> minutes) {
-        return missed(Rates.newest(minutes, MINUTES_OF_HOUR)) >= leastMisses
-                && (isFaster(minutes, SHORT_BURN, MINUTES_OF_HOUR, SHORT_WINDOW)
+        return missed(Rates.lastHour(minutes)) >= leastMisses
+                && (isFaster(minutes, SHORT_BURN, Rates.MINUTES_OF_HOUR, SHORT_WINDOW)
                         || isFaster(minutes, LONG_BURN, LONG_WINDOW, HALF_HOUR));
     }
 

@@ -130,7 +130,7 @@ public final class Trends {
         if (!verdicts.isCounted()) {
             return perMinute(counted);
         }
-        int most = isDay ? VerdictMinutes.MINUTES : ServiceLevel.MINUTES_OF_HOUR;
+        int most = isDay ? VerdictMinutes.MINUTES : Rates.MINUTES_OF_HOUR;
         int step = isDay ? MINUTES_OF_BIN : 1;
         double[] values = verdicts.newest(verdict, most);
         double end = Axis.seconds(verdicts.end());
@@ -173,7 +173,7 @@ public final class Trends {
     }
 
     private Optional<Drawn> burn() {
-        int window = isDay ? ServiceLevel.MINUTES_OF_HOUR : MINUTES_OF_BIN;
+        int window = isDay ? Rates.MINUTES_OF_HOUR : MINUTES_OF_BIN;
         List<Point> escalations = burn(ServiceLevel.ESCALATIONS, window);
         Plot plot = plot(
                         "Budget burn (times the permitted)",

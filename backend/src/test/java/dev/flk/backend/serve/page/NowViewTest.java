@@ -48,7 +48,6 @@ final class NowViewTest {
         double waiting;
         double overdue;
         double silent;
-        double copyUp = Double.NaN;
         double copyBehind;
 
         Counters(Metrics metrics) {
@@ -57,7 +56,6 @@ final class NowViewTest {
             gauge("flk_review_waiting", "Waiting.").watch(() -> waiting);
             gauge("flk_review_overdue", "Overdue.").watch(() -> overdue);
             gauge("flk_sessions_silent", "Silent.").watch(() -> silent);
-            gauge("flk_copy_up", "Copied.").watch(() -> copyUp);
             gauge("flk_copy_behind_seconds", "Behind.").watch(() -> copyBehind);
         }
     }
@@ -333,7 +331,6 @@ final class NowViewTest {
         counters.silent = 2;
         counters.waiting = 1;
         counters.overdue = Double.NaN;
-        counters.copyUp = 0;
         counters.copyBehind = 90;
 
         assertThat(view(new Part("dedup", false, "down")).problems())
@@ -341,13 +338,18 @@ final class NowViewTest {
                 .containsExactly(
                         "A certificate waits for a review.",
                         "The deduplication store is not ready: down.",
-                        "0 records of the log are only on the disk of this backend, the oldest for 90 s: the log is not"
-                                + " copied.",
+                        "0 records of the log are only on the disk of this backend, the oldest for 90 s: the copy is"
+                                + " behind.",
                         "2 sessions are silent.");
         assertThat(view(new Part("copy", false, "no broker answers")).problems())
-                .extracting(seen -> seen.problem().id())
+                .extracting(
+                        seen -> seen.problem().sentence(),
+                        seen -> seen.problem().remedy())
                 .as("the copy is reported once")
-                .containsExactly("reviews", "component copy", "silent");
+                .contains(tuple(
+                        "The copy is not ready: no broker answers.",
+                        "Run flk backend health on its host; it names the cause. Follow the runbook CopyDown."))
+                .hasSize(3);
     }
 
     @Test
