@@ -153,12 +153,12 @@ public record AgentsView(
 
         /** Returns the time since the report. */
         public String age() {
-            return NowView.duration((double) ageSeconds);
+            return Pages.duration((double) ageSeconds);
         }
 
         /** Returns the age of the oldest pending certificate. */
         public String oldest() {
-            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds) + asOf();
+            return pending == 0 ? "–" : Pages.duration((double) oldestSeconds) + asOf();
         }
     }
 

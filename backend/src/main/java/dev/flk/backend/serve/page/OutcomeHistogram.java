@@ -95,7 +95,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** Returns the number of certificates to begin a sentence with, after {@code At least} if not all were counted. */
     public String total() {
-        String number = NowView.number((double) counts.total());
+        String number = Pages.number((double) counts.total());
         return isComplete() ? number : "At least " + number;
     }
 
@@ -106,7 +106,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
                         Map.entry(each.getKey(), Arrays.stream(each.getValue()).sum()))
                 .filter(each -> each.getValue() > 0)
                 .map(each -> new Total(
-                        NowView.number(each.getValue()) + " " + each.getKey().label(),
+                        Pages.number(each.getValue()) + " " + each.getKey().label(),
                         filter.with("verdict", each.getKey().label())))
                 .toList();
     }
@@ -220,7 +220,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     private String description(int index) {
         String numbers = counts.byVerdict().entrySet().stream()
                 .filter(each -> each.getValue()[index] > 0)
-                .map(each -> NowView.number((double) each.getValue()[index]) + " "
+                .map(each -> Pages.number((double) each.getValue()[index]) + " "
                         + each.getKey().label())
                 .reduce((one, other) -> one + ", " + other)
                 .orElse("none");

@@ -73,7 +73,7 @@ public record OutcomesView(
     }
 
     /** Returns the address of the certificates with a verdict that arrived in a range of time. */
-    static String path(String verdict, Instant from, Instant to) {
+    public static String path(String verdict, Instant from, Instant to) {
         return path(Map.of("verdict", verdict, "from", from.toString(), "to", to.toString()));
     }
 

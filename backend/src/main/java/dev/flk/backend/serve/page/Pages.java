@@ -18,8 +18,8 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.Supplier;
 
 /** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
@@ -32,19 +32,6 @@ public final class Pages {
             new Link("explore", "Explore", "/ui/outcomes"),
             new Link("review", "Review", "/ui/review"),
             new Link("state", "State", "/ui/state"));
-
-    private static final Map<Class<?>, String> TEMPLATES = Map.ofEntries(
-            Map.entry(NowView.class, "now"),
-            Map.entry(AgentsView.class, "agents"),
-            Map.entry(ShardsView.class, "shards"),
-            Map.entry(OutcomesView.class, "certificates"),
-            Map.entry(CertificateView.class, "certificate"),
-            Map.entry(ReviewView.class, "review"),
-            Map.entry(ReviewedView.class, "reviewed"),
-            Map.entry(StateView.class, "state"),
-            Map.entry(Refused.class, "refused"),
-            Map.entry(NotFound.class, "notfound"),
-            Map.entry(Message.class, "message"));
 
     private final String backend;
     private final Supplier<String> scope;
@@ -77,10 +64,10 @@ public final class Pages {
         engine.setBinaryStaticContent(false);
     }
 
-    /** Returns the HTML of a view or a message, as UTF-8. */
+    /** Returns the HTML of a view or a message, as UTF-8. The name of its class is that of its template. */
     public byte[] html(Object view) {
         Utf8ByteOutput output = new Utf8ByteOutput();
-        String template = Objects.requireNonNull(TEMPLATES.get(view.getClass()));
+        String template = view.getClass().getSimpleName().replace("View", "").toLowerCase(Locale.ROOT);
         engine.render(
                 "ui/" + template + ".jte", Map.of("view", view, "backend", backend, "scope", scope.get()), output);
         return output.toByteArray();
@@ -93,6 +80,22 @@ public final class Pages {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("the store returned text that is not JSON", e);
         }
+    }
+
+    /** Returns a number without decimals. */
+    public static String number(double value) {
+        return Double.isNaN(value) ? "unknown" : String.format(Locale.ROOT, "%,.0f", value);
+    }
+
+    /** Returns a duration in its largest suitable unit. */
+    public static String duration(double seconds) {
+        return !(seconds >= 0)
+                ? "0 s"
+                : seconds < 120
+                        ? String.format(Locale.ROOT, "%.0f s", seconds)
+                        : seconds < 7_200
+                                ? String.format(Locale.ROOT, "%.0f min", seconds / 60)
+                                : String.format(Locale.ROOT, "%.0f h", seconds / 3_600);
     }
 
     /** Returns a time to the second. */
@@ -145,7 +148,7 @@ public final class Pages {
     }
 
     /** Returns a section of the runbooks, without its heading; empty if it does not exist. */
-    static String runbook(String name) {
+    public static String runbook(String name) {
         String all = "\n" + new String(resource("/META-INF/docs/runbooks.md"), StandardCharsets.UTF_8);
         int begin = all.indexOf("\n## " + name + "\n");
         int end = all.indexOf("\n## ", begin + 1);

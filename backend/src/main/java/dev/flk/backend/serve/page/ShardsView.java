@@ -44,7 +44,7 @@ public record ShardsView(
         boolean isByNeed,
         List<String> missing) {
     /** The address of the shards whose shape changed. */
-    static final String CHANGED = "/ui/shards?change=changed";
+    public static final String CHANGED = "/ui/shards?change=changed";
 
     static final int MOST_ROWS = 50;
 
@@ -154,7 +154,7 @@ public record ShardsView(
                     doubted,
                     waiting.counts().getOrDefault(name, 0),
                     record.changes().of(name),
-                    NowView.duration(age),
+                    Pages.duration(age),
                     rate(outcomes, age),
                     line(outcomes, Measure.D_HAT)));
         }
@@ -187,7 +187,7 @@ public record ShardsView(
             }
             double interval = seconds / (outcomes.size() - 1);
             if (age > Math.max(SILENT_SECONDS, SILENT_INTERVALS * interval)) {
-                return SILENT + NowView.duration(age);
+                return SILENT + Pages.duration(age);
             }
             double perMinute = 60 / interval;
             return perMinute >= 1
@@ -218,7 +218,7 @@ public record ShardsView(
     }
 
     /** Returns what changed, from what to what, in one line. */
-    static String changed(ShardChange change) {
+    public static String changed(ShardChange change) {
         return String.format(
                 Locale.ROOT,
                 "%s\u00a0%.2f\u00a0→\u00a0%.2f",

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
-import dev.flk.backend.serve.page.Problems.Seen;
-import dev.flk.backend.serve.page.Rates.Counted;
-import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.backend.serve.page.OutcomesView;
+import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.backend.serve.page.now.Problems.Seen;
+import dev.flk.backend.serve.page.now.Rates.Counted;
+import dev.flk.backend.serve.page.now.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
@@ -232,7 +234,7 @@ public record NowView(
     }
 
     private static Cell sum(Counted answer, List<Minute> minutes) {
-        return new Cell(minutes.isEmpty() ? "–" : number(Rates.sum(minutes, answer)), null);
+        return new Cell(minutes.isEmpty() ? "–" : Pages.number(Rates.sum(minutes, answer)), null);
     }
 
     /** Sums up the newest minutes of the record and, unless only complete ones are meant, what has arrived since. */
@@ -241,7 +243,8 @@ public record NowView(
         int counted = Math.min(minutes, verdicts.size());
         double sum = verdicts.sum(verdict, counted) - (isComplete ? verdicts.current(verdict) : 0);
         Instant from = end.minusSeconds(60L * counted);
-        return new Cell(number(sum), OutcomesView.path(verdict.label(), from, isComplete ? end : verdicts.until()));
+        return new Cell(
+                Pages.number(sum), OutcomesView.path(verdict.label(), from, isComplete ? end : verdicts.until()));
     }
 
     private static List<Figure> figures(Samples samples) {
@@ -264,11 +267,7 @@ public record NowView(
     }
 
     private static String number(Samples samples, String name) {
-        return number(samples.sum(name));
-    }
-
-    static String number(double value) {
-        return Double.isNaN(value) ? "unknown" : String.format(Locale.ROOT, "%,.0f", value);
+        return Pages.number(samples.sum(name));
     }
 
     static String percent(double share) {
@@ -277,15 +276,5 @@ public record NowView(
 
     private static String bytes(double value) {
         return Double.isNaN(value) ? "unknown" : String.format(Locale.ROOT, "%,.1f GiB", value / (1 << 30));
-    }
-
-    static String duration(double seconds) {
-        return !(seconds >= 0)
-                ? "0 s"
-                : seconds < 120
-                        ? String.format(Locale.ROOT, "%.0f s", seconds)
-                        : seconds < 7_200
-                                ? String.format(Locale.ROOT, "%.0f min", seconds / 60)
-                                : String.format(Locale.ROOT, "%.0f h", seconds / 3_600);
     }
 }

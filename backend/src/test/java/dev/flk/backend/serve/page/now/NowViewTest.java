@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
@@ -14,14 +14,15 @@ import dev.flk.backend.outcomes.record.ShardChange;
 import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.backend.outcomes.review.Reviews;
-import dev.flk.backend.serve.page.NowView.Part;
-import dev.flk.backend.serve.page.NowView.Promise;
-import dev.flk.backend.serve.page.NowView.RecordState;
-import dev.flk.backend.serve.page.NowView.Row;
-import dev.flk.backend.serve.page.NowView.Source;
-import dev.flk.backend.serve.page.Problems.Link;
-import dev.flk.backend.serve.page.Problems.Problem;
+import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.backend.serve.page.now.NowView.Part;
+import dev.flk.backend.serve.page.now.NowView.Promise;
+import dev.flk.backend.serve.page.now.NowView.RecordState;
+import dev.flk.backend.serve.page.now.NowView.Row;
+import dev.flk.backend.serve.page.now.NowView.Source;
+import dev.flk.backend.serve.page.now.Problems.Link;
+import dev.flk.backend.serve.page.now.Problems.Problem;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import java.time.Duration;

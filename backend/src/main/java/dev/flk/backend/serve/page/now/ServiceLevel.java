@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
-import dev.flk.backend.serve.page.Rates.Counted;
-import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.backend.serve.page.now.Rates.Counted;
+import dev.flk.backend.serve.page.now.Rates.Minute;
 import java.util.List;
 
 /**

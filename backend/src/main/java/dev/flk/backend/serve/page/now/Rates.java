@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
 import dev.flk.program.metrics.Samples;
 import java.time.Instant;

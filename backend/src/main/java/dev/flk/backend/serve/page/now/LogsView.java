@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
 import dev.flk.backend.logs.LogEntry;
 import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.Logs.RegisteredLog;
 import dev.flk.backend.logs.Logs.Status;
-import dev.flk.backend.serve.page.Problems.Link;
-import dev.flk.backend.serve.page.Problems.Problem;
+import dev.flk.backend.serve.page.Pages;
+import dev.flk.backend.serve.page.now.Problems.Link;
+import dev.flk.backend.serve.page.now.Problems.Problem;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -72,7 +73,7 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
         private static String age(LogEntry entry, Instant now) {
             long seconds = Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now)
                     .toSeconds();
-            return NowView.duration((double) Math.max(0, seconds));
+            return Pages.duration((double) Math.max(0, seconds));
         }
 
         private static String number(long value) {
@@ -117,7 +118,7 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
                     log.status() == Status.UP ? known(figures.problems()) : "no report for " + Log.age(entry, now),
                     known(figures.waiting()),
                     known(figures.reviews()),
-                    figures.lagSeconds() == null ? "–" : NowView.duration(figures.lagSeconds()),
+                    figures.lagSeconds() == null ? "–" : Pages.duration(figures.lagSeconds()),
                     new Compared(entry.version(), !entry.version().equals(own.version())),
                     new Compared(Log.start(entry.policy()), !entry.policy().equals(own.policy())));
         }

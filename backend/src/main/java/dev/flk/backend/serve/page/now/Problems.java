@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
-import static dev.flk.backend.serve.page.NowView.duration;
-import static dev.flk.backend.serve.page.NowView.number;
-import static dev.flk.backend.serve.page.NowView.percent;
+import static dev.flk.backend.serve.page.Pages.duration;
+import static dev.flk.backend.serve.page.Pages.number;
+import static dev.flk.backend.serve.page.now.NowView.percent;
 
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.outcomes.record.ChangedShards.Changed;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
-import dev.flk.backend.serve.page.NowView.RecordState;
-import dev.flk.backend.serve.page.NowView.Source;
-import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.backend.serve.page.OutcomesView;
+import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
+import dev.flk.backend.serve.page.ShardsView;
+import dev.flk.backend.serve.page.now.NowView.RecordState;
+import dev.flk.backend.serve.page.now.NowView.Source;
+import dev.flk.backend.serve.page.now.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;

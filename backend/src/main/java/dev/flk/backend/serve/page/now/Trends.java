@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.serve.page;
+package dev.flk.backend.serve.page.now;
 
-import dev.flk.backend.serve.page.Rates.Counted;
-import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.backend.serve.page.Pages;
+import dev.flk.backend.serve.page.now.Rates.Counted;
+import dev.flk.backend.serve.page.now.Rates.Minute;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
 import dev.flk.program.plot.Plot.Area;
