@@ -2,7 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.outbox.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.signing.Ed25519Signer;

@@ -18,7 +18,7 @@ import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceMembers;
 import dev.flk.agent.follow.SourceText;
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;

@@ -6,7 +6,7 @@ import dev.flk.agent.follow.Positions.Sink;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceState;
 import dev.flk.agent.follow.Sources;
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
 import java.io.IOException;
 import java.nio.file.Path;

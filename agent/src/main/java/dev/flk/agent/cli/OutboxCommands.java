@@ -3,9 +3,7 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetterFile;
-import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
@@ -16,6 +14,8 @@ import dev.flk.agent.outbox.Requeue;
 import dev.flk.agent.outbox.Requeue.Counts;
 import dev.flk.agent.outbox.Requeue.Selection;
 import dev.flk.agent.outbox.SettledAs;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.JsonMembers;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;

@@ -2,7 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Terminal.RewrittenLine;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.Intake.Refused;
 import dev.flk.http.Answer;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;
 import dev.flk.agent.outbox.Requeue;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.http.Admission;
 import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;

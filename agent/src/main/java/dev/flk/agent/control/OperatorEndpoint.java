@@ -2,11 +2,11 @@
 package dev.flk.agent.control;
 
 import dev.flk.agent.control.LocalServer.Operations;
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.Requeue;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Routes;

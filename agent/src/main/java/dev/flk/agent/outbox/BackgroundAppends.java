@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.LogReader.LogWalk;

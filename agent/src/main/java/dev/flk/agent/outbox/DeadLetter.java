@@ -2,6 +2,7 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.agent.outbox.certificate.JsonMembers;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;

@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.DeadLetterFile.NotDeadLetters;
 import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.Space;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.IOException;

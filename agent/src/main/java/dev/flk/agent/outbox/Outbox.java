@@ -2,12 +2,14 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.BackgroundAppends.ForcedAppend;
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxContents.Losses;
 import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.agent.outbox.Pending.Located;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;

@@ -4,6 +4,8 @@ package dev.flk.agent.outbox;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.JsonMembers;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;

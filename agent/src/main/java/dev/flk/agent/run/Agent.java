@@ -295,7 +295,7 @@ public final class Agent implements Closeable {
      *     sent after the outbox is opened again
      * @throws IllegalArgumentException if the certificate is invalid; the certificate was not added, and the message
      *     says what is wrong with it
-     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox accepts no certificate now, because it is
+     * @throws dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull if the outbox accepts no certificate now, because it is
      *     full, its disk can't keep up, or it is closing; the certificate was not added
      * @throws IOException if the disk failed, or if the agent is closed; treat the certificate as not added. After a
      *     disk failure, the next start may nevertheless find the certificate in the outbox and send it

@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import dev.flk.agent.outbox.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SubmitResult.Kind;
 import dev.flk.canonical.Sha256;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxEntry;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.agent.send.AgeClock.Age;
 import dev.flk.agent.send.SendQueue.Queued;
 import dev.flk.canonical.SignedFields;

@@ -2,9 +2,9 @@
 package dev.flk.agent.send;
 
 import dev.flk.agent.metrics.AgentMeters;
-import dev.flk.agent.outbox.CertificateLimit;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.agent.send.AgeClock.Age;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SendQueue.Queued;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.outbox.CertificateLimit;
-import dev.flk.agent.outbox.JsonMembers;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.JsonMembers;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;

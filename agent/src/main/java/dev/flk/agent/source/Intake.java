@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.CertificateLimit;
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;

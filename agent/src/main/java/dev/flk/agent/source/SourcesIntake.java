@@ -5,7 +5,7 @@ import dev.flk.agent.follow.Positions.Sink;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceState;
 import dev.flk.agent.follow.Sources;
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.files.RegularFile;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.files.ForeignFolder;
 import dev.flk.program.logging.LineLimit;
@@ -144,7 +144,7 @@ final class SpoolFile {
     /**
      * Adds the next portion of the file to the outbox. If the file has no further portion, removes or renames the file.
      *
-     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for the portion now
+     * @throws dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull if the outbox has no room for the portion now
      */
     Progress step() throws IOException {
         boolean whole = givenUp || !good.isEmpty() || !bad.isEmpty() || read();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.LineLimit;

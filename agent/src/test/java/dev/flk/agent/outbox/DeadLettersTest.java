@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.outbox.DeadLetter.Checksum;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.io.RandomAccessFile;

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxContents.Losses;
+import dev.flk.agent.outbox.certificate.CertificateSink.OutboxFull;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.Kind;

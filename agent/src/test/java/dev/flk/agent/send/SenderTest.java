@@ -5,7 +5,7 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static dev.flk.agent.send.Certificates.id;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.outbox.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.certificate.CertificateReader;

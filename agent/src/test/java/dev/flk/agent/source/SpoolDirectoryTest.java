@@ -4,11 +4,11 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.agent.outbox.CertificateLimit;
-import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.SettledAs;
+import dev.flk.agent.outbox.certificate.CertificateLimit;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import dev.flk.agent.testing.TestSink;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.program.logging.LogCapture;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.testing;
 
-import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.certificate.CertificateSink;
 import java.io.IOException;
 import java.util.List;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.outbox;
+package dev.flk.agent.outbox.certificate;
 
 import java.io.IOException;
 import java.util.List;

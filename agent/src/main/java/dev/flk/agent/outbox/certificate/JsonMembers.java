@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.outbox;
+package dev.flk.agent.outbox.certificate;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
@@ -29,7 +29,7 @@ public final class JsonMembers {
      * length of the input. A factory keeps the names that its parsers have read, however long: it must be used for one
      * input, or be built without that.
      */
-    static JsonFactoryBuilder unbounded() {
+    public static JsonFactoryBuilder unbounded() {
         return new JsonFactoryBuilder()
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxNumberLength(Integer.MAX_VALUE)
@@ -75,7 +75,7 @@ public final class JsonMembers {
     }
 
     /** Returns the name of the last member; empty if the object has no members. */
-    String last() {
+    public String last() {
         return values.keySet().stream().reduce("", (before, name) -> name);
     }
 
@@ -83,7 +83,7 @@ public final class JsonMembers {
      * Returns the value of a member as text if the value is a string, number or literal. Returns {@code missing} if the
      * member is missing, or if its value is an object or array.
      */
-    String text(String name, String missing) throws IOException {
+    public String text(String name, String missing) throws IOException {
         try (JsonParser parser = unbounded().build().createParser(values.getOrDefault(name, new byte[0]))) {
             JsonToken token = parser.nextToken();
             return token != null && token.isScalarValue() ? parser.getText() : missing;
@@ -102,7 +102,7 @@ public final class JsonMembers {
     }
 
     /** Replaces or adds a member whose value is a JSON string with this text. */
-    JsonMembers setText(String name, String text) {
+    public JsonMembers setText(String name, String text) {
         return set(name, quoted(text));
     }
 
