@@ -5,6 +5,7 @@ import dev.flk.http.Admission.Visitor;
 import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.RequestDecoder.RequestHead;
+import dev.flk.http.tls.TlsFront;
 import io.netty.buffer.ByteBufHolder;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
+import dev.flk.http.tls.TlsFailures.TlsFailure;
+
 /** The events that a server counts. The methods are called from any thread and must not block. */
 public interface HttpEvents {
     /** An implementation that ignores all events. */
@@ -44,40 +46,4 @@ public interface HttpEvents {
 
     /** Records that a TLS handshake failed. */
     default void tlsFailed(TlsFailure reason) {}
-
-    /**
-     * The reason why a TLS handshake failed. Its {@link #label()} is a value of the label {@code reason} of the metric
-     * {@code flk_tls_handshake_failures_total}.
-     */
-    enum TlsFailure {
-        /** The client sent plain HTTP, or something else that is not TLS. */
-        NO_TLS("no tls"),
-        /** The handshake took too long. */
-        TIMEOUT("timeout"),
-        /** The client disconnected during the handshake. */
-        CLOSED("closed"),
-        /** The client speaks neither TLS 1.2 nor 1.3. */
-        PROTOCOL("protocol"),
-        /** The client and the server have no cipher suite in common that fits the server's certificate. */
-        CIPHER("cipher"),
-        /** The client presented no certificate, although the server requires one. */
-        CLIENT_CERTIFICATE_MISSING("client certificate missing"),
-        /** The client's certificate was issued by another authority, is not valid now, or is not for clients. */
-        CLIENT_CERTIFICATE_REFUSED("client certificate refused"),
-        /** The client ended the handshake, usually because it does not trust the server's certificate. */
-        REFUSED_BY_CLIENT("refused by client"),
-        /** Any other failure. */
-        OTHER("other");
-
-        private final String label;
-
-        TlsFailure(String label) {
-            this.label = label;
-        }
-
-        /** Returns the text that metrics and log lines use. */
-        public String label() {
-            return label;
-        }
-    }
 }

@@ -2,6 +2,9 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.tls.TlsFailures;
+import dev.flk.http.tls.TlsFront;
 import dev.flk.program.logging.LineLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -81,6 +84,9 @@ public final class HttpServer implements AutoCloseable {
      */
     private static final int SEND_BUFFER_BYTES = 256 << 10;
 
+    private static final Routes SPEAK_TLS =
+            new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
+
     private final HttpOptions options;
     private final HttpEvents events;
     private final InstantSource clock;
@@ -126,7 +132,7 @@ public final class HttpServer implements AutoCloseable {
         this.nanoTicker = nanoTicker;
         this.load = ServerLoad.of(options);
         this.limit = new LineLimit(1, LINE_EVERY, nanoTicker);
-        this.tlsFailures = new TlsFailures(events, nanoTicker);
+        this.tlsFailures = new TlsFailures(events::tlsFailed, nanoTicker);
         this.longBodies = new ThreadPoolExecutor(
                 options.loops(),
                 options.loops(),
@@ -273,7 +279,11 @@ public final class HttpServer implements AutoCloseable {
         channel.pipeline().addLast(decoder).addLast(connection);
         Supplier<SSLEngine> engines = door.tls();
         if (engines != null) {
-            TlsFront.addTo(channel, engines.get(), this, tlsFailures, visitor, loop, decoder, connection);
+            TlsFront.addTo(channel, engines.get(), options.headerTimeout(), tlsFailures, () -> {
+                Connection answering = new Connection(this, SPEAK_TLS, visitor, loop, decoder);
+                channel.pipeline().replace(connection, null, answering);
+                return answering::finish;
+            });
         }
     }
 

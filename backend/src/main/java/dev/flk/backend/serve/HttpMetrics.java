@@ -5,6 +5,7 @@ import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.http.HttpEvents;
 import dev.flk.http.ServerLoad;
+import dev.flk.http.tls.TlsFailures.TlsFailure;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Counts;

@@ -8,7 +8,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.access.tls.TlsFiles;
-import dev.flk.http.HttpEvents.TlsFailure;
+import dev.flk.http.tls.TlsFailures.TlsFailure;
 import dev.flk.testkit.TestAuthority;
 import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.http;
+package dev.flk.http.tls;
 
-import dev.flk.http.HttpEvents.TlsFailure;
 import dev.flk.program.logging.LineLimit;
 import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import java.io.IOException;
@@ -10,22 +9,59 @@ import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A counter of failed handshakes, which also logs at most one line per reason and interval. Safe for any thread. */
-final class TlsFailures {
+public final class TlsFailures {
     private static final Logger LOG = LoggerFactory.getLogger(TlsFailures.class);
     private static final Duration EVERY = Duration.ofSeconds(10);
     private static final int LONGEST_QUOTE = 160;
 
-    private final HttpEvents events;
+    private final Consumer<TlsFailure> counter;
     private final LineLimit limit;
 
-    TlsFailures(HttpEvents events, LongSupplier nanoTicker) {
-        this.events = events;
+    /**
+     * The reason why a TLS handshake failed. Its {@link #label()} is a value of the label {@code reason} of the metric
+     * {@code flk_tls_handshake_failures_total}.
+     */
+    public enum TlsFailure {
+        /** The client sent plain HTTP, or something else that is not TLS. */
+        NO_TLS("no tls"),
+        /** The handshake took too long. */
+        TIMEOUT("timeout"),
+        /** The client disconnected during the handshake. */
+        CLOSED("closed"),
+        /** The client speaks neither TLS 1.2 nor 1.3. */
+        PROTOCOL("protocol"),
+        /** The client and the server have no cipher suite in common that fits the server's certificate. */
+        CIPHER("cipher"),
+        /** The client presented no certificate, although the server requires one. */
+        CLIENT_CERTIFICATE_MISSING("client certificate missing"),
+        /** The client's certificate was issued by another authority, is not valid now, or is not for clients. */
+        CLIENT_CERTIFICATE_REFUSED("client certificate refused"),
+        /** The client ended the handshake, usually because it does not trust the server's certificate. */
+        REFUSED_BY_CLIENT("refused by client"),
+        /** Any other failure. */
+        OTHER("other");
+
+        private final String label;
+
+        TlsFailure(String label) {
+            this.label = label;
+        }
+
+        /** Returns the text that metrics and log lines use. */
+        public String label() {
+            return label;
+        }
+    }
+
+    public TlsFailures(Consumer<TlsFailure> counter, LongSupplier nanoTicker) {
+        this.counter = counter;
         this.limit = new LineLimit(1, EVERY, nanoTicker);
     }
 
@@ -43,7 +79,7 @@ final class TlsFailures {
     }
 
     void report(TlsFailure reason, InetSocketAddress client, String what) {
-        events.tlsFailed(reason);
+        counter.accept(reason);
         limit.say(
                 reason.label(),
                 leftOut -> LOG.warn(

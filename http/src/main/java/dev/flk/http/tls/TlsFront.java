@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.http;
+package dev.flk.http.tls;
 
-import dev.flk.http.Admission.Visitor;
-import dev.flk.http.HttpEvents.TlsFailure;
-import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.tls.TlsFailures.TlsFailure;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
@@ -18,6 +16,7 @@ import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
@@ -45,9 +44,7 @@ import javax.net.ssl.SSLException;
  * LINGERING  is discarded      the client ends its side, or a second passes
  * </pre>
  */
-final class TlsFront {
-    private static final Routes SPEAK_TLS =
-            new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
+public final class TlsFront {
     /** The lowest type of a TLS record. The first byte of a record is its type. */
     private static final int LEAST_TYPE = 20;
 
@@ -57,7 +54,7 @@ final class TlsFront {
     private final TlsFailures failures;
     private final InetSocketAddress client;
     private final SslHandler tls;
-    private final Supplier<Connection> plain;
+    private final Supplier<Runnable> plain;
     private final AfterTls afterTls = new AfterTls();
     private State state = State.WAITING;
 
@@ -69,10 +66,8 @@ final class TlsFront {
         LINGERING
     }
 
-    /**
-     * @param plain a function that replaces the connection's handler with a handler that answers in plain HTTP, and returns it
-     */
-    private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Connection> plain) {
+    /** @param plain a function as for {@link #addTo} */
+    private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Runnable> plain) {
         this.failures = failures;
         this.client = client;
         this.tls = tls;
@@ -80,27 +75,21 @@ final class TlsFront {
     }
 
     /**
-     * Inserts TLS into the pipeline, before {@code decoder} and {@code connection}. Called on the event loop of the
-     * channel.
+     * Inserts TLS at the beginning of the pipeline. Called on the event loop of the channel.
      *
      * @param engine an engine for this connection only
+     * @param plain a function that replaces the handler of the connection with one that answers in plain HTTP; it returns
+     *     what closes the connection after the requests that were read
      */
-    static void addTo(
+    public static void addTo(
             Channel channel,
             SSLEngine engine,
-            HttpServer server,
+            Duration handshakeTimeout,
             TlsFailures failures,
-            Visitor visitor,
-            Loop loop,
-            RequestDecoder decoder,
-            Connection connection) {
+            Supplier<Runnable> plain) {
         SslHandler tls = new SslHandler(engine);
-        tls.setHandshakeTimeoutMillis(server.options().headerTimeout().toMillis());
-        TlsFront front = new TlsFront(failures, (InetSocketAddress) channel.remoteAddress(), tls, () -> {
-            Connection answering = new Connection(server, SPEAK_TLS, visitor, loop, decoder);
-            channel.pipeline().replace(connection, null, answering);
-            return answering;
-        });
+        tls.setHandshakeTimeoutMillis(handshakeTimeout.toMillis());
+        TlsFront front = new TlsFront(failures, (InetSocketAddress) channel.remoteAddress(), tls, plain);
         channel.pipeline().addFirst(front.new BeforeTls(), tls, front.afterTls);
     }
 
@@ -108,7 +97,7 @@ final class TlsFront {
      * Shuts down the server's side of a connection. Bytes that were written before are still sent; over TLS, {@code
      * close_notify} follows them.
      */
-    static void endOutput(DuplexChannel channel) {
+    public static void endOutput(DuplexChannel channel) {
         SslHandler tls = channel.pipeline().get(SslHandler.class);
         if (tls == null) {
             channel.shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
@@ -145,9 +134,9 @@ final class TlsFront {
             failures.report(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
             read.pipeline().remove(afterTls);
             read.pipeline().remove(tls);
-            Connection answering = plain.get();
+            Runnable finish = plain.get();
             read.fireChannelRead(message);
-            answering.finish();
+            finish.run();
         }
 
         @Override
