@@ -191,18 +191,21 @@ final class InFlightIds {
         LOGGED,
         /** The first submission was answered with its outcome; those that joined before wait for the record. */
         ANSWERED_OTHERS_WAIT,
-        /** All submissions were answered with the outcome, which may not be recorded yet. */
+        /**
+         * All submissions were answered with the outcome, which may not be recorded yet. An answered id stays answered
+         * when it ends, for a submission that has joined and is about to be answered.
+         */
         ANSWERED,
         /** All submissions were answered with an error. The outcome is recorded once the store is back. */
         LEFT_WAITING,
-        /** The id is settled, or its submissions were refused. */
+        /** The id is settled, or its submissions were refused, and it was not answered before. */
         OVER;
 
         private Set<State> next() {
             return switch (this) {
                 case LOOKING_UP -> EnumSet.of(LOGGED, OVER);
                 case LOGGED -> EnumSet.of(ANSWERED_OTHERS_WAIT, ANSWERED, LEFT_WAITING, OVER);
-                case ANSWERED_OTHERS_WAIT, ANSWERED -> EnumSet.of(ANSWERED, OVER);
+                case ANSWERED_OTHERS_WAIT, ANSWERED -> EnumSet.of(ANSWERED);
                 case LEFT_WAITING -> EnumSet.of(LEFT_WAITING, OVER);
                 case OVER -> EnumSet.noneOf(State.class);
             };
@@ -377,7 +380,7 @@ final class InFlightIds {
          * {@link InFlightIds}.
          */
         List<Candidate> dismiss(boolean staysInFlight) {
-            become(!staysInFlight ? State.OVER : isAnswered() ? State.ANSWERED : State.LEFT_WAITING);
+            become(isAnswered() ? State.ANSWERED : staysInFlight ? State.LEFT_WAITING : State.OVER);
             List<Candidate> dismissed = List.copyOf(waiting);
             waiting.clear();
             certificate = null;
