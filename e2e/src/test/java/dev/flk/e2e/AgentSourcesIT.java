@@ -8,9 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileTime;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -49,8 +46,6 @@ final class AgentSourcesIT {
 
     @TempDir
     private Path directory;
-
-    private static final Instant BEGAN = Instant.now().minus(Duration.ofHours(1));
 
     private final Random random = new Random(5);
     /** The rows of each sensor. */
@@ -131,8 +126,6 @@ final class AgentSourcesIT {
                 Files.copy(csv, old);
                 Files.newOutputStream(csv).close();
             }
-            // rotations follow in the order of their times, which a clock with steps of some milliseconds may not tell
-            Files.setLastModifiedTime(old, FileTime.from(BEGAN.plusSeconds(rotations)));
             Files.writeString(csv, HEADING, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         }
         StringBuilder text = new StringBuilder();

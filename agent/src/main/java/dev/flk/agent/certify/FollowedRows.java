@@ -486,11 +486,32 @@ public final class FollowedRows {
 
     /** Returns whether the first line after a heading is a row. */
     private boolean isReadable(byte[] text) throws IOException {
+        return first(text).isPresent();
+    }
+
+    /**
+     * Returns the time of the first row of a file.
+     *
+     * @param heading the heading of the file before, which applies if the file has none
+     * @param file the first bytes of the file
+     * @return infinity if there is no such row, or if rows have no times
+     */
+    public double firstTime(byte[] heading, byte[] file) throws IOException {
+        byte[] complete = Arrays.copyOf(file, lastLineEnd(file));
+        boolean lacksHeading = lacksHeading(heading, file).orElse(false);
+        return hasTimes
+                ? first(lacksHeading ? joined(heading, complete) : complete)
+                        .map(Measured::seconds)
+                        .orElse(Double.POSITIVE_INFINITY)
+                : Double.POSITIVE_INFINITY;
+    }
+
+    private Optional<Measured> first(byte[] text) throws IOException {
         try {
-            new CsvRows(new ByteArrayInputStream(text), columns, format, true, isStarted).read();
-            return true;
+            return Optional.ofNullable(
+                    new CsvRows(new ByteArrayInputStream(text), columns, format, true, isStarted).read());
         } catch (MalformedCsv e) {
-            return false;
+            return Optional.empty();
         }
     }
 

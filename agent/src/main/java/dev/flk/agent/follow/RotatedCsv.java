@@ -17,9 +17,11 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The files of a CSV that is rotated. The newest file has the name of the CSV; the others are in the same directory, in
- * the order of the times at which they were modified. Their names are those that logrotate and logging libraries
+ * the order of the times at which they were modified, and at one tick of the clock, of their first rows. Their names are those that logrotate and logging libraries
  * choose, such as {@code rows.csv.1}, {@code rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
  *
  * <p>A file is what is in it. What was read is found by its inode, or by its first and its last bytes:
@@ -239,13 +241,19 @@ final class RotatedCsv {
     /** Returns the file to be read after a complete one; empty if it has no line yet. */
     Optional<Sibling> next(Before before) throws IOException {
         List<Sibling> later = new ArrayList<>();
+        Map<Sibling, Double> firstTimes = new HashMap<>();
         for (Sibling file : siblings(false)) {
-            if (isLater(file, before) && file.isText() && !isCopy(file, before)) {
-                later.add(file);
+            if (file.modified().compareTo(before.modified()) >= 0 && isUnread(file, before)) {
+                double time = rows.firstTime(before.heading(), beginning(file));
+                if (isLater(file, time, before) && !isCopy(file, before)) {
+                    firstTimes.put(file, time);
+                    later.add(file);
+                }
             }
         }
         Optional<Sibling> next = later.stream()
                 .min(Comparator.comparing(Sibling::modified)
+                        .thenComparing(firstTimes::get)
                         .thenComparing(file -> String.valueOf(file.path()), Comparator.reverseOrder()));
         Optional<Sibling> newest = newest().filter(file -> before.isLost() || !isOf(before, file));
         return next.isPresent()
@@ -255,11 +263,14 @@ final class RotatedCsv {
                 : newest;
     }
 
-    private boolean isLater(Sibling file, Before before) {
-        return isRotated(file)
-                && !isOf(before, file)
-                && !read.contains(file.key())
-                && file.modified().compareTo(before.modified()) > 0;
+    /** Returns whether a file was modified after the one before, or at the same tick of the clock with later rows. */
+    private boolean isLater(Sibling file, double firstTime, Before before) {
+        return file.modified().compareTo(before.modified()) > 0
+                || (Double.isFinite(rows.lastTime()) && firstTime >= rows.lastTime());
+    }
+
+    private boolean isUnread(Sibling file, Before before) {
+        return isRotated(file) && file.isText() && !isOf(before, file) && !read.contains(file.key());
     }
 
     private static boolean isOf(Before before, Sibling file) {
@@ -301,7 +312,8 @@ final class RotatedCsv {
         before.content().ifPresent(content -> read.add(content.key()));
         read.retainAll(files.stream().map(Sibling::key).toList());
         files.stream()
-                .filter(file -> isLater(file, before) && !file.isText())
+                .filter(file -> isRotated(file) && !file.isText())
+                .filter(file -> file.modified().compareTo(before.modified()) > 0)
                 .sorted(Comparator.comparing(Sibling::modified))
                 .skip(before.isLost() ? 1 : 0) // the first one may be the lost file
                 .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));

@@ -88,6 +88,8 @@ class CsvRotationTest {
     private String unwritten = "";
     private final Map<Object, Integer> rotations = new HashMap<>();
     private static final long FIRST_MODIFIED_MILLIS = 1_700_000_000_000L;
+    /** The number of rotations within one tick of the file system's clock. */
+    private int rotationsPerTick = 1;
 
     /** A step of the writer or of the rotation. */
     private interface Step {
@@ -195,13 +197,14 @@ class CsvRotationTest {
         return Files.getAttribute(file, "unix:ino");
     }
 
-    /** Makes each file a second newer than the one before, as if the steps took seconds. */
+    /** Makes the files of each tick a second newer than those before, as if the steps took seconds. */
     private void ageFiles() throws IOException {
         try (Stream<Path> files = Files.list(directory(csv))) {
             for (Path file : files.filter(each -> each.getFileName().toString().matches("rows\\.csv(\\.\\d+)?"))
                     .toList()) {
                 int age = file.equals(csv) ? rotations.size() : rotations.getOrDefault(key(file), 0);
-                Files.setLastModifiedTime(file, FileTime.fromMillis(FIRST_MODIFIED_MILLIS + age * 1_000L));
+                Files.setLastModifiedTime(
+                        file, FileTime.fromMillis(FIRST_MODIFIED_MILLIS + age / rotationsPerTick * 1_000L));
             }
         }
     }
@@ -679,6 +682,7 @@ class CsvRotationTest {
         int firstSeed = only == null ? 0 : only;
         for (int seed = firstSeed; seed < firstSeed + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
             useDirectory(Files.createDirectory(directory.resolve("history" + seed)));
+            rotationsPerTick = 1 + seed % 3;
             if (read.equals(NEW_YORK)) { // the first row is before the hour that occurs twice
                 Instant first = MIDNIGHT.plus(Duration.ofMinutes(seed * 7L % 50));
                 times = row -> LocalDateTime.ofInstant(
