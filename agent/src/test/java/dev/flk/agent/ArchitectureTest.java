@@ -34,7 +34,8 @@ class ArchitectureTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "certify | outbox,send,source,control,run,cli,config,metrics",
+                "csv     | certify,follow,outbox,send,source,control,run,cli,config,metrics",
+                "certify | follow,outbox,send,source,control,run,cli,config,metrics",
                 "follow  | outbox,send,source,control,run,cli,config,metrics",
                 "outbox  | certify,send,source,control,run,cli,config,metrics",
                 "source  | certify,send,control,run,cli,config,metrics",
@@ -78,7 +79,7 @@ class ArchitectureTest {
     void certify_isPure_exceptForTheStreamItReads() {
         noClasses()
                 .that()
-                .resideInAPackage("dev.flk.agent.certify..")
+                .resideInAnyPackage("dev.flk.agent.csv..", "dev.flk.agent.certify..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(

@@ -139,7 +139,6 @@ public final class CertificateReader {
      * only after {@link #check}. Immutable.
      */
     public static final class ParsedCertificate {
-        private static final int MAX_SHARD_ID_CODE_POINTS = 256;
 
         private final SignedFields signed;
         private final @Nullable String sig;
@@ -235,8 +234,8 @@ public final class CertificateReader {
                                 : "must be 64 lower-case hex digits");
             }
             String shardId = signed.shardId();
-            if (shardId.isEmpty() || shardId.codePointCount(0, shardId.length()) > MAX_SHARD_ID_CODE_POINTS) {
-                problems.add(Field.SHARD_ID, "must have 1 to " + MAX_SHARD_ID_CODE_POINTS + " characters");
+            if (shardId.isEmpty() || shardId.codePointCount(0, shardId.length()) > ShardId.MAX_CODE_POINTS) {
+                problems.add(Field.SHARD_ID, "must have 1 to " + ShardId.MAX_CODE_POINTS + " characters");
             }
             if (signed.epoch() < 0) {
                 problems.add(Field.EPOCH, "must be from 0 to 9223372036854775807");

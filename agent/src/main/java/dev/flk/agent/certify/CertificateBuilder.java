@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvRows.Row;
+import dev.flk.certificate.ShardId;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,7 +23,7 @@ public final class CertificateBuilder {
      * @throws IllegalArgumentException if the text is not a valid shard id
      */
     public CertificateBuilder(String shardId) {
-        Certifier.checkShardId(shardId);
+        ShardId.check(shardId);
         this.shardId = shardId;
     }
 

@@ -3,17 +3,19 @@ package dev.flk.agent.certify;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Measures.Coherence;
 import dev.flk.agent.certify.Measures.UnitCube;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.certificate.ShardId;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.verification.Policy;
@@ -58,10 +60,8 @@ public final class Certifier {
      * The character that Java substitutes for bytes of the command line that the locale cannot decode. A shard id with
      * this character is rejected, because different ids on the command line could become the same text.
      */
-    private static final char UNREADABLE = '\uFFFD';
-
     private static final JsonFactory JSON = new JsonFactory();
-    private static final int LONGEST_SHARD_ID = 256;
+
     private static final String BEGINNING = "{\"pcs_id\":\"";
     private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
     // times outside the years 1 to 9999 are left out of certificates, because RFC 3339 requires a year of four digits
@@ -89,7 +89,7 @@ public final class Certifier {
      * @param mayRest whether a window whose values are all equal is as good as any other
      */
     public Certifier(List<String> shardIds, Consumer<String> lines, boolean mayRest) {
-        shardIds.forEach(Certifier::checkShardId);
+        shardIds.forEach(ShardId::check);
         this.shardIds = List.copyOf(shardIds);
         this.lines = lines;
         this.mayRest = mayRest;
@@ -98,19 +98,6 @@ public final class Certifier {
     /** Returns the shards to which the windows are assigned in turn. */
     public List<String> shardIds() {
         return shardIds;
-    }
-
-    static void checkShardId(String shardId) {
-        int length = shardId.codePointCount(0, shardId.length());
-        if (length < 1 || length > LONGEST_SHARD_ID) {
-            throw new IllegalArgumentException(
-                    "a shard id must have 1 to " + LONGEST_SHARD_ID + " characters, not " + length);
-        }
-        if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
-            throw new IllegalArgumentException(
-                    "the shard id contains U+FFFD or half of a surrogate pair; if it was typed in a terminal, set"
-                            + " LC_ALL=C.UTF-8");
-        }
     }
 
     /**

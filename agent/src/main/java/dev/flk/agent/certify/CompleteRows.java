@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Cutter;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;

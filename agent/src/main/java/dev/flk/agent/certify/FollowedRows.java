@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.Columns;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
-import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.agent.certify.Windows.Cutter;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.Columns;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
+import dev.flk.agent.csv.RowOrder.Measured;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -346,8 +348,8 @@ public final class FollowedRows {
         if (!hasTimes) {
             return Optional.empty();
         }
-        if (row.time().isTwice()) {
-            return Optional.of(row.time().readings() + "; write the offset after such times");
+        if (row.twice().isPresent()) {
+            return row.twice().map(readings -> readings + "; write the offset after such times");
         }
         if (lastAdded != null && mayShowSensors && row.seconds() == shard.lastTime) {
             mayShowSensors = false;

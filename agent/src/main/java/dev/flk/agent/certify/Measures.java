@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.agent.csv.CsvRows.Row;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;

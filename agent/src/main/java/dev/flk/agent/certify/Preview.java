@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvFacts;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
+import dev.flk.agent.csv.TimeFormat;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate.Regime;
@@ -12,13 +15,7 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Printable;
 import java.io.IOException;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
-import java.time.DateTimeException;
-import java.time.Instant;
-import java.time.ZoneId;
 import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -54,7 +51,7 @@ public record Preview(String text) {
         text.append(System.lineSeparator());
         for (Row row : shown) {
             String time = csv.hasTimes()
-                    ? instant(row.timestampSeconds(), ZoneOffset.UTC)
+                    ? TimeFormat.instant(row.timestampSeconds(), ZoneOffset.UTC)
                     : CanonicalDouble.print(row.timestampSeconds());
             String values = List.of(row.x(), row.y(), row.z()).subList(0, row.values()).stream()
                     .map(CanonicalDouble::print)
@@ -91,7 +88,9 @@ public record Preview(String text) {
         return String.format(
                         Locale.ROOT,
                         "%-20s %7d  %6.4f    %6.4f  %5.3f  %-10s  %s",
-                        window.hasTimes() ? instant(Math.floor(last), ZoneOffset.UTC) : CanonicalDouble.print(last),
+                        window.hasTimes()
+                                ? TimeFormat.instant(Math.floor(last), ZoneOffset.UTC)
+                                : CanonicalDouble.print(last),
                         window.rows().size(),
                         claim.dHat(),
                         claim.cohStar(),
@@ -99,21 +98,5 @@ public record Preview(String text) {
                         Regime.of(claim.dHat(), claim.cohStar()).wireName(),
                         Printable.of((cut > 0 ? "…" : "") + shard.substring(cut)))
                 .stripTrailing();
-    }
-
-    /** Returns a time in ISO 8601, in a zone. */
-    static String instant(double seconds, ZoneId zone) {
-        BigDecimal exact = BigDecimal.valueOf(seconds);
-        long whole = exact.setScale(0, RoundingMode.FLOOR).longValue();
-        try {
-            Instant instant = Instant.ofEpochSecond(
-                    whole,
-                    exact.subtract(BigDecimal.valueOf(whole)).movePointRight(9).longValue());
-            return zone.normalized().equals(ZoneOffset.UTC)
-                    ? instant.toString()
-                    : DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(instant.atZone(zone));
-        } catch (DateTimeException e) {
-            return CanonicalDouble.print(seconds);
-        }
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
 import dev.flk.program.cli.ErrorMessages;
 import java.io.IOException;
 import java.math.BigDecimal;

@@ -3,17 +3,17 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CertifyOptions;
 import dev.flk.agent.certify.CompleteRows;
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvFormat.Filter;
-import dev.flk.agent.certify.CsvOptions;
-import dev.flk.agent.certify.CsvRows;
-import dev.flk.agent.certify.CsvRows.Columns;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
-import dev.flk.agent.certify.Proposal;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvFormat.Filter;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.Columns;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.Proposal;
 import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.SourceMembers;
@@ -73,7 +73,7 @@ final class CertifyCommand implements Callable<Integer> {
     private String file = "";
 
     @Mixin
-    private CsvOptions options = new CsvOptions();
+    private CertifyOptions options = new CertifyOptions();
 
     @Option(names = "--shard", paramLabel = "ID", description = "The shard of the certificates (default: SHARD_ID).")
     private @Nullable String shard;
@@ -199,7 +199,7 @@ final class CertifyCommand implements Callable<Integer> {
                     "--follow needs a file, not standard input, because after a restart the file is read again from"
                             + " its beginning");
         }
-        if (options.isSorted) {
+        if (options.csv.isSorted) {
             throw new UsageError("--sort needs a complete file and can't be combined with --follow");
         }
         Checked how = checked();
@@ -231,7 +231,7 @@ final class CertifyCommand implements Callable<Integer> {
 
     private int preview() throws IOException, MalformedCsv {
         Checked given = checked();
-        if (options.isSorted
+        if (options.csv.isSorted
                 || options.firstEpoch != 0
                 || shardCount != null
                 || !Files.isRegularFile(Path.of(file))) { // a pipe can be read only once
@@ -240,7 +240,7 @@ final class CertifyCommand implements Callable<Integer> {
             }
             return 0;
         }
-        Proposal proposal = Proposal.of(() -> context.open(file), options);
+        Proposal proposal = Proposal.of(() -> context.open(file), options.csv);
         Checked how = checked();
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, how.columns(), how.format());
@@ -265,7 +265,7 @@ final class CertifyCommand implements Callable<Integer> {
     /** Prints an entry with what the content of the file suggests, and names what remains open in it. */
     private int propose(Proposal proposal) throws IOException, MalformedCsv {
         if (shard != null) {
-            options.shardColumn = null;
+            options.csv.shardColumn = null;
         }
         Checked how = checked();
         List<String> mistakes = new ArrayList<>();
@@ -295,7 +295,7 @@ final class CertifyCommand implements Callable<Integer> {
 
     /** Sets the options that the rows settle, and returns the comment of an entry: how the first row was read. */
     private String settled(CsvRows rows, Proposal proposal) {
-        boolean lacksZone = rows.settle(options);
+        boolean lacksZone = rows.settle(options.csv);
         String offset = OffsetDateTime.now(ZoneId.systemDefault()).getOffset().getId();
         if (lacksZone && !offset.equals("Z")) {
             proposal.open().put("--time-zone", List.of(offset));
@@ -320,11 +320,11 @@ final class CertifyCommand implements Callable<Integer> {
     private record Checked(Columns columns, CsvFormat format, Windows windows) {}
 
     private Checked checked() {
-        if (options.shardColumn != null && (shard != null || shardCount != null)) {
+        if (options.csv.shardColumn != null && (shard != null || shardCount != null)) {
             throw new UsageError("--shard-column names the shards and can't be combined with --shard or --shard-count");
         }
         try {
-            return new Checked(options.columns(), options.format(), options.windows());
+            return new Checked(options.csv.columns(), options.csv.format(), options.windows());
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }
@@ -336,7 +336,7 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     private Certifier certifier(AgentConfig config, Consumer<String> lines) {
-        if (options.shardColumn != null) {
+        if (options.csv.shardColumn != null) {
             return new Certifier(List.of(), lines, mayRest);
         }
         String id = Optional.ofNullable(shard)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.IoMessages;

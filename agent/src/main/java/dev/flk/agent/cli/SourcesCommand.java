@@ -2,10 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Globs.Found;
 import dev.flk.agent.follow.Source;

@@ -3,10 +3,10 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CompleteRows;
-import dev.flk.agent.certify.CsvRows;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows.Progress;
 import dev.flk.agent.certify.FollowedRows.ShardProgress;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.files.ForeignFolder;
 import java.io.IOException;

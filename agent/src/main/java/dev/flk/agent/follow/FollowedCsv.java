@@ -3,9 +3,9 @@ package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvNotices;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.Progress;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.agent.follow.RotatedCsv.Before;
 import dev.flk.agent.follow.RotatedCsv.Sibling;
 import dev.flk.program.files.ForeignFolder;

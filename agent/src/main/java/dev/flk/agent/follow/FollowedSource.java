@@ -2,8 +2,8 @@
 package dev.flk.agent.follow;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.agent.follow.CompleteCsv.Changed;
 import dev.flk.agent.follow.Globs.Found;
 import dev.flk.agent.follow.LeftOutLines.BadLinesFull;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows.Columns;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;

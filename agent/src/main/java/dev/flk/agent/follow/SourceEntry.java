@@ -3,8 +3,8 @@ package dev.flk.agent.follow;
 
 import com.fasterxml.jackson.core.JsonLocation;
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvFormat.Filter;
-import dev.flk.agent.certify.CsvOptions;
+import dev.flk.agent.certify.CertifyOptions;
+import dev.flk.agent.csv.CsvFormat.Filter;
 import dev.flk.agent.follow.Source.Shard;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -83,10 +83,17 @@ final class SourceEntry {
             return Optional.empty();
         }
         try {
-            CsvOptions options = new CsvOptions();
+            CertifyOptions options = new CertifyOptions();
             new CommandLine(options).setExpandAtFiles(false).parseArgs(arguments.toArray(String[]::new));
             Source source = new Source(
-                    name, files, options.columns(), options.format(), options.windows(), shard, isComplete, mayRest);
+                    name,
+                    files,
+                    options.csv.columns(),
+                    options.csv.format(),
+                    options.windows(),
+                    shard,
+                    isComplete,
+                    mayRest);
             if (isComplete || source.format().filter().equals(Filter.NONE)) {
                 return Optional.of(source);
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.List;

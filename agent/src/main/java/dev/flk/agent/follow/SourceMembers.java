@@ -2,7 +2,7 @@
 package dev.flk.agent.follow;
 
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
-import dev.flk.agent.certify.TimeUnit;
+import dev.flk.agent.csv.TimeUnit;
 import dev.flk.program.cli.Printable;
 import java.util.LinkedHashMap;
 import java.util.List;

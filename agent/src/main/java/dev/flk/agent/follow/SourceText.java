@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.follow;
 
-import dev.flk.agent.certify.CsvOptions;
+import dev.flk.agent.certify.CertifyOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +29,7 @@ public final class SourceText {
      */
     public static String of(
             Path file,
-            CsvOptions options,
+            CertifyOptions options,
             boolean isComplete,
             Optional<String> shard,
             Map<String, List<String>> open,

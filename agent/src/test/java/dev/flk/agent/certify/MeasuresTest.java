@@ -4,9 +4,10 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Measures.Coherence;
 import dev.flk.agent.certify.Measures.UnitCube;
+import dev.flk.agent.csv.CsvRows.Row;
+import dev.flk.agent.csv.Rows;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;

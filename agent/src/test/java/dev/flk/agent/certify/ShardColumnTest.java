@@ -4,8 +4,10 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import dev.flk.agent.certify.CsvRows.Columns;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.Columns;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;

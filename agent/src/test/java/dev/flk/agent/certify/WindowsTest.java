@@ -5,8 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows.Window;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.Rows;
 import java.time.Duration;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;

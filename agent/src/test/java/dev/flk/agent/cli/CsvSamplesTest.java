@@ -4,8 +4,8 @@ package dev.flk.agent.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.csv.CsvRows;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.follow.Source.Shard;
 import dev.flk.agent.follow.SourcesFile;

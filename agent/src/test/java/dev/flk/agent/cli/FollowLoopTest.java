@@ -4,11 +4,11 @@ package dev.flk.agent.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows.Columns;
 import dev.flk.agent.follow.Globs;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.outbox.OutboxInspector;

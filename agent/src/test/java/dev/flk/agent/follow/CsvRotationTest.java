@@ -6,11 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows;
-import dev.flk.agent.certify.CsvRows.Columns;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.Columns;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;

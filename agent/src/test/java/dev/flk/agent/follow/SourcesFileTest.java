@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvRows.Columns;
 import dev.flk.agent.follow.Source.Shard;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;

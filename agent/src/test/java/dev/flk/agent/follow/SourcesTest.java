@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows;
+import dev.flk.agent.csv.CsvRows.Columns;
 import dev.flk.agent.follow.Positions.Sink;
 import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayInputStream;

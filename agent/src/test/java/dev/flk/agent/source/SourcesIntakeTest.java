@@ -4,9 +4,9 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
+import dev.flk.agent.csv.CsvFormat;
+import dev.flk.agent.csv.CsvRows.Columns;
 import dev.flk.agent.follow.Source;
 import dev.flk.agent.testing.TestSink;
 import java.nio.file.Files;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvTimes.NotATime;
-import dev.flk.agent.certify.NumberColumn.NotANumber;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvTimes.NotATime;
+import dev.flk.agent.csv.NumberColumn.NotANumber;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvTimes.NotATime;
-import dev.flk.agent.certify.CsvTimes.Time;
-import dev.flk.agent.certify.CsvTimes.WrongZone;
-import dev.flk.agent.certify.NumberColumn.NotANumber;
-import dev.flk.agent.certify.RowOrder.Measured;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvTimes.NotATime;
+import dev.flk.agent.csv.CsvTimes.Time;
+import dev.flk.agent.csv.CsvTimes.WrongZone;
+import dev.flk.agent.csv.NumberColumn.NotANumber;
+import dev.flk.agent.csv.RowOrder.Measured;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.RowOrder.Measured;
+import dev.flk.agent.csv.RowOrder.Measured;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;

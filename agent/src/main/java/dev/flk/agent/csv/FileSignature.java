@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.Charset;

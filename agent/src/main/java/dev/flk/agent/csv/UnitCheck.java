@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvTimes.NotATime;
+import dev.flk.agent.csv.CsvTimes.NotATime;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.DateTimeException;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
-import dev.flk.agent.certify.CsvRows.Row;
-import dev.flk.agent.certify.CsvTimes.Time;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.Row;
+import dev.flk.agent.csv.CsvTimes.Time;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * earlier, the rows before it are in the first pass and it is in the second. Rows wait until they are settled. A file
  * whose rows are not settled is refused.
  */
-final class RowOrder {
+public final class RowOrder {
     private static final int MOST_WAITING = 1_000_000;
     private static final double LONGEST_STEP_BACK_SECONDS = 3_600;
 
@@ -48,13 +48,18 @@ final class RowOrder {
      * @param written the cell of the time, or both cells; empty if the file has no times
      * @param seconds the earliest of the instants of {@code time} that the rows before allow
      */
-    record Measured(
+    public record Measured(
             long line, CsvRecord cells, String shard, String written, Time time, double seconds, List<Double> values) {
         private Measured at(double instant) {
             return new Measured(line, cells, shard, written, time, instant, values);
         }
 
-        Row row() {
+        /** Returns the readings of a local time that occurs twice; empty for other times. */
+        public Optional<String> twice() {
+            return time.isTwice() ? Optional.of(time.readings()) : Optional.empty();
+        }
+
+        public Row row() {
             return new Row(
                     shard,
                     seconds,

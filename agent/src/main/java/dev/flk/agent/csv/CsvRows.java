@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvFacts.Fact;
-import dev.flk.agent.certify.RowOrder.Measured;
+import dev.flk.agent.csv.CsvFacts.Fact;
+import dev.flk.agent.csv.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
+import dev.flk.certificate.ShardId;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayDeque;
@@ -115,7 +116,7 @@ public final class CsvRows {
      * @param isGrowing whether the first row must settle how all rows are written, and each line is read by itself
      * @param isStarted whether an earlier row of the same CSV showed that its times are plausible
      */
-    CsvRows(InputStream stream, Columns wanted, CsvFormat given, boolean isGrowing, boolean isStarted)
+    public CsvRows(InputStream stream, Columns wanted, CsvFormat given, boolean isGrowing, boolean isStarted)
             throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
         this.wanted = wanted;
@@ -158,7 +159,7 @@ public final class CsvRows {
     }
 
     /** Returns the number of lines before the first row. */
-    long headingLines() {
+    public long headingLines() {
         return headingLines;
     }
 
@@ -195,7 +196,7 @@ public final class CsvRows {
     }
 
     /** Returns the last line that named the columns again, in another order, once. */
-    Optional<String> takeNewHeader() {
+    public Optional<String> takeNewHeader() {
         Optional<String> taken = Optional.ofNullable(newHeader);
         newHeader = null;
         return taken;
@@ -205,7 +206,7 @@ public final class CsvRows {
      * Settles how the rows of a growing file are written, by a row that was read last, and returns the row as it is then
      * read. Throws if an option is missing.
      */
-    Measured settled(Measured row) throws MalformedCsv {
+    public Measured settled(Measured row) throws MalformedCsv {
         RowParser before = parser;
         parser = before.settled(row);
         Measured settled = parser == before ? row : parser.measured(row.cells(), measuredRows);
@@ -215,7 +216,7 @@ public final class CsvRows {
 
     /** Returns the next row of a complete file, as soon as later rows settle its time; null after the last one. */
     @Nullable
-    Row next() throws IOException, MalformedCsv {
+    public Row next() throws IOException, MalformedCsv {
         if (parser.format().isSorted()) {
             if (sorted == null) {
                 sorted = sorted();
@@ -257,7 +258,7 @@ public final class CsvRows {
     }
 
     /** Requires that the shard of a row, which is not one of the known shards, is a valid one and not one too many. */
-    void checkNewShard(Measured row, int known) throws MalformedCsv {
+    public void checkNewShard(Measured row, int known) throws MalformedCsv {
         if (columns.shard().isEmpty()) {
             return;
         }
@@ -268,7 +269,7 @@ public final class CsvRows {
                     + " are certified; name the column of the sensors with --shard-column, or divide the file");
         }
         try {
-            Certifier.checkShardId(row.shard());
+            ShardId.check(row.shard());
         } catch (IllegalArgumentException e) {
             throw new MalformedCsv(what + "is no shard: " + e.getMessage());
         }
@@ -302,13 +303,13 @@ public final class CsvRows {
     }
 
     /** Leaves out the lines up to this one, of which nothing but the names of the columns is read. */
-    void skipTo(long line) {
+    public void skipTo(long line) {
         skippedLines = line;
     }
 
     /** Returns the next row in the order of the file, whether its time is settled or not; null after the last one. */
     @Nullable
-    Measured read() throws IOException, MalformedCsv {
+    public Measured read() throws IOException, MalformedCsv {
         isPaused = false;
         for (long records = 0; !isPausing || records < MOST_SKIPPED; records++) {
             CsvRecord record = first != null ? first : cells.next();
@@ -338,37 +339,37 @@ public final class CsvRows {
     }
 
     /** Makes {@link #next} return null also after many records that are no rows. */
-    void pause() {
+    public void pause() {
         isPausing = true;
     }
 
     /** Returns whether {@link #next} returned null although there may be more rows. */
-    boolean isPaused() {
+    public boolean isPaused() {
         return isPaused;
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
-    boolean hasTimes() {
+    public boolean hasTimes() {
         return !columns.times().isEmpty();
     }
 
     /** Returns the format, including the parts that the first row of a growing file settled. */
-    CsvFormat format() {
+    public CsvFormat format() {
         return parser.format();
     }
 
     /** Returns a message about the time of a row. */
-    String about(Measured row, String what) {
+    public String about(Measured row, String what) {
         return parser.about(row, what);
     }
 
     /** Returns the number of the line that was read last. */
-    long line() {
+    public long line() {
         return cells.line();
     }
 
     /** Returns the text of the line of a growing file that was read last. */
-    String written() {
+    public String written() {
         return cells.written().strip();
     }
 
@@ -407,7 +408,7 @@ public final class CsvRows {
      * Returns the option for a file with several sensors, if two rows with the same time show that it is one: another
      * column has texts, and they differ.
      */
-    Optional<String> sensorsAtOneTime(Measured before, Measured row) {
+    public Optional<String> sensorsAtOneTime(Measured before, Measured row) {
         return columns.shard().isPresent() ? Optional.empty() : Sensors.option(columns, List.of(before, row));
     }
 
@@ -415,7 +416,7 @@ public final class CsvRows {
      * Returns the error for a mistake in the row that was returned last. Leaves out the number of the line if the rows
      * are sorted, because all lines are then read before the first row is returned.
      */
-    MalformedCsv malformed(String what) {
+    public MalformedCsv malformed(String what) {
         return new MalformedCsv(sorted == null && returned != null ? "line " + returned.line() + ": " + what : what);
     }
 
@@ -425,12 +426,12 @@ public final class CsvRows {
     }
 
     /** Returns whether a column names the shards. */
-    boolean hasShards() {
+    public boolean hasShards() {
         return columns.shard().isPresent();
     }
 
     /** Returns the number of shards of the rows of a complete file that were read so far. */
-    int shards() {
+    public int shards() {
         return orders.size();
     }
 
@@ -476,7 +477,7 @@ public final class CsvRows {
      * Returns how the file was read so far: the dialect, the header, the columns, the first and the last time, and the
      * first value of each column, as written and as read. The last time of a growing file is left out.
      */
-    List<Fact> understood() {
+    public List<Fact> understood() {
         return facts.understood(parser);
     }
 
@@ -543,9 +544,9 @@ public final class CsvRows {
      *     times
      * @param values the number of values, 1 to 3. If there is no second or third value, {@code y} or {@code z} is 0
      */
-    record Row(String shard, double timestampSeconds, int values, double x, double y, double z) {
+    public record Row(String shard, double timestampSeconds, int values, double x, double y, double z) {
 
-        Row {
+        public Row {
             if (!Double.isFinite(timestampSeconds)
                     || !Double.isFinite(x)
                     || !Double.isFinite(y)
@@ -554,16 +555,16 @@ public final class CsvRows {
             }
         }
 
-        Row(double timestampSeconds, int values, double x, double y, double z) {
+        public Row(double timestampSeconds, int values, double x, double y, double z) {
             this("", timestampSeconds, values, x, y, z);
         }
 
-        Row(double timestampSeconds, double x, double y, double z) {
+        public Row(double timestampSeconds, double x, double y, double z) {
             this(timestampSeconds, CsvColumns.MOST_VALUES, x, y, z);
         }
 
         /** Returns whether another row has the same values. */
-        boolean hasSameValues(Row other) {
+        public boolean hasSameValues(Row other) {
             return x == other.x && y == other.y && z == other.z;
         }
 
@@ -573,7 +574,7 @@ public final class CsvRows {
          * computed from this text, not from the text in the file, because {@code 1.50} and {@code 1.5} are the same
          * measurement.
          */
-        String text() {
+        public String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
             double[] all = {x, y, z};
             for (int i = 0; i < values; i++) {
@@ -589,13 +590,13 @@ public final class CsvRows {
      */
     public static final class MalformedCsv extends Exception {
         /** Whether the mistake concerns all rows, because an option must say how they are written. */
-        final boolean isOptionMissing;
+        public final boolean isOptionMissing;
 
-        MalformedCsv(String message) {
+        public MalformedCsv(String message) {
             this(message, false);
         }
 
-        MalformedCsv(String message, boolean isOptionMissing) {
+        public MalformedCsv(String message, boolean isOptionMissing) {
             super(message);
             this.isOptionMissing = isOptionMissing;
         }

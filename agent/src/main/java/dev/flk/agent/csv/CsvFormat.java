@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -167,7 +167,7 @@ public record CsvFormat(
     }
 
     /** Returns this format with a delimiter and a decimal separator, unless it has its own. */
-    CsvFormat settled(char delimiter, Optional<Character> settledDecimal) {
+    public CsvFormat settled(char delimiter, Optional<Character> settledDecimal) {
         return new CsvFormat(
                 hasHeader,
                 skippedLines,

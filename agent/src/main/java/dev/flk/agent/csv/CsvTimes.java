@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.NumberColumn.NotANumber;
-import dev.flk.agent.certify.TimeFormat.Written;
+import dev.flk.agent.csv.NumberColumn.NotANumber;
+import dev.flk.agent.csv.TimeFormat.Written;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.DateTimeException;

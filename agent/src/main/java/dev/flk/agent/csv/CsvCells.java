@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
 import de.siegmar.fastcsv.reader.CommentStrategy;
 import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import dev.flk.program.cli.Printable;
 import java.io.BufferedReader;
 import java.io.EOFException;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
-import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.csv.CsvRows.MalformedCsv;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvFormat.Filter;
-import dev.flk.agent.certify.CsvFormat.Notation;
-import dev.flk.agent.certify.CsvRows.Columns;
-import dev.flk.program.config.Quantities;
+import dev.flk.agent.csv.CsvFormat.Filter;
+import dev.flk.agent.csv.CsvFormat.Notation;
+import dev.flk.agent.csv.CsvRows.Columns;
 import java.nio.charset.Charset;
 import java.time.DateTimeException;
-import java.time.Duration;
 import java.time.ZoneId;
 import java.util.List;
 import java.util.Optional;
@@ -17,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * The options that say how a CSV is written and divided into windows, as the command line or a file of sources gives
+ * The options that say how a CSV is written, as the command line or a file of sources gives
  * them. Each option is declared and checked here only. An invalid option is an {@link IllegalArgumentException} whose
  * message names the option as on the command line and says what to do.
  */
@@ -123,25 +121,6 @@ public final class CsvOptions {
             paramLabel = "COLUMN",
             description = "The column that names the shard of each row. Each shard has windows of its own.")
     public @Nullable String shardColumn;
-
-    @Option(
-            names = "--window",
-            paramLabel = "ROWS",
-            description = "The number of rows in a window (default: 300 for one or two columns of values, 1,500 for"
-                    + " three).")
-    public @Nullable Integer windowRows;
-
-    @Option(
-            names = "--window-time",
-            paramLabel = "DURATION",
-            description = "Divide by time instead, such as 6h; the epoch of a window is its number since 1970.")
-    public @Nullable String windowTime;
-
-    @Option(
-            names = "--first-epoch",
-            paramLabel = "N",
-            description = "The epoch of the first window, unless --window-time is given (default: 0).")
-    public long firstEpoch;
 
     /** Returns the columns to read. */
     public Columns columns() {
@@ -265,22 +244,5 @@ public final class CsvOptions {
             throw new IllegalArgumentException(
                     "--encoding: '" + encoding + "' is no encoding; write it like windows-1252 or UTF-16LE", e);
         }
-    }
-
-    /** Returns the division into windows. */
-    public Windows windows() {
-        if (windowTime != null && windowRows != null) {
-            throw new IllegalArgumentException("--window counts rows and --window-time is a length; give one of them");
-        }
-        if (windowTime == null) {
-            return windowRows == null ? Windows.byValues(firstEpoch) : Windows.byCount(windowRows, firstEpoch);
-        }
-        Duration length;
-        try {
-            length = Quantities.duration(windowTime);
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("--window-time: the value is " + e.getMessage(), e);
-        }
-        return Windows.byTime(length);
     }
 }

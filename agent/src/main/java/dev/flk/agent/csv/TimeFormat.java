@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.CsvTimes.NotATime;
+import dev.flk.agent.csv.CsvTimes.NotATime;
+import dev.flk.canonical.CanonicalDouble;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.text.ParsePosition;
 import java.time.DateTimeException;
+import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
@@ -311,5 +315,21 @@ public final class TimeFormat {
                                 + " GMT, " + String.join(", ", ZONE_NAMES.keySet()) + "; write any other name in quotes"
                                 + " in the format, and give its offset or region by --time-zone"
                         : "");
+    }
+
+    /** Returns a time in ISO 8601, in a zone. */
+    public static String instant(double seconds, ZoneId zone) {
+        BigDecimal exact = BigDecimal.valueOf(seconds);
+        long whole = exact.setScale(0, RoundingMode.FLOOR).longValue();
+        try {
+            Instant instant = Instant.ofEpochSecond(
+                    whole,
+                    exact.subtract(BigDecimal.valueOf(whole)).movePointRight(9).longValue());
+            return zone.normalized().equals(ZoneOffset.UTC)
+                    ? instant.toString()
+                    : DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(instant.atZone(zone));
+        } catch (DateTimeException e) {
+            return CanonicalDouble.print(seconds);
+        }
     }
 }

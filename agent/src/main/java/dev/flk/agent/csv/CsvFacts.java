@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.certify;
+package dev.flk.agent.csv;
 
-import dev.flk.agent.certify.RowOrder.Measured;
+import dev.flk.agent.csv.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The statements, for users, of how the rows of a CSV were read so far. */
-final class CsvFacts {
+public final class CsvFacts {
     private final CsvCells cells;
     private final CsvColumns columns;
     private final boolean isGrowing;
@@ -28,7 +28,7 @@ final class CsvFacts {
      *
      * @param label the subject; empty if the statement continues the one before
      */
-    record Fact(String label, String text) {
+    public record Fact(String label, String text) {
         @Override
         public String toString() {
             return label.isEmpty() ? text : label + ": " + text;
@@ -118,7 +118,7 @@ final class CsvFacts {
         return "line " + row.line()
                 + (!columns.times().isEmpty()
                         ? ": " + CsvCells.shown(row.written()) + " read as "
-                                + Preview.instant(row.seconds(), format.usedZone())
+                                + TimeFormat.instant(row.seconds(), format.usedZone())
                         : "");
     }
 }
