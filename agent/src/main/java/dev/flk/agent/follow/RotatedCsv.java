@@ -289,7 +289,11 @@ final class RotatedCsv {
     }
 
     private Optional<Boolean> lacksHeading(Sibling file, Before before) throws IOException {
-        return rows.lacksHeading(before.heading(), beginning(file));
+        byte[] first = beginning(file);
+        Optional<Boolean> lacks = rows.lacksHeading(before.heading(), first);
+        return lacks.equals(Optional.of(false)) && before.rest().length > 0 // the first line may be the rest of a row
+                ? rows.lacksHeading(before.heading(), FollowedRows.joined(before.rest(), first))
+                : lacks;
     }
 
     /**

@@ -534,6 +534,25 @@ class CsvRotationTest {
     }
 
     @Test
+    void follow_rowSplitOverTwoFiles_isNotCertified_andBothPartsAreKept() throws Exception {
+        append(12);
+        follow(() -> {
+            write("1013,5,7");
+            rename();
+            open(false);
+            write(".3,1\n");
+            rows++;
+            append(12);
+        });
+
+        assertThat(bad())
+                .content()
+                .endsWith("line 14: has no line end, so its rest may be the first line of the next file; neither is"
+                        + " certified\n1013,5,7\n.3,1\n");
+        assertOtherRowsCertified();
+    }
+
+    @Test
     void follow_truncatedWithoutACopy_namesTheRowsThatMayBeMissing() throws Exception {
         append(25);
         follow(
