@@ -262,7 +262,7 @@ final class CertifyCommand implements Callable<Integer> {
         rows.lastMayBeCut().ifPresent(context::complain);
     }
 
-    /** Prints an entry with what the content of the file suggests, and names what remains open in it. */
+    /** Prints an entry that the content of the file suggests, and names the options that remain open. */
     private int propose(Proposal proposal) throws IOException, MalformedCsv {
         if (shard != null) {
             options.csv.shardColumn = null;

@@ -46,7 +46,7 @@ final class CsvTable {
     private final List<Line> rows;
     private final int first;
     private final int linesAfter;
-    /** The index of the header; that of the first row, if the table has no header. */
+    /** The index of the header, or of the first row if the table has no header. */
     private int top;
 
     private CsvTable(List<Line> lines, char delimiter, boolean hasNoHeader) {
@@ -72,7 +72,8 @@ final class CsvTable {
         first = rows.isEmpty() ? 0 : lines.indexOf(rows.get(0));
         List<Line> after =
                 rows.isEmpty() ? rows : lines.subList(lines.lastIndexOf(rows.get(rows.size() - 1)) + 1, lines.size());
-        boolean mayBeRows = after.stream().anyMatch(line -> line.cell(key).matches("\\d.*")); // such as one that is cut
+        boolean mayBeRows =
+                after.stream().anyMatch(line -> line.cell(key).matches("\\d.*")); // such as an incomplete row
         linesAfter = mayBeRows || after.size() > MOST_LINES_AFTER ? 0 : after.size();
         top = first;
         while (!hasNoHeader && top > 0 && first - top <= MOST_UNIT_ROWS && isHeading(lines.get(top - 1))) {

@@ -41,7 +41,7 @@ public final class Proposal {
     /** The names of columns that count rows, or name states or devices. */
     private static final Pattern LABEL_NAME = Pattern.compile("(?i)(.*[^\\p{L}])?(#|no|nr|id|idx|index|seq|record|row"
             + "|status|state|flag|alarm|error|fault|mode|code|sensor|device|node|channel|station)\\.?");
-    /** A number that is a name, such as that of a device. */
+    /** A number that is a name, such as the serial number of a device. */
     private static final Pattern NAME = Pattern.compile("0\\d+|\\d{12,}");
 
     private static final Pattern WHOLE = Pattern.compile("[+-]?\\d+");

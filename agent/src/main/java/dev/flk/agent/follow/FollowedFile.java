@@ -275,7 +275,7 @@ final class FollowedFile extends FollowedRows.File {
         return lines;
     }
 
-    /** Returns this file as one that is complete, or lost. */
+    /** Returns this file as a complete or lost one. */
     Before before(boolean isLost, FileTime modified) {
         return new Before(Optional.of(content()), isLost, modified, heading, incomplete);
     }

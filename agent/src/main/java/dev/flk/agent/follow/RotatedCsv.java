@@ -51,7 +51,7 @@ final class RotatedCsv {
     private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
     private static final String COMPRESSED_NAME = "\\.(?:gz|bz2|xz|zst|lz4|lzo|Z|zip)";
     private static final Pattern COMPRESSED = Pattern.compile(".*" + COMPRESSED_NAME);
-    /** The maximum number of bytes at the beginning and at the end of what was read that are compared. */
+    /** The maximum number of bytes that are compared at the beginning and at the end of a read part. */
     static final int COMPARED_BYTES = 4096;
     /** The maximum number of bytes at the beginning of a file that are searched for its first line. */
     private static final int BEGINNING_BYTES = 1 << 16;
@@ -88,7 +88,7 @@ final class RotatedCsv {
     }
 
     /**
-     * What was read of a file.
+     * The part of a file that was read.
      *
      * @param key its inode
      * @param length the number of bytes that were read
@@ -277,7 +277,7 @@ final class RotatedCsv {
         return before.content().filter(read -> read.key().equals(file.key())).isPresent();
     }
 
-    /** Returns whether a file is a copy of one that was read, or of its beginning. */
+    /** Returns whether a file is a copy of the file before, or of its beginning. */
     private boolean isCopy(Sibling file, Before before) throws IOException {
         Optional<Content> content = before.content().filter(Content::isBeginningTelling);
         if (content.isEmpty() || !rows.hasTimes()) {

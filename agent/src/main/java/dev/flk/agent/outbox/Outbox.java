@@ -569,7 +569,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.again().contains(entry.sequence());
     }
 
-    /** Returns the lowest sequence of an entry that {@link #isAgain}, which ends that; empty if there is none. */
+    /** Returns the lowest sequence of an entry that {@link #isAgain}, which ends that; empty without such an entry. */
     public OptionalLong pollAgain() {
         Long first = contents.again().pollFirst();
         return first == null ? OptionalLong.empty() : OptionalLong.of(first);

@@ -370,7 +370,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Counts a probe, and returns its answer: that of a malformed certificate if the signature is good. A refused probe
+     * Counts a probe, and returns its answer: as for a malformed certificate if the signature is good. A refused probe
      * is audited and takes from the limit of its address as any refused submission, but is not counted as one.
      */
     private Objection probed(ParsedCertificate probe, boolean isSigned, Submitter sender) {

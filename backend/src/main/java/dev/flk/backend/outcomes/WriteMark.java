@@ -30,7 +30,7 @@ public record WriteMark(String incarnation, long counter) {
         return new WriteMark(incarnation, counter + 1);
     }
 
-    /** Returns whether {@code other} is this mark, or that of a later write of the same incarnation. */
+    /** Returns whether {@code other} is this mark, or marks a later write of the same incarnation. */
     public boolean isReachedBy(WriteMark other) {
         return other.incarnation.equals(incarnation) && other.counter >= counter;
     }

@@ -260,7 +260,7 @@ final class FeedPositions {
         return consumer;
     }
 
-    /** Returns a consumer of what is committed, without a group. */
+    /** Returns a consumer of committed records, without a group. */
     static Consumer<byte[], byte[]> consumer(KafkaSettings settings, String topic, TopicAdmin admin, String reset) {
         Map<String, Object> properties = new HashMap<>(TopicAdmin.clientProperties(settings, topic));
         properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, reset);

@@ -35,7 +35,7 @@ public final class ServiceReadiness {
             problem = String.valueOf(e.getMessage());
         }
         LOG.warn(
-                "the program is ready, but this could not be reported to systemd, which goes on waiting; set Type=exec"
+                "the program is ready, but this could not be reported to systemd, which still waits; set Type=exec"
                         + " in the unit: {}",
                 problem);
     }

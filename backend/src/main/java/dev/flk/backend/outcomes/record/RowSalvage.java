@@ -132,7 +132,7 @@ final class RowSalvage {
     private void apply() {
         if (!continues.getAsBoolean()) {
             throw new RecordUnavailableException(
-                    "the copy of what was set aside is interrupted, and will begin again", null);
+                    "the copy of the files that were set aside is interrupted, and will begin again", null);
         }
         rows.apply(new Group(null, List.copyOf(batch), List.copyOf(reviews), gaps));
         copied += batch.size() + reviews.size();
