@@ -17,12 +17,14 @@ import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.now.LogsView;
+import dev.flk.backend.serve.page.now.Minutes;
 import dev.flk.backend.serve.page.now.NowView;
 import dev.flk.backend.serve.page.now.NowView.RecordState;
 import dev.flk.backend.serve.page.now.NowView.Source;
 import dev.flk.backend.serve.page.now.Problems;
 import dev.flk.backend.serve.page.now.Rates;
-import dev.flk.backend.serve.page.now.VerdictMinutes;
+import dev.flk.backend.serve.page.now.Rates.Counted;
+import dev.flk.backend.serve.page.now.RecordedMinutes;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Samples;
 import java.time.Duration;
@@ -62,13 +64,13 @@ final class NowWatch {
     private final Metrics metrics;
     private final @Nullable String url;
     private final InstantSource clock;
-    private final VerdictMinutes verdicts = new VerdictMinutes();
+    private final Instant began;
+    private final RecordedMinutes recorded = new RecordedMinutes();
     private final Problems problems = new Problems();
 
+    private volatile Minutes minutes;
     private volatile RecordState recordState = RecordState.NONE;
     private volatile Figures figures = Figures.NONE;
-
-    private @Nullable Rates rates;
 
     NowWatch(BackendServer.Parts parts) {
         this.readiness = parts.readiness();
@@ -79,14 +81,15 @@ final class NowWatch {
         this.metrics = parts.metrics().all();
         this.url = parts.config().operators().url();
         this.clock = parts.clock();
+        this.began = clock.instant();
+        this.minutes = Minutes.none(began);
     }
 
     /** Begins to look, on a thread of {@code executor}. */
     void start(ScheduledExecutorService executor) {
-        executor.execute(this::rates);
-        var unused = executor.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
-        unused = executor.scheduleWithFixedDelay(
-                this::countRecord, COUNT_EVERY_SECONDS, COUNT_EVERY_SECONDS, TimeUnit.SECONDS);
+        Rates rates = new Rates(began, metrics.read());
+        var unused = executor.scheduleWithFixedDelay(
+                () -> countMinutes(rates), COUNT_EVERY_SECONDS, COUNT_EVERY_SECONDS, TimeUnit.SECONDS);
         unused = executor.scheduleWithFixedDelay(this::count, 0, FIGURES_EVERY_SECONDS, TimeUnit.SECONDS);
     }
 
@@ -101,7 +104,7 @@ final class NowWatch {
             int seen = problems.see(source(clock.instant(), samples)).size();
             figures = new Figures(
                     url,
-                    seen == 0 && rates().minutes().isEmpty() ? null : Long.valueOf(seen), // not looked yet
+                    seen == 0 && minutes.since(Counted.MINUTES).isEmpty() ? null : Long.valueOf(seen), // not looked yet
                     known(samples.sum("flk_inbox_pending")),
                     known(samples.sum("flk_review_waiting")),
                     behind(samples).toSeconds());
@@ -116,24 +119,14 @@ final class NowWatch {
         return Double.isNaN(value) ? null : Long.valueOf(Math.round(value));
     }
 
-    private void endMinute() {
-        try {
-            Instant at = clock.instant();
-            rates().endMinute(at, metrics.read());
-        } catch (RuntimeException e) {
-            // an exception thrown here would cancel the scheduled task
-            LOG.error(
-                    "the page could not count the certificates of the last minute; they are added to the next one", e);
-        }
-    }
-
-    private void countRecord() {
+    private void countMinutes(Rates rates) {
         RecordState before = recordState;
         try {
+            Instant at = clock.instant();
+            minutes = rates.count(minutes, at, metrics::read);
             Optional<RecordedOutcomes> found = record.get();
             if (found.isPresent()) {
-                Instant at = clock.instant();
-                verdicts.count(found.get(), at, () -> behind(found.get()));
+                minutes = recorded.count(minutes, found.get(), at, () -> behind(found.get()));
                 recordState = state(found.get(), at, before);
             }
         } catch (RecordUnavailableException e) {
@@ -142,7 +135,7 @@ final class NowWatch {
                     before.readAt(), String.valueOf(e.getMessage()), before.waiting(), before.lines(), before.began());
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
-            LOG.error("the page could not count the outcomes of the last minutes; it tries again", e);
+            LOG.error("the page could not count the last minutes; it tries again", e);
         }
     }
 
@@ -180,15 +173,6 @@ final class NowWatch {
         return Duration.ofSeconds(Double.isNaN(seconds) ? 0 : (long) Math.min(MOST_BEHIND_SECONDS, seconds));
     }
 
-    private synchronized Rates rates() {
-        Rates known = rates;
-        if (known == null) {
-            known = new Rates(clock.instant(), metrics.read());
-            rates = known;
-        }
-        return known;
-    }
-
     private List<NowView.Part> parts() {
         return readiness.components().stream()
                 .filter(each -> each.isNeeded() || !each.ready())
@@ -205,8 +189,7 @@ final class NowWatch {
     }
 
     private Source source(Instant at, Samples samples) {
-        return new Source(
-                at, parts(), logs(at), samples, rates(), verdicts.snapshot(), recordState, refusals(at), changed(at));
+        return new Source(at, began, parts(), logs(at), samples, minutes, recordState, refusals(at), changed(at));
     }
 
     /** Returns the shards whose shape changed in the hour before a time. */

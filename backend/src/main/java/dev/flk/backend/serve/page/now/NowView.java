@@ -8,7 +8,6 @@ import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.now.Problems.Seen;
 import dev.flk.backend.serve.page.now.Rates.Counted;
-import dev.flk.backend.serve.page.now.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
@@ -25,11 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param began the time at which this process began to look for problems and to count
  * @param problems the current problems, the most urgent first
  * @param logs the logs of the backend's store; empty if they are not shown
- * @param recorded the end of the time for which the outcomes of the record are counted; null if none are
- * @param recordedSince the beginning of this time while it is less than 24 hours; null later, or if none are counted
  * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}
  * @param promises the service levels
- * @param minutes the number of minutes in memory
  * @param isDay whether the plots are of the last 24 hours instead of the last hour
  */
 public record NowView(
@@ -37,11 +33,9 @@ public record NowView(
         Instant began,
         List<Seen> problems,
         Optional<LogsView> logs,
-        @Nullable Instant recorded,
-        @Nullable Instant recordedSince,
+        Minutes minutes,
         List<Row> rows,
         List<Promise> promises,
-        int minutes,
         boolean isDay,
         List<Trends.Drawn> trends,
         List<Figure> figures,
@@ -54,9 +48,6 @@ public record NowView(
 
     /** The address of the refused submissions. */
     public static final String REFUSED = "/ui/refused";
-
-    private static final Map<Counted, Kind> RECORDED =
-            Map.of(Counted.ACCEPTED, Kind.ACCEPTED, Counted.ESCALATED, Kind.ESCALATED, Counted.REJECTED, Kind.REJECTED);
 
     /**
      * The record of outcomes, as it was read last.
@@ -87,17 +78,18 @@ public record NowView(
     /**
      * The data from which the view is made.
      *
+     * @param began the time at which this process began to look for problems and to count
      * @param logs the logs of the backend's store; empty if they are not shown
      * @param refusals the newest refused submissions
      * @param changed the shards whose shape changed in the last hour, the largest distance first
      */
     public record Source(
             Instant at,
+            Instant began,
             List<Part> parts,
             Optional<LogsView> logs,
             Samples samples,
-            Rates rates,
-            VerdictMinutes verdicts,
+            Minutes minutes,
             RecordState record,
             List<RecentRefusals.Group> refusals,
             List<Changed> changed) {}
@@ -131,8 +123,8 @@ public record NowView(
      * @param left the share of the error budget that is left, 0 to 1; NaN if nothing was counted
      */
     public record Promise(String text, String lastHour, String all, String burn, double left) {
-        private static Promise of(ServiceLevel level, List<Minute> minutes) {
-            List<Minute> lastHour = Rates.lastHour(minutes);
+        private static Promise of(ServiceLevel level, Minutes minutes) {
+            Minutes lastHour = minutes.newest(Minutes.HOUR);
             double burn = level.burn(lastHour);
             return new Promise(
                     level.text(),
@@ -162,34 +154,26 @@ public record NowView(
 
     /** Creates the view, with plots of the last day or of the last hour. */
     public static NowView of(Source source, Problems problems, boolean isDay) {
-        Instant at = source.at();
-        Rates rates = source.rates();
-        VerdictMinutes verdicts = source.verdicts();
-        List<Minute> minutes = rates.minutes();
-        boolean hasNumbers = !minutes.isEmpty() || verdicts.isCounted();
+        Minutes minutes = source.minutes();
         return new NowView(
-                at,
-                rates.began(),
+                source.at(),
+                source.began(),
                 problems.see(source),
                 source.logs(),
-                verdicts.isCounted() ? verdicts.until() : null,
-                verdicts.isCounted() && verdicts.size() < VerdictMinutes.MINUTES ? verdicts.begin() : null,
-                Counted.ANSWERS.stream()
-                        .map(answer -> row(answer, minutes, verdicts))
-                        .toList(),
+                minutes,
+                Counted.ANSWERS.stream().map(answer -> row(answer, minutes)).toList(),
                 ServiceLevel.ALL.stream()
                         .map(level -> Promise.of(level, minutes))
                         .toList(),
-                minutes.size(),
                 isDay,
-                hasNumbers ? Trends.of(at, rates, verdicts, isDay) : List.of(),
+                Trends.of(source.at(), minutes, isDay),
                 figures(source.samples()),
                 source.record());
     }
 
     /** Returns whether no minute has ended yet, so that problems which are counted by the minute are not known. */
     public boolean isTooEarly() {
-        return minutes == 0;
+        return minutes.since(Counted.MINUTES).isEmpty();
     }
 
     /** Returns the beginning of the title: the number of problems, if there are any. */
@@ -199,33 +183,32 @@ public record NowView(
 
     /** Returns what the numbers of certificates mean. */
     public String caption() {
-        return "Submissions by answer, over the last 24 hours or since this backend started. Duplicates are not counted as"
-                + " accepted, escalated or rejected."
-                + (recorded == null
-                        ? ""
-                        : " The numbers of these three are those of the record, of certificates that arrived "
-                                + (recordedSince == null ? "" : "from " + Pages.time(recordedSince) + " ") + "until "
-                                + Pages.time(recorded) + ".");
+        String answers =
+                "Submissions by answer, over the last 24 hours or since this backend started. Duplicates are not"
+                        + " counted as accepted, escalated or rejected.";
+        Instant recorded = minutes.recordedUntil();
+        Instant oldest = Minutes.beginning(minutes.end() - Minutes.DAY);
+        return recorded == null
+                ? answers
+                : answers + " The numbers of these three are those of the record, of certificates that arrived "
+                        + minutes.since(Counted.ACCEPTED)
+                                .filter(oldest::isBefore)
+                                .map(since -> "from " + Pages.time(since) + " ")
+                                .orElse("")
+                        + "until " + Pages.time(recorded) + ".";
     }
 
     /** Returns whether anything was counted. */
     public boolean hasNumbers() {
-        return minutes > 0 || recorded != null;
+        return !minutes.numbers().isEmpty();
     }
 
-    private static Row row(Counted answer, List<Minute> minutes, VerdictMinutes verdicts) {
-        Kind verdict = RECORDED.get(answer);
-        return verdict == null || !verdicts.isCounted()
-                ? new Row(
-                        answer.text(),
-                        sum(answer, Rates.newest(minutes, 1)),
-                        linked(answer, sum(answer, Rates.lastHour(minutes))),
-                        sum(answer, minutes))
-                : new Row(
-                        answer.text(),
-                        sum(verdict, verdicts, 1, true),
-                        sum(verdict, verdicts, Rates.MINUTES_OF_HOUR, false),
-                        sum(verdict, verdicts, VerdictMinutes.MINUTES, false));
+    private static Row row(Counted answer, Minutes minutes) {
+        return new Row(
+                answer.text(),
+                sum(answer, minutes.part(minutes.end() - 1, minutes.end())),
+                linked(answer, sum(answer, minutes.newest(Minutes.HOUR))),
+                sum(answer, minutes));
     }
 
     /** Adds the link to the list of refusals, which has the last hour. */
@@ -233,18 +216,14 @@ public record NowView(
         return answer == Counted.REFUSED && !cell.text().matches("[–0]") ? new Cell(cell.text(), REFUSED) : cell;
     }
 
-    private static Cell sum(Counted answer, List<Minute> minutes) {
-        return new Cell(minutes.isEmpty() ? "–" : Pages.number(Rates.sum(minutes, answer)), null);
-    }
-
-    /** Sums up the newest minutes of the record and, unless only complete ones are meant, what has arrived since. */
-    static Cell sum(Kind verdict, VerdictMinutes verdicts, int minutes, boolean isComplete) {
-        Instant end = verdicts.end();
-        int counted = Math.min(minutes, verdicts.size());
-        double sum = verdicts.sum(verdict, counted) - (isComplete ? verdicts.current(verdict) : 0);
-        Instant from = end.minusSeconds(60L * counted);
-        return new Cell(
-                Pages.number(sum), OutcomesView.path(verdict.label(), from, isComplete ? end : verdicts.until()));
+    /** Sums up minutes, with the list of what is counted if it is in the record. */
+    static Cell sum(Counted counted, Minutes minutes) {
+        Kind verdict = minutes.recordedUntil() == null ? null : Minutes.VERDICTS.get(counted);
+        return minutes.since(counted)
+                .map(since -> new Cell(
+                        Pages.number(minutes.sum(counted)),
+                        verdict == null ? null : OutcomesView.path(verdict.label(), since, minutes.until())))
+                .orElse(new Cell("–", null));
     }
 
     private static List<Figure> figures(Samples samples) {

@@ -14,7 +14,7 @@ import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.now.NowView.RecordState;
 import dev.flk.backend.serve.page.now.NowView.Source;
-import dev.flk.backend.serve.page.now.Rates.Minute;
+import dev.flk.backend.serve.page.now.Rates.Counted;
 import dev.flk.program.metrics.Samples;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
@@ -310,30 +310,23 @@ public final class Problems {
     }
 
     private static Stream<Problem> budgets(Source source) {
-        List<Minute> minutes = source.rates().minutes();
         return ServiceLevel.ALL.stream()
-                .filter(level -> level.isUsedUp(minutes) || level.isBurningFast(minutes))
-                .map(level -> budget(level, minutes, source.verdicts()));
+                .filter(level -> level.isUsedUp(source.minutes()) || level.isBurningFast(source.minutes()))
+                .map(level -> budget(level, source.minutes()));
     }
 
-    private static Problem budget(ServiceLevel level, List<Minute> minutes, VerdictMinutes verdicts) {
+    private static Problem budget(ServiceLevel level, Minutes minutes) {
         boolean isBroken = level.isUsedUp(minutes);
         boolean isFast = level.isBurningFast(minutes);
-        List<Minute> lastHour = Rates.lastHour(minutes);
-        List<Minute> meant = isBroken ? minutes : lastHour;
-        // the lists are those of the record, so their numbers are, too
-        boolean isRecorded = level.equals(ServiceLevel.ESCALATIONS) && verdicts.isCounted();
-        // the minutes of the record begin at other seconds than those since the start, so one more may be concerned
-        int size = isRecorded && meant.size() < Rates.MINUTES_OF_HOUR ? meant.size() + 1 : meant.size();
-        double missed = isRecorded
-                ? verdicts.sum(Kind.ESCALATED, size) + verdicts.sum(Kind.REJECTED, size)
-                : level.missed(meant);
-        double counted = isRecorded ? missed + verdicts.sum(Kind.ACCEPTED, size) : level.counted(meant);
+        Minutes lastHour = minutes.newest(Minutes.HOUR);
+        Minutes meant = isBroken ? minutes : lastHour;
+        List<Link> lists = listed(level, meant);
+        Instant since = meant.since(level.counted().get(0)).orElseThrow();
         String sentence = (isBroken ? "An error budget is used up: " : "An error budget is used fast: ")
-                + number(missed) + " of " + number(counted) + " " + level.misses() + " in the last " + span(size)
-                + (isRecorded ? " until " + Pages.time(verdicts.until()) : "") + ", " + percent(missed / counted)
-                + "; " + percent(level.permitted())
-                + " is permitted."
+                + number(level.missed(meant)) + " of " + number(level.counted(meant)) + " " + level.misses()
+                + " in the last " + span(meant.end() - Minutes.of(since))
+                + (lists.isEmpty() ? "" : " until " + Pages.time(meant.until())) + ", "
+                + percent(level.share(meant)) + "; " + percent(level.permitted()) + " is permitted."
                 + (isFast
                         ? " The budget of the last hour is used " + number(level.burn(lastHour))
                                 + " times as fast as permitted."
@@ -342,28 +335,27 @@ public final class Problems {
                 "budget " + level.runbook(),
                 sentence,
                 "Follow the runbook " + level.runbook() + ".",
-                level.equals(ServiceLevel.ESCALATIONS)
-                        ? listed(verdicts, size)
-                        : List.of(new Link("trend", "#trends")));
+                lists.isEmpty() ? List.of(new Link("trend", "#trends")) : lists);
     }
 
-    /** Returns the lists of the record, with the numbers of the record: it may have the outcomes of several backends. */
-    private static List<Link> listed(VerdictMinutes verdicts, int minutes) {
+    /** Returns the lists of misses that are in the record. */
+    private static List<Link> listed(ServiceLevel level, Minutes minutes) {
         List<Link> links = new ArrayList<>();
-        for (Kind verdict : verdicts.isCounted() ? List.of(Kind.ESCALATED, Kind.REJECTED) : List.<Kind>of()) {
-            NowView.Cell sum = NowView.sum(verdict, verdicts, minutes, false);
-            if (sum.path() != null && !sum.text().equals("0")) {
+        for (Counted missed : level.missed()) {
+            Kind verdict = Minutes.VERDICTS.get(missed);
+            NowView.Cell sum = NowView.sum(missed, minutes);
+            if (verdict != null && sum.path() != null && !sum.text().equals("0")) {
                 links.add(new Link(sum.text() + " " + verdict.label(), sum.path()));
             }
         }
         return links;
     }
 
-    private static String span(int minutes) {
+    private static String span(long minutes) {
         return minutes == 1
                 ? "minute"
-                : minutes % Rates.MINUTES_OF_HOUR == 0 && minutes > Rates.MINUTES_OF_HOUR
-                        ? minutes / Rates.MINUTES_OF_HOUR + " hours"
+                : minutes % Minutes.HOUR == 0 && minutes > Minutes.HOUR
+                        ? minutes / Minutes.HOUR + " hours"
                         : minutes + " minutes";
     }
 

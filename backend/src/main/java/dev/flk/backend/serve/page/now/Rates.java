@@ -3,31 +3,26 @@ package dev.flk.backend.serve.page.now;
 
 import dev.flk.program.metrics.Samples;
 import java.time.Instant;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.function.Supplier;
 
 /**
- * Counts of submissions and their answers, their latency and the wait for decisions in each of the last 1,440 minutes,
- * in memory. Safe for any thread.
+ * Counts submissions and their answers, their latency and the wait for decisions in each minute by the metrics, since
+ * the start of the process. Confined to one thread.
  */
 public final class Rates {
-    static final int MINUTES = 1_440;
-    static final int MINUTES_OF_HOUR = 60;
-
     private static final String SUBMIT_SECONDS = "flk_submit_seconds";
     private static final double SLOWEST_SHARE = 0.01;
     private static final double OVERDUE_SECONDS = 60;
 
-    private final Instant began;
-    private final Deque<Minute> minutes = new ArrayDeque<>();
+    private long minute;
     private Map<Counted, Double> totals;
     private NavigableMap<Double, Double> answered;
 
-    /** The numbers that are counted for each minute. */
+    /** The numbers of a minute. */
     public enum Counted {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
@@ -48,7 +43,11 @@ public final class Rates {
         /** Minutes at whose end a certificate had waited for its decision for longer than promised. */
         OVERDUE("overdue minutes"),
         /** All minutes. */
-        MINUTES("minutes");
+        MINUTES("minutes"),
+        /** The seconds within which 99 % of the submissions were answered; NaN if none was answered. */
+        P99("latency"),
+        /** The age in seconds, at the end of the minute, of the oldest certificate that waited for its decision. */
+        OLDEST("age");
 
         /** The numbers that the view <i>Now</i> shows, one in each row. */
         static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED, FAILED);
@@ -84,27 +83,14 @@ public final class Rates {
                             + samples.sum("flk_unavailable_total", "cause", "starting");
                 case SLOW -> timed - samples.sum(SUBMIT_SECONDS + "_bucket", "le", "0.25");
                 case TIMED -> timed;
-                case OVERDUE, MINUTES -> 0;
+                case OVERDUE, MINUTES, P99, OLDEST -> 0;
             };
-        }
-    }
-
-    /**
-     * The numbers of a minute.
-     *
-     * @param end the end of the minute, which may have been longer if the process was suspended
-     * @param p99Seconds the time within which 99 % of the submissions were answered; NaN if none was answered
-     * @param oldestSeconds the age, at the end, of the oldest certificate that waited for its decision
-     */
-    record Minute(Instant end, Map<Counted, Double> counts, double p99Seconds, double oldestSeconds) {
-        double count(Counted counted) {
-            return counts.getOrDefault(counted, 0.0);
         }
     }
 
     /** @param start the metrics at the start */
     public Rates(Instant began, Samples start) {
-        this.began = began;
+        minute = Minutes.of(began);
         totals = totals(start);
         answered = start.buckets(SUBMIT_SECONDS);
     }
@@ -117,21 +103,29 @@ public final class Rates {
         return totals;
     }
 
-    /** Ends a minute. {@code samples} are the metrics at its end. */
-    public synchronized void endMinute(Instant end, Samples samples) {
-        Map<Counted, Double> now = totals(samples);
+    /**
+     * Counts the minute that has ended, if one has since the last call, and returns the numbers with its own. It includes
+     * the time before it that was not counted, for example while the process was suspended.
+     */
+    public Minutes count(Minutes before, Instant now, Supplier<Samples> metrics) {
+        long current = Minutes.of(now);
+        if (current == minute) {
+            return before;
+        }
+        Samples samples = metrics.get();
+        Map<Counted, Double> totalsNow = totals(samples);
         NavigableMap<Double, Double> answeredNow = samples.buckets(SUBMIT_SECONDS);
         double oldest = samples.sum("flk_inbox_oldest_pending_seconds");
         Map<Counted, Double> counts = new EnumMap<>(Counted.class);
-        now.forEach((each, total) -> counts.put(each, total - totals.getOrDefault(each, 0.0)));
+        totalsNow.forEach((each, total) -> counts.put(each, total - totals.getOrDefault(each, 0.0)));
         counts.put(Counted.OVERDUE, oldest > OVERDUE_SECONDS ? 1.0 : 0.0);
         counts.put(Counted.MINUTES, 1.0);
-        if (minutes.size() == MINUTES) {
-            minutes.removeFirst();
-        }
-        minutes.addLast(new Minute(end, counts, p99(answered, answeredNow), oldest));
-        totals = now;
+        counts.put(Counted.P99, p99(answered, answeredNow));
+        counts.put(Counted.OLDEST, oldest);
+        minute = current;
+        totals = totalsNow;
         answered = answeredNow;
+        return before.ended(current, counts);
     }
 
     /** Returns the 99th percentile of the values that were added to a histogram, interpolated as Prometheus does. */
@@ -153,30 +147,5 @@ public final class Rates {
             below = count;
         }
         return low;
-    }
-
-    /** Returns the time at which this process began to count. */
-    Instant began() {
-        return began;
-    }
-
-    /** Returns the minutes that are counted, the oldest first, at most 1,440. */
-    public synchronized List<Minute> minutes() {
-        return List.copyOf(minutes);
-    }
-
-    /** Returns the newest of some minutes. */
-    static List<Minute> newest(List<Minute> minutes, int most) {
-        return minutes.subList(Math.max(0, minutes.size() - most), minutes.size());
-    }
-
-    /** Returns those of some minutes that are of the last hour. */
-    static List<Minute> lastHour(List<Minute> minutes) {
-        return newest(minutes, MINUTES_OF_HOUR);
-    }
-
-    /** Returns the sum over some minutes. */
-    static double sum(List<Minute> minutes, Counted counted) {
-        return minutes.stream().mapToDouble(minute -> minute.count(counted)).sum();
     }
 }

@@ -2,7 +2,6 @@
 package dev.flk.backend.serve.page.now;
 
 import dev.flk.backend.serve.page.now.Rates.Counted;
-import dev.flk.backend.serve.page.now.Rates.Minute;
 import java.util.List;
 
 /**
@@ -70,52 +69,48 @@ record ServiceLevel(
     private static final int HALF_HOUR = 30;
     private static final double LONG_BURN = 6;
 
-    double missed(List<Minute> minutes) {
-        return sum(minutes, missed);
+    double missed(Minutes minutes) {
+        return missed.stream().mapToDouble(minutes::sum).sum();
     }
 
-    double counted(List<Minute> minutes) {
-        return sum(minutes, counted);
-    }
-
-    private static double sum(List<Minute> minutes, List<Counted> counted) {
-        return counted.stream().mapToDouble(each -> Rates.sum(minutes, each)).sum();
+    double counted(Minutes minutes) {
+        return counted.stream().mapToDouble(minutes::sum).sum();
     }
 
     /** Returns the share of misses; NaN if nothing was counted. */
-    double share(List<Minute> minutes) {
+    double share(Minutes minutes) {
         return missed(minutes) / counted(minutes);
     }
 
     /** Returns the share of the error budget that is left, 0 to 1; NaN if nothing was counted. */
-    double left(List<Minute> minutes) {
+    double left(Minutes minutes) {
         return Math.max(0, 1 - burn(minutes));
     }
 
     /** Returns how many times as fast as permitted the error budget was used; NaN if nothing was counted. */
-    double burn(List<Minute> minutes) {
+    double burn(Minutes minutes) {
         return share(minutes) / permitted;
     }
 
     /**
-     * Returns whether the budget is used up and misses continue: the permitted share was exceeded since the beginning,
-     * at least an hour ago, and in the last six hours, as for the warning of the alert, and by more than a few misses.
+     * Returns whether the budget is used up and misses continue: the permitted share was exceeded in all minutes, which
+     * are more than an hour, and in the last six hours, as for the warning of the alert, and by more than a few misses.
      */
-    boolean isUsedUp(List<Minute> minutes) {
-        return minutes.size() >= Rates.MINUTES_OF_HOUR
+    boolean isUsedUp(Minutes minutes) {
+        return counted(minutes) > counted(minutes.newest(Minutes.HOUR))
                 && missed(minutes) >= leastMisses
                 && left(minutes) == 0
-                && burn(Rates.newest(minutes, LONG_WINDOW)) > 1;
+                && burn(minutes.newest(LONG_WINDOW)) > 1;
     }
 
-    /** Returns whether the critical alert for a fast burn would fire, if all its windows were in memory. */
-    boolean isBurningFast(List<Minute> minutes) {
-        return missed(Rates.lastHour(minutes)) >= leastMisses
-                && (isFaster(minutes, SHORT_BURN, Rates.MINUTES_OF_HOUR, SHORT_WINDOW)
+    /** Returns whether the critical alert for a fast burn would fire, if all its windows were counted. */
+    boolean isBurningFast(Minutes minutes) {
+        return missed(minutes.newest(Minutes.HOUR)) >= leastMisses
+                && (isFaster(minutes, SHORT_BURN, Minutes.HOUR, SHORT_WINDOW)
                         || isFaster(minutes, LONG_BURN, LONG_WINDOW, HALF_HOUR));
     }
 
-    private boolean isFaster(List<Minute> minutes, double burn, int longer, int shorter) {
-        return burn(Rates.newest(minutes, longer)) > burn && burn(Rates.newest(minutes, shorter)) > burn;
+    private boolean isFaster(Minutes minutes, double burn, int longer, int shorter) {
+        return burn(minutes.newest(longer)) > burn && burn(minutes.newest(shorter)) > burn;
     }
 }

@@ -3,21 +3,18 @@ package dev.flk.backend.serve.page.now;
 
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.now.Rates.Counted;
-import dev.flk.backend.serve.page.now.Rates.Minute;
 import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
 import dev.flk.program.plot.Plot.Area;
 import dev.flk.program.plot.Plot.Line;
 import dev.flk.program.plot.Plot.Point;
-import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.function.ToDoubleFunction;
+import java.util.function.LongToDoubleFunction;
 
 /** The plots of the view <i>Now</i>, over the last hour or the last day. Time before the start of the process is grey. */
 public final class Trends {
@@ -25,8 +22,6 @@ public final class Trends {
     private static final int HEIGHT = 190;
     private static final int RIGHT = 36;
     private static final int MINUTES_OF_BIN = 6;
-    /** A longer time between the ends of two minutes is shown as a gap. */
-    private static final Duration LONG_MINUTE = Duration.ofSeconds(90);
     /** The burn at the top of its plot; the critical alert fires at 14.4. */
     private static final double MOST_BURN = 20;
 
@@ -40,12 +35,12 @@ public final class Trends {
     private static final double MILLIS = 1e3;
 
     private final Instant at;
-    private final Rates rates;
-    private final VerdictMinutes verdicts;
+    private final Minutes minutes;
     private final boolean isDay;
     private final Axis time;
-    private final List<Minute> minutes;
-    private final List<Bin> bins;
+
+    /** The number of minutes that are shown as one point. */
+    private final int step;
 
     /**
      * A plot.
@@ -55,53 +50,18 @@ public final class Trends {
      */
     public record Drawn(String svg, String caption) {}
 
-    /** Minutes that are shown as one point: those at the indexes from {@code from}, inclusive, to {@code to}, exclusive. */
-    private record Bin(Instant end, int from, int to, boolean followsGap) {}
-
-    private Trends(Instant at, Rates rates, VerdictMinutes verdicts, boolean isDay) {
+    private Trends(Instant at, Minutes minutes, boolean isDay) {
         this.at = at;
-        this.rates = rates;
-        this.verdicts = verdicts;
+        this.minutes = minutes;
         this.isDay = isDay;
-        Instant from = at.minus(isDay ? Duration.ofDays(1) : Duration.ofHours(1));
-        this.time = Axis.ofTimeOfDay("time", from, at);
-        this.minutes = rates.minutes();
-        this.bins = bins(from);
+        this.time = Axis.ofTimeOfDay("time", at.minus(isDay ? Duration.ofDays(1) : Duration.ofHours(1)), at);
+        this.step = isDay ? MINUTES_OF_BIN : 1;
     }
 
     /** Draws what has at least three points, over the last day or the last hour. */
-    static List<Drawn> of(Instant at, Rates rates, VerdictMinutes verdicts, boolean isDay) {
-        return new Trends(at, rates, verdicts, isDay)
+    static List<Drawn> of(Instant at, Minutes minutes, boolean isDay) {
+        return new Trends(at, minutes, isDay)
                 .all().stream().flatMap(Optional::stream).toList();
-    }
-
-    private List<Bin> bins(Instant from) {
-        List<Bin> found = new ArrayList<>();
-        int most = isDay ? MINUTES_OF_BIN : 1;
-        for (int i = 0; i < minutes.size(); ) {
-            int begin = i;
-            Instant end = minutes.get(i++).end();
-            while (i < minutes.size()
-                    && i - begin < most
-                    && !isGap(end, minutes.get(i).end())) {
-                end = minutes.get(i++).end();
-            }
-            if (!end.isBefore(from)) {
-                found.add(new Bin(
-                        end,
-                        begin,
-                        i,
-                        begin > 0
-                                && isGap(
-                                        minutes.get(begin - 1).end(),
-                                        minutes.get(begin).end())));
-            }
-        }
-        return found;
-    }
-
-    private static boolean isGap(Instant end, Instant next) {
-        return Duration.between(end, next).compareTo(LONG_MINUTE) > 0;
     }
 
     private List<Optional<Drawn>> all() {
@@ -109,76 +69,55 @@ public final class Trends {
     }
 
     private Optional<Drawn> accepted() {
-        List<Point> accepted = outcomes(Kind.ACCEPTED, Counted.ACCEPTED);
-        return drawn(plot("Accepted (per minute)", countedSince(), 0, List.of(accepted)), accepted, source());
+        List<Point> accepted = mean(Counted.ACCEPTED);
+        return drawn(plot("Accepted (per minute)", Counted.ACCEPTED, 0, List.of(accepted)), accepted, source());
     }
 
     private Optional<Drawn> doubted() {
-        List<Point> escalated = outcomes(Kind.ESCALATED, Counted.ESCALATED);
-        List<Point> rejected = outcomes(Kind.REJECTED, Counted.REJECTED);
+        List<Point> escalated = mean(Counted.ESCALATED);
+        List<Point> rejected = mean(Counted.REJECTED);
         return drawn(
-                plot("Escalated, rejected (per minute)", countedSince(), 0, List.of(escalated, rejected)),
+                plot("Escalated, rejected (per minute)", Counted.ESCALATED, 0, List.of(escalated, rejected)),
                 escalated,
                 "Escalated solid, rejected dashed. " + source());
     }
 
     private String source() {
-        return verdicts.isCounted() ? "From the record." : "From memory.";
-    }
-
-    /** Returns the numbers of the record; those in memory if nothing of the record is counted. */
-    private List<Point> outcomes(Kind verdict, Counted counted) {
-        if (!verdicts.isCounted()) {
-            return perMinute(counted);
-        }
-        int most = isDay ? VerdictMinutes.MINUTES : Rates.MINUTES_OF_HOUR;
-        int step = isDay ? MINUTES_OF_BIN : 1;
-        double[] values = verdicts.newest(verdict, most);
-        double end = Axis.seconds(verdicts.end());
-        List<Point> points = new ArrayList<>();
-        for (int i = 0; i < most; i += step) {
-            double mean = Arrays.stream(values, i, i + step).average().orElse(Double.NaN);
-            points.add(new Point(end - 60.0 * (most - i - step), mean));
-        }
-        return points;
+        return minutes.recordedUntil() == null ? "From memory." : "From the record.";
     }
 
     private Optional<Drawn> unanswered() {
-        List<Point> refused = perMinute(Counted.REFUSED);
-        List<Point> throttled = perMinute(Counted.THROTTLED);
-        List<Point> failed = perMinute(Counted.FAILED);
+        List<Point> refused = mean(Counted.REFUSED);
+        List<Point> throttled = mean(Counted.THROTTLED);
+        List<Point> failed = mean(Counted.FAILED);
         return drawn(
-                plot(
-                        "Refused, throttled, failed (per minute)",
-                        rememberedSince(),
-                        0,
-                        List.of(refused, throttled, failed)),
+                plot("Refused, throttled, failed (per minute)", Counted.FAILED, 0, List.of(refused, throttled, failed)),
                 failed,
                 "Refused solid, throttled dashed, failed dotted.");
     }
 
     private Optional<Drawn> latency() {
-        List<Point> p99 = points(bin -> highest(bin, Minute::p99Seconds) * MILLIS);
+        List<Point> p99 = points(to -> highest(to, Counted.P99) * MILLIS);
         return drawn(
-                plot("Answered within, p99 (ms)", rememberedSince(), 0, List.of(p99)),
+                plot("Answered within, p99 (ms)", Counted.P99, 0, List.of(p99)),
                 p99,
                 "99 % of submissions were answered within this time; 250 ms is promised.");
     }
 
     private Optional<Drawn> waiting() {
-        List<Point> oldest = points(bin -> highest(bin, Minute::oldestSeconds));
+        List<Point> oldest = points(to -> highest(to, Counted.OLDEST));
         return drawn(
-                plot("Oldest certificate without a decision (s)", rememberedSince(), 0, List.of(oldest)),
+                plot("Oldest certificate without a decision (s)", Counted.OLDEST, 0, List.of(oldest)),
                 oldest,
                 "Its age at the end of each minute; 60 s are promised.");
     }
 
     private Optional<Drawn> burn() {
-        int window = isDay ? Rates.MINUTES_OF_HOUR : MINUTES_OF_BIN;
+        int window = isDay ? Minutes.HOUR : MINUTES_OF_BIN;
         List<Point> escalations = burn(ServiceLevel.ESCALATIONS, window);
         Plot plot = plot(
                         "Budget burn (times the permitted)",
-                        rememberedSince(),
+                        Counted.ESCALATED,
                         1,
                         List.of(
                                 escalations,
@@ -193,50 +132,33 @@ public final class Trends {
     }
 
     private List<Point> burn(ServiceLevel level, int window) {
-        return points(bin ->
-                Math.min(MOST_BURN, level.burn(minutes.subList(Math.max(0, bin.to() - window), bin.to()))));
+        return points(to -> Math.min(MOST_BURN, level.burn(minutes.part(to - window, to))));
     }
 
-    private List<Point> perMinute(Counted counted) {
-        return points(bin -> Rates.sum(minutes.subList(bin.from(), bin.to()), counted) / (bin.to() - bin.from()));
+    private List<Point> mean(Counted counted) {
+        return points(
+                to -> minutes.part(to - step, to).values(counted).average().orElse(Double.NaN));
     }
 
-    private double highest(Bin bin, ToDoubleFunction<Minute> value) {
-        return minutes.subList(bin.from(), bin.to()).stream()
-                .mapToDouble(value)
-                .filter(Double::isFinite)
-                .max()
-                .orElse(Double.NaN);
+    private double highest(long to, Counted counted) {
+        return minutes.part(to - step, to).values(counted).max().orElse(Double.NaN);
     }
 
-    private List<Point> points(ToDoubleFunction<Bin> value) {
+    /** Returns a point for the end of each step. */
+    private List<Point> points(LongToDoubleFunction valueBefore) {
         List<Point> points = new ArrayList<>();
-        for (Bin bin : bins) {
-            double end = Axis.seconds(bin.end());
-            if (bin.followsGap()) {
-                points.add(new Point(end, Double.NaN));
-            }
-            points.add(new Point(end, value.applyAsDouble(bin)));
+        for (long to = minutes.end() - (isDay ? Minutes.DAY : Minutes.HOUR) + step; to <= minutes.end(); to += step) {
+            points.add(new Point(Axis.seconds(Minutes.beginning(to)), valueBefore.applyAsDouble(to)));
         }
         return points;
     }
 
-    /** Returns the time since which this process remembers rates. */
-    private double rememberedSince() {
-        return Axis.seconds(rates.began());
-    }
-
-    /** Returns the time since which outcomes are counted. */
-    private double countedSince() {
-        return verdicts.isCounted() ? Axis.seconds(verdicts.end()) - 60.0 * verdicts.size() : rememberedSince();
-    }
-
     /**
-     * Returns a plot of at most three lines, which are grey before a time.
+     * Returns a plot of at most three lines, which is grey before the first minute in which something is counted.
      *
      * @param top the least value at the top of the plot
      */
-    private Plot plot(String title, double known, double top, List<List<Point>> lines) {
+    private Plot plot(String title, Counted counted, double top, List<List<Point>> lines) {
         double most = lines.stream()
                 .flatMap(List::stream)
                 .mapToDouble(Point::y)
@@ -246,6 +168,7 @@ public final class Trends {
         most = Math.max(top, most);
         Axis vertical = Axis.around("", 0, most > 0 ? most : 1);
         Plot plot = new Plot(title, time, vertical, WIDTH, HEIGHT, RIGHT);
+        double known = minutes.since(counted).map(Axis::seconds).orElse(time.most());
         if (known > time.least()) {
             plot.area(Area.SECOND, time.least(), Math.min(known, time.most()), 0, vertical.most());
         }
