@@ -91,7 +91,7 @@ public final class Problems {
             source -> source.logs().stream().flatMap(logs -> logs.problems().stream()),
             new Alert(
                     "copy",
-                    isAbove("flk_copy_behind_seconds", MANY_SECONDS).and(Problems::isCopyReady),
+                    isAbove("flk_copy_behind_seconds", MANY_SECONDS),
                     "{flk_copy_behind_records} records of the log are only on the disk of this backend, the oldest for"
                             + " {flk_copy_behind_seconds}: the copy is behind.",
                     "Follow the runbook CopyBehind."),
@@ -202,11 +202,6 @@ public final class Problems {
         return source -> source.samples().sum(metric) > most;
     }
 
-    private static boolean isCopyReady(Source source) {
-        return source.parts().stream()
-                .allMatch(part -> part.isReady() || !part.name().equals("copy"));
-    }
-
     private static String filled(String sentence, Samples samples) {
         return VALUE.matcher(sentence).replaceAll(found -> {
             String metric = found.group(1);
@@ -261,7 +256,7 @@ public final class Problems {
         return source.parts().stream().filter(part -> !part.isReady()).map(part -> {
             boolean isKnown = part.isDedup() && part.detail().contains(": ");
             return new Problem(
-                    "component " + part.name(),
+                    part.name(), // so that the alert of a component that is behind is not listed, too
                     "The " + part.title() + " is not ready: " + part.detail() + ".",
                     isKnown
                             ? "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."

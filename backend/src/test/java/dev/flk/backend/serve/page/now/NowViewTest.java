@@ -374,7 +374,7 @@ final class NowViewTest {
                         + " outcomes can't be read.");
         assertThat(view(new Part("dedup", false, "unavailable: it refused")).problems())
                 .extracting(seen -> seen.problem().id())
-                .containsExactly("component dedup");
+                .containsExactly("dedup");
     }
 
     @Test
