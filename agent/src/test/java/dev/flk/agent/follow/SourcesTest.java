@@ -23,16 +23,10 @@ import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Random;
-import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
@@ -121,148 +115,6 @@ class SourcesTest {
 
     /** The end of the process in the middle of a round. */
     private static final class Killed extends Error {}
-
-    /** A writer of one file, which is rotated now and then. */
-    private static final class Writer {
-        private final Random random;
-        private final Source source;
-        private final Path csv;
-        private final Map<String, List<String>> written = new TreeMap<>();
-        private String unwritten = "";
-        private int rows;
-        private int rotations;
-        private long modified;
-
-        Writer(Random random, Source source) throws IOException {
-            this.random = random;
-            this.source = source;
-            this.csv = Path.of(source.files().replace("*", "0"));
-            Files.createDirectories(csv.getParent());
-            append(HEADING);
-        }
-
-        private void append(String text) throws IOException {
-            Files.writeString(csv, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-            age(csv);
-        }
-
-        private void age(Path file) throws IOException {
-            modified++;
-            Files.setLastModifiedTime(file, FileTime.from(START.plusSeconds(modified)));
-        }
-
-        void step() throws IOException {
-            if (random.nextInt(4) > 0) {
-                write(1 + random.nextInt(9));
-                return;
-            }
-            append(unwritten);
-            unwritten = "";
-            Path old = csv.resolveSibling(csv.getFileName() + "." + ++rotations);
-            if (random.nextBoolean()) {
-                Files.move(csv, old);
-                append(HEADING);
-            } else {
-                Files.copy(csv, old, StandardCopyOption.COPY_ATTRIBUTES);
-                age(old);
-                Files.newOutputStream(csv).close();
-                append(HEADING);
-            }
-        }
-
-        private void write(int count) throws IOException {
-            String lines = rows(source.name(), rows, count);
-            rows += count;
-            lines.lines()
-                    .forEach(line -> written.computeIfAbsent(
-                                    source.columns().shard().isPresent() ? line.substring(line.lastIndexOf(',')) : "",
-                                    shard -> new ArrayList<>())
-                            .add(line + "\n"));
-            String text = unwritten + lines;
-            int kept = rows > 1 && random.nextInt(3) == 0 ? random.nextInt(6) : 0; // a line in two steps
-            append(text.substring(0, text.length() - kept));
-            unwritten = text.substring(text.length() - kept);
-        }
-
-        Set<String> expected() throws Exception {
-            append(unwritten);
-            Set<String> expected = new TreeSet<>();
-            int window = ((Windows.ByCount) source.windows()).rowsPerWindow();
-            for (List<String> lines : written.values()) {
-                List<String> complete = lines.subList(0, lines.size() / window * window);
-                if (!complete.isEmpty()) {
-                    expected.addAll(certificates(source, HEADING + String.join("", complete)));
-                }
-            }
-            return expected;
-        }
-    }
-
-    private void rotateAndKill(int sourceCount, int rotations, long seed) throws Exception {
-        Random random = new Random(seed);
-        List<Writer> writers = new ArrayList<>();
-        for (int i = 0; i < sourceCount; i++) {
-            writers.add(new Writer(random, source("s" + i, "d" + i + "/*.csv", 5 + i, i % 2 == 0, false)));
-        }
-        List<Source> all = writers.stream().map(writer -> writer.source).toList();
-        for (Writer writer : writers) {
-            writer.write(1); // files from before the first row are not read
-        }
-        sources.use(all);
-        sources.round(sink);
-        int kills = 0;
-        while (writers.stream().mapToInt(writer -> writer.rotations).sum() < rotations) {
-            for (Writer writer : writers) {
-                if (random.nextBoolean()) {
-                    writer.step();
-                }
-            }
-            int mood = random.nextInt(12);
-            nanos += random.nextInt(4) * 4_000_000_000L;
-            try {
-                sources.round(certificates -> {
-                    if (mood == 0 && random.nextInt(4) == 0) {
-                        throw new Killed();
-                    }
-                    sink.add(certificates);
-                    if (mood == 1 && random.nextInt(4) == 0) {
-                        throw new Killed();
-                    }
-                });
-            } catch (Killed e) {
-                kills++;
-                sources = Sources.open(directory.resolve("sources"), () -> now, () -> nanos, each -> {});
-                sources.use(all);
-            }
-        }
-        Set<String> expected = new TreeSet<>();
-        for (Writer writer : writers) {
-            expected.addAll(writer.expected());
-        }
-        settle();
-        for (int i = 0; i < rotations; i++) {
-            sources.round(sink); // leaves one rotated file in two looks
-        }
-        Set<String> missing = new TreeSet<>(expected);
-        certified.forEach(missing::remove);
-        Set<String> wrong = new TreeSet<>(certified);
-        wrong.removeAll(expected);
-        assertThat(missing).as("of %s, with seed %s", expected.size(), seed).isEmpty();
-        assertThat(wrong).as("with seed %s", seed).isEmpty();
-        assertThat(kills).isPositive();
-        assertThat(log.lines("ERROR")).isEmpty();
-    }
-
-    @Test
-    void round_rotationsAndKills_certifiesEveryRowInOneWindow() throws Exception {
-        rotateAndKill(20, 100, 1);
-    }
-
-    @Test
-    @Tag("thorough")
-    void round_manyRotationsAndKills_certifiesEveryRowInOneWindow() throws Exception {
-        rotateAndKill(20, 1_000, new Random().nextLong());
-    }
 
     private List<String> problems() {
         return sources.states().stream().map(SourceState::problem).toList();
