@@ -141,12 +141,12 @@ public final class Follower implements AutoCloseable {
         this.upToDateNanos = nanoTicker.getAsLong();
         this.thread = new Thread(this::run, follows.label + "-follower");
         thread.setDaemon(true);
+        metrics.lagRecords.watch(this::lagRecords);
+        metrics.lagSeconds.watch(() -> isUp && lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
     }
 
     /** Starts the follower's thread. */
     public Follower start() {
-        metrics.lagRecords.watch(this::lagRecords);
-        metrics.lagSeconds.watch(() -> isUp && lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
         thread.start();
         return this;
     }
@@ -227,19 +227,28 @@ public final class Follower implements AutoCloseable {
 
     private void run() {
         while (isOpen() && !hasEnded) {
-            long restMillis = -1;
-            try {
-                restMillis = step();
-                if (!reader.isUnfinished()) {
-                    succeeded();
-                }
-            } catch (IOException | RuntimeException | Error e) {
-                failed(e);
-            }
-            rest(restMillis);
+            rest(takeTurn());
         }
         forget();
         reader.end();
+    }
+
+    /**
+     * Takes a step and reports its failure.
+     *
+     * @return how many milliseconds to rest; negative after a failure
+     */
+    long takeTurn() {
+        try {
+            long restMillis = step();
+            if (!reader.isUnfinished()) {
+                succeeded();
+            }
+            return restMillis;
+        } catch (IOException | RuntimeException | Error e) {
+            failed(e);
+            return -1;
+        }
     }
 
     /** @param millis how long to rest unless somebody waits; negative after a failure */

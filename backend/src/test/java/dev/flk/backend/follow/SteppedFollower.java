@@ -43,6 +43,18 @@ public final class SteppedFollower {
         return follower.step() > 0;
     }
 
+    /** Takes steps until everything that is decided is in the record. */
+    public void catchUp() throws IOException {
+        while (!step()) {
+            // each step applies one part
+        }
+    }
+
+    /** Takes a step of a follower as its thread does, which reports a failure. */
+    public static void takeTurn(Follower follower) {
+        long unused = follower.takeTurn();
+    }
+
     public boolean isBehind() {
         return follower.isBehind();
     }

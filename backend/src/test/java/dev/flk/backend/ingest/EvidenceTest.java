@@ -10,7 +10,6 @@ import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
-import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.certificate.Certificate;
@@ -29,13 +28,11 @@ import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 final class EvidenceTest {
     private static final int MUCH = 8 << 20;
 
-    @TempDir
-    private Path directory;
+    private final World world = new World();
 
     @Test
     void take_beyondTheBurst_waits() {
@@ -57,28 +54,28 @@ final class EvidenceTest {
      */
     @Test
     void variationsOfAKnownCertificate_areKeptWithinBounds_theRestIs429() throws Exception {
-        try (IngestHarness harness = new IngestHarness(directory, new Clock())) {
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
-            String padding = "\"" + "x".repeat(MUCH - 1_000) + "\"";
-            for (int i = 0; i < 8; i++) {
-                assertDecided(harness.submit(variation(i).tampered("note", padding)), 200, Relation.CONFLICT);
-            }
-
-            assertThat(harness.submit(variation(8).tampered("note", padding))).isInstanceOf(Outcome.RateLimited.class);
-
-            assertThat(harness.metric("flk_rate_limited_by_total{limit=\"evidence\",}"))
-                    .isEqualTo(1);
-            assertDecided(harness.submit(variation(0)), 200, Relation.CONFLICT);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+        Simulation simulation = new Simulation(world, new SimulatedStore(world));
+        simulation.start();
+        assertDecided(simulation.submitted(Pcs.number(1)), 200, Relation.FIRST);
+        String padding = "\"" + "x".repeat(MUCH - 1_000) + "\"";
+        for (int i = 0; i < 8; i++) {
+            assertDecided(simulation.submitted(variation(i).tampered("note", padding)), 200, Relation.CONFLICT);
         }
-        assertThat(IngestHarness.logged(directory)).hasSize(10);
+
+        assertThat(simulation.submitted(variation(8).tampered("note", padding)))
+                .isInstanceOf(Outcome.RateLimited.class);
+
+        assertThat(simulation.metric("flk_rate_limited_by_total{limit=\"evidence\",}"))
+                .isEqualTo(1);
+        assertDecided(simulation.submitted(variation(0)), 200, Relation.CONFLICT);
+        assertDecided(simulation.submitted(Pcs.number(1)), 200, Relation.DUPLICATE);
+        assertThat(simulation.log()).hasSize(10);
     }
 
     private static Pcs variation(int seed) {
         return Pcs.number(1).tampered("seed", Integer.toString(1_000 + seed));
     }
 
-    private final World world = new World();
     private final DecisionRules rules = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
 
     private Candidate candidate(int number) throws Exception {
@@ -86,7 +83,7 @@ final class EvidenceTest {
         Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
         return new Candidate(
                 body,
-                IngestHarness.sender(),
+                Simulation.sender(),
                 answer -> {},
                 "-",
                 world.nowMillis(),

@@ -10,77 +10,75 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
-import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.lang.ref.WeakReference;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.slf4j.LoggerFactory;
 
 /** Tests that one failure of the memory, the store or an answer affects only the submission in which it occurs. */
 final class IngestFaultsTest {
-    @TempDir
-    private Path directory;
+    private final World world = new World();
+    private final SimulatedStore store = new SimulatedStore(world);
+    private final Simulation simulation = new Simulation(world, store);
 
-    private IngestHarness open() throws IOException {
-        return new IngestHarness(directory.resolve("log"), new Clock());
+    @BeforeEach
+    void start() throws IOException {
+        simulation.start();
     }
 
-    static Stream<BiConsumer<FaultyStore, Runnable>> places() {
-        return Stream.of(FaultyStore::beforePut, FaultyStore::beforeRoom);
+    @AfterEach
+    void everySubmissionIsAccountedFor() {
+        simulation.assertAccountedFor();
+    }
+
+    static Stream<BiConsumer<SimulatedStore, Runnable>> places() {
+        return Stream.of(SimulatedStore::beforePut, SimulatedStore::beforeRoom);
     }
 
     /** Simulates that memory runs out on the recorder's thread or after the look-up. */
     @ParameterizedTest
     @MethodSource("places")
-    void outOfMemoryOnce_laterSubmissionsAreAnswered_alsoOfTheSameId(BiConsumer<FaultyStore, Runnable> place)
-            throws IOException {
+    void outOfMemoryOnce_laterSubmissionsAreAnswered_alsoOfTheSameId(BiConsumer<SimulatedStore, Runnable> place) {
         laterOnesAreAnswered(place, () -> {
             throw new OutOfMemoryError("injected");
         });
     }
 
     @Test
-    void storeThrowsOnce_laterSubmissionsAreAnswered() throws IOException {
-        laterOnesAreAnswered(FaultyStore::beforePut, () -> {
+    void storeThrowsOnce_laterSubmissionsAreAnswered() {
+        laterOnesAreAnswered(SimulatedStore::beforePut, () -> {
             throw new IllegalStateException("injected");
         });
     }
 
-    private void laterOnesAreAnswered(BiConsumer<FaultyStore, Runnable> place, Runnable fault) throws IOException {
-        try (IngestHarness harness = open()) {
-            place.accept(harness.store, fault);
-            CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
-            await().dontCatchUncaughtExceptions().until(first::isDone);
-            CompletableFuture<Outcome> again = harness.send(Pcs.number(1));
-            CompletableFuture<Outcome> other = harness.send(Pcs.number(2));
-            await().dontCatchUncaughtExceptions().until(() -> other.isDone() && again.isDone());
-            // the store reconnects after a fault
-            await().until(() -> harness.submit(Pcs.number(1)) instanceof Outcome.Decided
-                    && harness.submit(Pcs.number(2)) instanceof Outcome.Decided);
-        }
+    private void laterOnesAreAnswered(BiConsumer<SimulatedStore, Runnable> place, Runnable fault) {
+        place.accept(store, fault);
+        assertThat(simulation.submitted(Pcs.number(1))).isNotNull();
+        assertThat(simulation.submitted(Pcs.number(1))).isInstanceOf(Outcome.Decided.class);
+        assertThat(simulation.submitted(Pcs.number(2))).isInstanceOf(Outcome.Decided.class);
+        assertThat(simulation.pending()).isZero();
     }
 
     /** Simulates that memory runs out while the line about a decision is written. */
     @Test
-    void logLine_outOfMemory_submissionIsAnsweredAndItsIdFree() throws IOException {
-        try (IngestHarness harness = open();
-                FailingLog failing = new FailingLog("PCS")) {
-            CompletableFuture<Outcome> first = harness.send(Pcs.number(1).with("D_hat", "0.1"));
-            await().until(first::isDone);
+    void logLine_outOfMemory_submissionIsAnsweredAndItsIdFree() {
+        try (FailingLog failing = new FailingLog("PCS")) {
+            Pcs pcs = Pcs.number(1).with("D_hat", "0.1");
+            assertThat(simulation.submitted(pcs)).isInstanceOf(Outcome.Decided.class);
 
             assertThat(failing.hasFailed).isTrue();
-            assertThat(first.join()).isInstanceOf(Outcome.Decided.class);
-            assertThat(harness.submit(Pcs.number(1).with("D_hat", "0.1"))).isInstanceOf(Outcome.Decided.class);
-            await().until(() -> harness.ingest.pending() == 0);
+            assertThat(simulation.submitted(pcs)).isInstanceOf(Outcome.Decided.class);
+            assertThat(simulation.pending()).isZero();
         }
     }
 
@@ -88,7 +86,7 @@ final class IngestFaultsTest {
     private static final class FailingLog extends AppenderBase<ILoggingEvent> implements AutoCloseable {
         private final Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.ingest");
         private final String beginning;
-        volatile boolean hasFailed;
+        boolean hasFailed;
 
         FailingLog(String beginning) {
             this.beginning = beginning;
@@ -113,59 +111,57 @@ final class IngestFaultsTest {
     }
 
     @Test
-    void storeDown_backlogKeepsNoBodiesInMemory() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.down();
-            WeakReference<byte[]> body = sendAndForget(harness);
-            String note = "\"" + "x".repeat(9_000) + "\""; // the log keeps the bodies of its last block
-            for (int i = 2; i < 6; i++) {
-                harness.submit(Pcs.number(i).with("note", note));
-            }
-            await().until(() -> {
-                System.gc();
-                return body.get() == null;
-            });
-            assertThat(harness.ingest.pending()).isEqualTo(5);
-            assertThat(harness.metric("flk_ids_in_flight")).isEqualTo(5);
-            harness.store.up();
-            await().until(() -> harness.ingest.pending() == 0);
+    void storeDown_backlogKeepsNoBodiesInMemory() {
+        store.setMood(Mood.DOWN);
+        WeakReference<byte[]> body = sendAndForget();
+        String note = "\"" + "x".repeat(9_000) + "\""; // the log keeps the bodies of its last block
+        for (int i = 2; i < 6; i++) {
+            simulation.send(Pcs.number(i).with("note", note).bytes());
+            simulation.answerAll();
         }
+        await().until(() -> {
+            System.gc();
+            return body.get() == null;
+        });
+        assertThat(simulation.pending()).isEqualTo(5);
+        assertThat(simulation.metric("flk_ids_in_flight")).isEqualTo(5);
+        store.setMood(Mood.UP);
+        simulation.settle();
+        assertThat(simulation.pending()).isZero();
     }
 
-    private static WeakReference<byte[]> sendAndForget(IngestHarness harness) {
+    private WeakReference<byte[]> sendAndForget() {
         byte[] bytes = Pcs.number(1).bytes();
-        harness.submit(bytes);
+        simulation.send(bytes);
+        simulation.answerAll();
         return new WeakReference<>(bytes);
     }
 
     /** Checks that the other submissions of an id are answered if memory runs out for the answer to one of them. */
     @Test
-    void answer_outOfMemory_otherSubmissionsOfTheIdAreAnswered() throws IOException {
-        try (IngestHarness harness = open()) {
-            CompletableFuture<Outcome> second = new CompletableFuture<>();
-            harness.ingest.submit(List.of(
-                    new Submission(Pcs.number(1).bytes(), harness.sender, outcome -> {
-                        throw new OutOfMemoryError("injected");
-                    }),
-                    new Submission(Pcs.number(1).bytes(), harness.sender, second::complete)));
-            await().dontCatchUncaughtExceptions().until(second::isDone);
-            assertThat(second.join()).isInstanceOf(Outcome.Decided.class);
-        }
+    void answer_outOfMemory_otherSubmissionsOfTheIdAreAnswered() {
+        otherIsAnswered(1, () -> {
+            throw new OutOfMemoryError("injected");
+        });
     }
 
     /** Checks that the other submissions of a turn are answered if the answer to one of them throws. */
     @Test
-    void lookUp_oneAnswerThrows_othersAreAnswered() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.submit(Pcs.number(1));
-            CompletableFuture<Outcome> second = new CompletableFuture<>();
-            harness.ingest.submit(List.of(
-                    new Submission(Pcs.number(1).bytes(), harness.sender, outcome -> {
-                        throw new IllegalStateException("an answer that throws");
-                    }),
-                    new Submission(Pcs.number(2).bytes(), harness.sender, second::complete)));
-            await().until(second::isDone);
-            assertThat(second.join()).isInstanceOf(Outcome.Decided.class);
-        }
+    void lookUp_oneAnswerThrows_othersAreAnswered() {
+        simulation.submitted(Pcs.number(1));
+        otherIsAnswered(2, () -> {
+            throw new IllegalStateException("an answer that throws");
+        });
+    }
+
+    private void otherIsAnswered(int number, Runnable fault) {
+        AtomicReference<Outcome> second = new AtomicReference<>();
+        simulation
+                .ingest()
+                .submit(List.of(
+                        new Submission(Pcs.number(1).bytes(), Simulation.sender(), outcome -> fault.run()),
+                        new Submission(Pcs.number(number).bytes(), Simulation.sender(), second::set)));
+        simulation.settle();
+        assertThat(second.get()).isInstanceOf(Outcome.Decided.class);
     }
 }

@@ -13,7 +13,6 @@ import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
-import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -22,6 +21,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,9 +34,11 @@ final class KeysPipelineTest {
     @TempDir
     private Path directory;
 
-    private final Clock clock = new Clock();
+    private final World world = new World();
+    private final Simulation simulation = new Simulation(world, new SimulatedStore(world));
 
-    private IngestHarness open() throws Exception {
+    @BeforeEach
+    void writeKeys() throws Exception {
         Path keysDirectory = Files.createDirectory(directory.resolve("keys"));
         KeysFixture keys = new KeysFixture(keysDirectory)
                 .write(
@@ -46,13 +49,18 @@ final class KeysPipelineTest {
                         KeyText.ed25519("late", 5).with("valid_until", "\"2026-01-01T00:00:00Z\""),
                         KeyText.ed25519("other", 6).shards("shard-2"),
                         KeyText.ed25519("slow", 7).shards("shard-3").with("rate", "0.9"));
-        return new IngestHarness(directory.resolve("log"), clock, metrics -> opened(keys, metrics));
+        simulation.signatures = metrics -> opened(keys, metrics);
+    }
+
+    @AfterEach
+    void everySubmissionIsAccountedFor() {
+        simulation.assertAccountedFor();
     }
 
     private ReloadedKeys opened(KeysFixture keys, Metrics metrics) {
         try {
             return new ReloadedKeys(
-                    keys.file(), null, clock.expiry(), () -> false, System::nanoTime, new KeysMetrics(metrics));
+                    keys.file(), null, world::now, () -> false, System::nanoTime, new KeysMetrics(metrics));
         } catch (Exception e) {
             throw new AssertionError(e);
         }
@@ -64,29 +72,30 @@ final class KeysPipelineTest {
 
     @Test
     void refusal_looksTheSameToClientsAndIsDistinguishedInMetrics() throws Exception {
-        try (IngestHarness harness = open()) {
-            Map<String, Pcs> refused = new LinkedHashMap<>();
-            refused.put("revoked", signed(3));
-            refused.put("not yet valid", signed(4));
-            refused.put("expired", signed(5));
-            refused.put("foreign shard", signed(6));
-            refused.put("other algorithm", Pcs.number(1).signedBy("a secret"));
-            refused.put("unknown key", signed(9));
-            refused.put("missing", signed(1).without("sig"));
-            for (Map.Entry<String, Pcs> each : refused.entrySet()) {
-                assertThat(harness.submit(each.getValue())).as(each.getKey()).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
-            }
-            for (String reason : refused.keySet()) {
-                String sample = "flk_signature_refused_total{reason=\"" + reason + "\",}";
-                await(reason).until(() -> harness.metric(sample) == 1);
-            }
-            assertThat(harness.metric("flk_signature_refused_total{reason=\"not examined\",}"))
-                    .isZero();
-            assertThat(harness.metric("flk_signature_errors")).isEqualTo(refused.size());
-            // the id is still free
-            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
+        simulation.start();
+        Map<String, Pcs> refused = new LinkedHashMap<>();
+        refused.put("revoked", signed(3));
+        refused.put("not yet valid", signed(4));
+        refused.put("expired", signed(5));
+        refused.put("foreign shard", signed(6));
+        refused.put("other algorithm", Pcs.number(1).signedBy("a secret"));
+        refused.put("unknown key", signed(9));
+        refused.put("missing", signed(1).without("sig"));
+        for (Map.Entry<String, Pcs> each : refused.entrySet()) {
+            assertThat(simulation.send(each.getValue().bytes()).get())
+                    .as(each.getKey())
+                    .isEqualTo(Outcome.Refused.BAD_SIGNATURE);
         }
-        assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
+        for (String reason : refused.keySet()) {
+            String sample = "flk_signature_refused_total{reason=\"" + reason + "\",}";
+            await(reason).until(() -> simulation.metric(sample) == 1);
+        }
+        assertThat(simulation.metric("flk_signature_refused_total{reason=\"not examined\",}"))
+                .isZero();
+        assertThat(simulation.metric("flk_signature_errors")).isEqualTo(refused.size());
+        // the id is still free
+        assertDecided(simulation.submitted(signed(1)), 200, Relation.FIRST);
+        assertThat(simulation.log()).hasSize(1);
     }
 
     private static Pcs probe(int signer) {
@@ -95,44 +104,43 @@ final class KeysPipelineTest {
 
     @Test
     void probe_isAnsweredAsASubmission_andCountedOnlyAsAProbe() throws Exception {
-        try (IngestHarness harness = open()) {
-            assertThat(harness.submit(probe(1)))
-                    .isEqualTo(
-                            Outcome.Refused.malformed("probe: the key may sign for this shard; nothing was recorded"));
-            for (int signer : new int[] {3, 6, 9}) {
-                assertThat(harness.submit(probe(signer))).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
-            }
-            harness.newerKeysElsewhere.set(true);
-            assertThat(harness.submit(probe(6))).isEqualTo(Outcome.Refused.KEYS_OUTDATED);
-
-            assertThat(harness.probes("accepted")).isEqualTo(1);
-            await().until(() -> harness.probes("revoked") == 1
-                    && harness.probes("foreign shard") == 2
-                    && harness.probes("unknown key") == 1);
-            assertThat(harness.metric("flk_signature_errors")).isZero();
-            assertThat(harness.metric("flk_signature_deferred_total")).isZero();
-            assertThat(harness.metric("flk_signature_refused_total{reason=\"foreign shard\",}"))
-                    .isZero();
-            assertThat(harness.metric("flk_rejected_total{reason=\"signature\",}"))
-                    .isZero();
-            assertThat(harness.metric("flk_rejected_total{reason=\"malformed\",}"))
-                    .isZero();
-            assertThat(harness.ingestMetrics.refused.recent.at(clock.wall())).isEmpty();
+        simulation.start();
+        assertThat(simulation.send(probe(1).bytes()).get())
+                .isEqualTo(Outcome.Refused.malformed("probe: the key may sign for this shard; nothing was recorded"));
+        for (int signer : new int[] {3, 6, 9}) {
+            assertThat(simulation.send(probe(signer).bytes()).get()).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
         }
-        assertThat(IngestHarness.logged(directory.resolve("log"))).isEmpty();
+        simulation.newerKeysElsewhere = true;
+        assertThat(simulation.send(probe(6).bytes()).get()).isEqualTo(Outcome.Refused.KEYS_OUTDATED);
+
+        assertThat(simulation.probes("accepted")).isEqualTo(1);
+        await().until(() -> simulation.probes("revoked") == 1
+                && simulation.probes("foreign shard") == 2
+                && simulation.probes("unknown key") == 1);
+        assertThat(simulation.metric("flk_signature_errors")).isZero();
+        assertThat(simulation.metric("flk_signature_deferred_total")).isZero();
+        assertThat(simulation.metric("flk_signature_refused_total{reason=\"foreign shard\",}"))
+                .isZero();
+        assertThat(simulation.metric("flk_rejected_total{reason=\"signature\",}"))
+                .isZero();
+        assertThat(simulation.metric("flk_rejected_total{reason=\"malformed\",}"))
+                .isZero();
+        assertThat(simulation.ingestMetrics.refused.recent.at(world.now())).isEmpty();
+        assertThat(simulation.log()).isEmpty();
     }
 
     /** Checks that probes give a stranger no more guesses at a signature than certificates do. */
     @Test
     void probes_refused_reachTheLimitOfTheirAddress() throws Exception {
         Limits.Sizes threeFailures = new Limits.Sizes(BigDecimal.ONE, 1_000, null, BigDecimal.ONE, 3, 1);
-        try (IngestHarness harness = new IngestHarness(directory.resolve("log"), clock, threeFailures)) {
-            for (int i = 0; i < 3; i++) {
-                assertThat(harness.submit(probe(1))).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
-            }
-
-            assertThat(harness.submit(probe(1))).isInstanceOf(Outcome.RateLimited.class);
+        simulation.limits = threeFailures;
+        simulation.start();
+        for (int i = 0; i < 3; i++) {
+            assertThat(simulation.send(probe(9).bytes()).get()).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
         }
+
+        assertThat(simulation.send(probe(9).bytes()).get()).isInstanceOf(Outcome.RateLimited.class);
+        await().until(() -> simulation.probes("unknown key") == 3);
     }
 
     /**
@@ -141,38 +149,36 @@ final class KeysPipelineTest {
      */
     @Test
     void keyWithARate_isLimitedByNewCertificatesOnly() throws Exception {
-        try (IngestHarness harness = open()) {
-            Pcs first = Pcs.number(1).ofShard("shard-3").signedBy(KeysFixture.signer(7));
-            assertDecided(harness.submit(first), 200, Relation.FIRST);
-            for (int i = 0; i < 10; i++) {
-                assertDecided(harness.submit(first), 200, Relation.DUPLICATE);
-            }
-            Pcs second = Pcs.number(2).ofShard("shard-3").signedBy(KeysFixture.signer(7));
-            assertDecided(harness.submit(second), 200, Relation.FIRST);
-
-            Pcs third = Pcs.number(3).ofShard("shard-3").signedBy(KeysFixture.signer(7));
-            assertThat(harness.submit(third)).isInstanceOf(Outcome.RateLimited.class);
-
-            assertThat(harness.metric("flk_rate_limited_by_total{limit=\"key\",}"))
-                    .isEqualTo(1);
-            assertThat(harness.lookUp(third)).isEmpty();
-            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
+        simulation.start();
+        Pcs first = Pcs.number(1).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+        assertDecided(simulation.submitted(first), 200, Relation.FIRST);
+        for (int i = 0; i < 10; i++) {
+            assertDecided(simulation.submitted(first), 200, Relation.DUPLICATE);
         }
-        assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(3);
+        Pcs second = Pcs.number(2).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+        assertDecided(simulation.submitted(second), 200, Relation.FIRST);
+
+        Pcs third = Pcs.number(3).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+        assertThat(simulation.submitted(third)).isInstanceOf(Outcome.RateLimited.class);
+
+        assertThat(simulation.metric("flk_rate_limited_by_total{limit=\"key\",}"))
+                .isEqualTo(1);
+        assertThat(simulation.lookedUp(third)).isEmpty();
+        assertDecided(simulation.submitted(signed(1)), 200, Relation.FIRST);
+        assertThat(simulation.log()).hasSize(3);
     }
 
     @Test
     void accepted_isLoggedWithItsKey() throws Exception {
-        try (IngestHarness harness = open()) {
-            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
-            assertDecided(harness.submit(signed(2).with("seed", "4")), 200, Relation.CONFLICT);
-            assertDecided(
-                    harness.submit(Pcs.number(2).ofShard("shard-2").signedBy(KeysFixture.signer(6))),
-                    200,
-                    Relation.FIRST);
-            assertThat(harness.metric("flk_retiring_key_submissions_total")).isEqualTo(1);
-        }
-        assertThat(IngestHarness.logged(directory.resolve("log")))
+        simulation.start();
+        assertDecided(simulation.submitted(signed(1)), 200, Relation.FIRST);
+        assertDecided(simulation.submitted(signed(2).with("seed", "4")), 200, Relation.CONFLICT);
+        assertDecided(
+                simulation.submitted(Pcs.number(2).ofShard("shard-2").signedBy(KeysFixture.signer(6))),
+                200,
+                Relation.FIRST);
+        assertThat(simulation.metric("flk_retiring_key_submissions_total")).isEqualTo(1);
+        assertThat(simulation.log())
                 .extracting(LogRecord::kind, LogRecord::keyId)
                 .containsExactly(tuple('s', "good"), tuple('e', "retiring"), tuple('s', "other"));
     }

@@ -3,7 +3,6 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -11,14 +10,12 @@ import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 final class LogCareTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
-    private final Simulation simulation =
-            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+    private final Simulation simulation = new Simulation(world, store);
 
     private long segments(String ending) {
         return simulation.disk.names().stream()

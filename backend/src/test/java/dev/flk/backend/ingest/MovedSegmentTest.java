@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.DamagedLogException;
@@ -13,7 +12,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
-import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
@@ -21,8 +19,7 @@ import org.junit.jupiter.api.Test;
 final class MovedSegmentTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
-    private final Simulation simulation =
-            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+    private final Simulation simulation = new Simulation(world, store);
 
     /**
      * Writes one segment a day, each with one decided and durably recorded submission, then kills the process and
@@ -54,7 +51,7 @@ final class MovedSegmentTest {
         for (int operation = 0; isReached; operation++) {
             World world = new World();
             SimulatedStore store = new SimulatedStore(world);
-            Simulation simulation = new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+            Simulation simulation = new Simulation(world, store);
             simulation.start();
             simulation.submitDaily(1, 3);
             simulation.stepLogCare();

@@ -78,7 +78,7 @@ class OutcomeLogTest {
     void badSignature_repeatedly_isLoggedSparingly() {
         OutcomeLog log = new OutcomeLog(Audit.none());
         for (int i = 0; i < 10_000; i++) {
-            log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null, IngestHarness.sender());
+            log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null, Simulation.sender());
         }
 
         assertThat(lines.list).hasSizeBetween(20, 200);

@@ -4,7 +4,6 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.decide.StoredOutcome;
-import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Verdict;
@@ -22,8 +21,7 @@ import org.junit.jupiter.api.Test;
 final class RecordHistoriesTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
-    private final Simulation simulation =
-            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+    private final Simulation simulation = new Simulation(world, store);
 
     private void submit(int... numbers) {
         for (int number : numbers) {

@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -44,17 +43,11 @@ final class RestoredLogHistoriesTest {
         simulation.submitDaily(1, ARCHIVED + 1);
         simulation.stepLogCare(); // saves the mark
         simulation.archive();
-        lastAnswered = submit(Pcs.number(ANSWERED));
+        lastAnswered = simulation.submitted(Pcs.number(ANSWERED));
         record.catchUp();
         simulation.kill();
         simulation.loseDisk();
         world.advance(Duration.ofMinutes(1));
-    }
-
-    private Outcome submit(Pcs pcs) {
-        AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
-        simulation.settle();
-        return outcome.get();
     }
 
     @Test
@@ -63,12 +56,12 @@ final class RestoredLogHistoriesTest {
         simulation.settle();
 
         assertThat(simulation.log()).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
-        assertThat(relation(submit(Pcs.number(ARCHIVED)))).isEqualTo(Relation.DUPLICATE);
-        Outcome again = submit(Pcs.number(ANSWERED));
+        assertThat(relation(simulation.submitted(Pcs.number(ARCHIVED)))).isEqualTo(Relation.DUPLICATE);
+        Outcome again = simulation.submitted(Pcs.number(ANSWERED));
         assertThat(relation(again)).isEqualTo(Relation.DUPLICATE);
         assertThat(body(again)).isEqualTo(body(lastAnswered));
         assertThat(simulation.log()).as("its body is not logged again").hasSize(3);
-        assertThat(relation(submit(Pcs.number(ANSWERED + 1)))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submitted(Pcs.number(ANSWERED + 1)))).isEqualTo(Relation.FIRST);
         assertThat(simulation.log())
                 .extracting(LogRecord::sequence)
                 .last()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.ingest.Ingest.Outcome;
-import dev.flk.backend.ingest.IngestPipeline.Ready;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -15,9 +15,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -26,8 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class SetClockTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
-    private final Simulation simulation =
-            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+    private final Simulation simulation = new Simulation(world, store);
     private final Pcs first = Pcs.number(1);
     private final Pcs other = first.with("budget", "0.9");
 
@@ -285,12 +282,7 @@ final class SetClockTest {
         simulation.settle();
 
         assertThat(simulation.metric("flk_lost_outcomes_total")).isZero();
-        AtomicReference<Outcome> again = simulation.submit(other).get(0);
-        simulation.settle();
-        assertThat(again.get())
-                .isInstanceOfSatisfying(
-                        Outcome.Decided.class,
-                        decided -> assertThat(decided.relation()).isEqualTo(Outcome.Relation.DUPLICATE));
+        assertThat(relation(simulation.submitted(other))).isEqualTo(Relation.DUPLICATE);
         simulation.audit();
     }
 
@@ -319,13 +311,8 @@ final class SetClockTest {
     /** Checks that different content under each answered id is a conflict. */
     private void requireAnswersStand(List<Pcs> answered) {
         for (Pcs pcs : answered) {
-            AtomicReference<Outcome> outcome =
-                    simulation.submit(pcs.with("budget", "0.9")).get(0);
-            simulation.settle();
-            assertThat(outcome.get())
-                    .isInstanceOfSatisfying(
-                            Outcome.Decided.class,
-                            decided -> assertThat(decided.relation()).isEqualTo(Outcome.Relation.CONFLICT));
+            assertThat(relation(simulation.submitted(pcs.with("budget", "0.9"))))
+                    .isEqualTo(Relation.CONFLICT);
         }
     }
 }

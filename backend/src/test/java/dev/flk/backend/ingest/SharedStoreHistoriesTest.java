@@ -48,12 +48,6 @@ final class SharedStoreHistoriesTest {
             simulation.start();
             simulation.settle();
         }
-
-        Outcome submit(Pcs pcs) {
-            AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
-            simulation.settle();
-            return outcome.get();
-        }
     }
 
     /**
@@ -63,7 +57,7 @@ final class SharedStoreHistoriesTest {
     private Outcome overruleAtZero() {
         AtomicReference<Outcome> lost = zero.simulation.submit(other).get(0);
         zero.client.step(); // the look-up finds nothing
-        Outcome won = one.submit(first);
+        Outcome won = one.simulation.submitted(first);
         assertThat(relation(won)).isEqualTo(Relation.FIRST);
         zero.simulation.stepWriter();
         zero.simulation.stepOutcomeWriter();
@@ -83,16 +77,16 @@ final class SharedStoreHistoriesTest {
         zero.simulation.disk.failOperation(1, Fault.EIO); // fails the force of the overruled record
         zero.simulation.stepWriter();
         zero.simulation.stepOutcomeWriter();
-        assertThat(zero.submit(Pcs.number(2))).isNotNull();
+        assertThat(zero.simulation.submitted(Pcs.number(2))).isNotNull();
         zero.simulation.settle();
         zero.simulation.kill();
         one.simulation.kill();
         remote.empty();
         zero.start(); // backend zero asserts its log first
-        Outcome again = zero.submit(first);
+        Outcome again = zero.simulation.submitted(first);
         assertThat(body(again)).isEqualTo(body(won));
         one.start();
-        assertThat(body(one.submit(first))).isEqualTo(body(won));
+        assertThat(body(one.simulation.submitted(first))).isEqualTo(body(won));
     }
 
     @Test
@@ -106,26 +100,26 @@ final class SharedStoreHistoriesTest {
         one.simulation.kill();
         remote.empty();
         zero.start();
-        assertThat(body(zero.submit(other))).isEqualTo(body(won));
+        assertThat(body(zero.simulation.submitted(other))).isEqualTo(body(won));
     }
 
     @Test
     void history8_sameOutcomeOtherExpiry() throws IOException {
         zero.start();
-        assertThat(relation(zero.submit(first))).isEqualTo(Relation.FIRST);
+        assertThat(relation(zero.simulation.submitted(first))).isEqualTo(Relation.FIRST);
         world.advance(Duration.ofDays(1));
         remote.setReachable(false);
-        assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class); // logged again
+        assertThat(zero.simulation.submitted(first)).isInstanceOf(Outcome.Refused.class); // logged again
         remote.setReachable(true);
         zero.simulation.settle();
         // the first record has expired, but the second would still be valid
         world.advance(Simulation.TTL.minusHours(12));
-        Outcome answered = zero.submit(other);
+        Outcome answered = zero.simulation.submitted(other);
         assertThat(relation(answered)).isEqualTo(Relation.FIRST);
         zero.simulation.kill();
         remote.empty();
         zero.start();
-        assertThat(body(zero.submit(other))).isEqualTo(body(answered));
+        assertThat(body(zero.simulation.submitted(other))).isEqualTo(body(answered));
     }
 
     /** Submits different content after each step of the recovery, with a different id each time. */
@@ -135,7 +129,7 @@ final class SharedStoreHistoriesTest {
         for (int steps = 0; steps < 16; steps++) {
             Pcs early = Pcs.number(100 + steps);
             remote.takeCopy();
-            Outcome answered = zero.submit(early);
+            Outcome answered = zero.simulation.submitted(early);
             remote.putBackCopy();
             zero.client.timeOut();
             zero.simulation.submit(Pcs.number(200 + steps));
@@ -149,14 +143,14 @@ final class SharedStoreHistoriesTest {
             }
             zero.simulation.submit(early.with("budget", "0.9"));
             zero.simulation.settle();
-            assertThat(body(zero.submit(early))).isEqualTo(body(answered));
+            assertThat(body(zero.simulation.submitted(early))).isEqualTo(body(answered));
         }
     }
 
     @Test
     void history12_markCarriedDuringReassertion() throws IOException {
         zero.start();
-        Outcome answered = zero.submit(first);
+        Outcome answered = zero.simulation.submitted(first);
         zero.simulation.stepLogCare(); // saves the mark
         remote.empty();
         // kills the backend at every step of asserting its log
@@ -170,15 +164,15 @@ final class SharedStoreHistoriesTest {
         }
         zero.simulation.kill();
         zero.start();
-        assertThat(relation(zero.submit(other))).isEqualTo(Relation.CONFLICT);
-        assertThat(body(zero.submit(first))).isEqualTo(body(answered));
+        assertThat(relation(zero.simulation.submitted(other))).isEqualTo(Relation.CONFLICT);
+        assertThat(body(zero.simulation.submitted(first))).isEqualTo(body(answered));
     }
 
     @Test
     void history13_lateWriteOfThePosition() throws IOException {
         zero.start();
         remote.takeCopy();
-        Outcome answered = zero.submit(first);
+        Outcome answered = zero.simulation.submitted(first);
         AtomicReference<Outcome> second = zero.simulation.submit(Pcs.number(2)).get(0);
         zero.client.step();
         zero.simulation.stepOutcomeWriter();
@@ -191,20 +185,20 @@ final class SharedStoreHistoriesTest {
         }
         zero.simulation.settle();
         assertThat(second.get()).isNotNull();
-        assertThat(body(zero.submit(first))).isEqualTo(body(answered));
-        assertThat(relation(zero.submit(other))).isEqualTo(Relation.CONFLICT);
+        assertThat(body(zero.simulation.submitted(first))).isEqualTo(body(answered));
+        assertThat(relation(zero.simulation.submitted(other))).isEqualTo(Relation.CONFLICT);
     }
 
     @Test
     void history15_waitForTheTtl() throws IOException {
         zero.start();
         remote.setReachable(false);
-        assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class);
+        assertThat(zero.simulation.submitted(first)).isInstanceOf(Outcome.Refused.class);
         world.advance(Simulation.TTL);
         remote.setReachable(true); // the store must not receive expired outcomes
         zero.simulation.settle();
         zero.simulation.audit();
-        assertThat(relation(zero.submit(other))).isEqualTo(Relation.FIRST);
+        assertThat(relation(zero.simulation.submitted(other))).isEqualTo(Relation.FIRST);
     }
 
     @ParameterizedTest

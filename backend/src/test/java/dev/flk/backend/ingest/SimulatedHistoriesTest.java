@@ -34,12 +34,6 @@ final class SimulatedHistoriesTest {
     private final Simulation simulation =
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
-    private Outcome submitted(Pcs pcs) {
-        AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
-        simulation.settle();
-        return outcome.get();
-    }
-
     /**
      * Submits different content of an id together with the first content, and, after both were refused, again between
      * the failed force of the first content and its answer.
@@ -59,8 +53,8 @@ final class SimulatedHistoriesTest {
         simulation.settle();
         assertThat(simulation.log()).isEmpty();
         assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.get()).isEqualTo(Outcome.Refused.LOG_FAILED));
-        assertThat(relation(submitted(other))).isEqualTo(Relation.FIRST);
-        assertThat(relation(submitted(first))).isEqualTo(Relation.CONFLICT);
+        assertThat(relation(simulation.submitted(other))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submitted(first))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
     }
 
@@ -68,12 +62,12 @@ final class SimulatedHistoriesTest {
     void history5_evidenceThatFailed() throws IOException {
         simulation.start();
         Pcs other = Pcs.number(1).with("budget", "0.9");
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
         AtomicReference<Outcome> refused = simulation.submit(other).get(0);
         failNextForce();
         simulation.settle();
         assertThat(refused.get()).isEqualTo(Outcome.Refused.LOG_FAILED);
-        assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
+        assertThat(relation(simulation.submitted(other))).isEqualTo(Relation.CONFLICT);
         assertThat(simulation.files.contents()).containsAll(simulation.conflicts());
     }
 
@@ -85,13 +79,13 @@ final class SimulatedHistoriesTest {
     @Test
     void history10_startFromOwnMark() throws IOException {
         simulation.start();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
         simulation.stepLogCare(); // saves the mark
         simulation.kill();
         store.empty();
         simulation.start();
         simulation.audit();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
     }
 
     @Test
@@ -113,7 +107,7 @@ final class SimulatedHistoriesTest {
         simulation.start();
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 's', 's', 'o');
         simulation.audit();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
     }
 
     /** Submits and records without working off the backlog. */
@@ -132,7 +126,7 @@ final class SimulatedHistoriesTest {
         assertThat(recordedOnly(Pcs.number(1))).isInstanceOf(Outcome.Refused.class);
         store.setMood(Mood.UP);
         simulation.settle();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly(RecordKind.SUBMISSION);
         simulation.audit();
     }
@@ -155,8 +149,8 @@ final class SimulatedHistoriesTest {
         simulation.kill();
         simulation.changePolicy(RandomHistory.STRICT);
         simulation.start();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
-        assertThat(relation(submitted(Pcs.number(2)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(simulation.submitted(Pcs.number(2)))).isEqualTo(Relation.DUPLICATE);
         simulation.audit();
     }
 
@@ -172,7 +166,7 @@ final class SimulatedHistoriesTest {
         assertThat(relation(conflict.get())).isEqualTo(Relation.CONFLICT);
         simulation.kill();
         simulation.start();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
         assertThat(simulation.files.contents()).containsAll(simulation.conflicts());
         simulation.audit();
     }
@@ -188,7 +182,7 @@ final class SimulatedHistoriesTest {
         simulation.submit(Pcs.number(2));
         simulation.settle();
         assertThat(twice).extracting(each -> relation(each.get())).containsExactly(Relation.FIRST, Relation.DUPLICATE);
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
     }
 
@@ -197,7 +191,7 @@ final class SimulatedHistoriesTest {
     void history19_lookUpOnAnotherConnection() throws IOException {
         simulation.start();
         Pcs other = Pcs.number(1).with("D_hat", "1.2");
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        assertThat(relation(simulation.submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
         store.setMood(Mood.DOWN);
         store.empty();
         AtomicReference<Outcome> notFound = simulation.submit(other).get(0); // the look-up fails
@@ -208,7 +202,7 @@ final class SimulatedHistoriesTest {
         }
         simulation.settle();
         assertThat(notFound.get()).isNotNull();
-        assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
+        assertThat(relation(simulation.submitted(other))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
     }
 
@@ -224,7 +218,7 @@ final class SimulatedHistoriesTest {
         simulation.kill();
         assertThatCode(simulation::start).doesNotThrowAnyException();
         for (int i = 1; i <= 20; i++) {
-            assertThat(relation(submitted(Pcs.number(i)))).isEqualTo(Relation.DUPLICATE);
+            assertThat(relation(simulation.submitted(Pcs.number(i)))).isEqualTo(Relation.DUPLICATE);
         }
     }
 

@@ -15,6 +15,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A store like the embedded one: when the process dies, all outcomes and positions written since the last flush are
@@ -29,6 +30,8 @@ final class SimulatedStore implements SimulatedDedup {
     private Mood mood = Mood.UP;
     private String logId = "";
     private final boolean isOwn;
+    private @Nullable Runnable beforePut;
+    private @Nullable Runnable beforeRoom;
 
     /** The way in which the store answers calls. */
     enum Mood {
@@ -63,6 +66,26 @@ final class SimulatedStore implements SimulatedDedup {
 
     void setMood(Mood mood) {
         this.mood = mood;
+    }
+
+    /** Sets an action that the next put with outcomes runs once; it may throw. */
+    void beforePut(Runnable once) {
+        beforePut = once;
+    }
+
+    /** Sets an action that the next call of {@link #hasRoomFor} runs once; it may throw. */
+    void beforeRoom(Runnable once) {
+        beforeRoom = once;
+    }
+
+    @Override
+    public boolean hasRoomFor(long more) {
+        Runnable fault = beforeRoom;
+        if (fault != null) {
+            beforeRoom = null;
+            fault.run();
+        }
+        return true;
     }
 
     @Override
@@ -156,6 +179,11 @@ final class SimulatedStore implements SimulatedDedup {
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         if (mood == Mood.DOWN) {
             return failed();
+        }
+        Runnable fault = beforePut;
+        if (fault != null && !decisions.isEmpty()) {
+            beforePut = null;
+            fault.run();
         }
         Content.requireDistinct(decisions);
         List<StoredOutcome> existing = decisions.stream()

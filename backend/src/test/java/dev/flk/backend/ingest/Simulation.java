@@ -3,9 +3,12 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.access.keys.SignatureRefusal;
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.copy.SteppedCopy;
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.decide.StoredOutcome;
@@ -38,6 +41,7 @@ import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -53,9 +57,12 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,10 +89,21 @@ final class Simulation {
     private final Function<String, SimulatedDedup> stores;
     private final Ready ready;
     private final Metrics metrics = new Metrics("simulated");
-    private final IngestMetrics ingestMetrics = new IngestMetrics(metrics, new RefusedSubmissions(metrics), 256);
+    final IngestMetrics ingestMetrics = new IngestMetrics(metrics, new RefusedSubmissions(metrics), 256);
     private final StoreMetrics storeMetrics = new StoreMetrics(metrics);
     private final Set<String> conflicts = new HashSet<>();
 
+    /** The limits from the next start on; the usual ones refuse nothing. */
+    Limits.Sizes limits = new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1);
+
+    Function<Metrics, Signatures> signatures = unused -> Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY)));
+    Duration maxClockSkew = Duration.ZERO;
+    /** Whether another backend has newer keys. */
+    boolean newerKeysElsewhere;
+
+    Predicate<String> isForgotten = log -> false;
+    Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
+    private Metrics processMetrics = new Metrics("of one process");
     private Policy policy = Policy.defaults();
     private @Nullable SimulatedDedup store;
     private @Nullable Running running;
@@ -111,6 +129,11 @@ final class Simulation {
     /** A step of a process. */
     interface Step {
         void take() throws IOException;
+    }
+
+    /** Creates a backend whose store must be complete before it starts. */
+    Simulation(World world, SimulatedDedup store) {
+        this(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
     }
 
     /** @param stores returns the store for a log id */
@@ -144,6 +167,7 @@ final class Simulation {
     void start() throws IOException {
         world.trace("start");
         clock.processStarted();
+        processMetrics = new Metrics("of one process");
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
@@ -170,21 +194,18 @@ final class Simulation {
                 forced,
                 guarded,
                 new IngestPipeline.Checks(
-                        new Limits(
-                                new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
-                                world::nanos,
-                                new Metrics("of one process")),
-                        Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY))),
+                        new Limits(limits, world::nanos, processMetrics),
+                        signatures.apply(processMetrics),
                         rules,
-                        Duration.ZERO,
-                        IngestPipeline.OtherKeys.NONE),
+                        maxClockSkew,
+                        then -> then.accept(newerKeysElsewhere)),
                 clock.steady(),
                 world::nanos,
                 ingestMetrics,
                 Audit.none(),
                 copying == null ? SafeEnd.ON_DISK : copying.safeEnd(() -> copy.await(copying)),
-                log -> false,
-                record == null ? decided -> {} : record.whenRecorded(queue)));
+                log -> isForgotten.test(log),
+                record == null ? decided -> whenRecorded.accept(decided) : record.whenRecorded(queue)));
         ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
         if (copying != null) {
@@ -198,6 +219,14 @@ final class Simulation {
 
     CompletableFuture<Long> logReviews(List<byte[]> bodies) {
         return running.ingest().logReviews(bodies);
+    }
+
+    IngestPipeline ingest() {
+        return running.ingest();
+    }
+
+    Inbox inbox() {
+        return running.inbox();
     }
 
     DecidedLog decidedLog() {
@@ -343,7 +372,66 @@ final class Simulation {
     }
 
     double metric(String sample) {
-        return ScrapedText.sample(metrics, sample);
+        boolean isOfProcess = ScrapedText.text(processMetrics).contains("\n" + sample + " ");
+        return ScrapedText.sample(isOfProcess ? processMetrics : metrics, sample);
+    }
+
+    /** Checks that the counters add up as the Javadoc of {@link IngestMetrics} says. */
+    void assertAccountedFor() {
+        double sum = Stream.of(
+                        "flk_accepted",
+                        "flk_escalated",
+                        "flk_dedup_hits",
+                        "flk_wal_errors",
+                        "flk_internal_errors_total",
+                        "flk_rate_limited_late_total",
+                        "flk_rejected_total{reason=\"malformed\",}",
+                        "flk_rejected_total{reason=\"clock\",}",
+                        "flk_rejected_total{reason=\"signature\",}",
+                        "flk_signature_deferred_total",
+                        "flk_unavailable_total{cause=\"dedup store unavailable\",}",
+                        "flk_unavailable_total{cause=\"overloaded\",}")
+                .mapToDouble(this::metric)
+                .sum();
+        double probes = Stream.concat(
+                        Stream.of("accepted"),
+                        Stream.of(SignatureRefusal.values()).map(SignatureRefusal::label))
+                .mapToDouble(this::probes)
+                .sum();
+        assertThat(sum + probes - metric("flk_decided_late_total"))
+                .as("every admitted submission is accounted for once")
+                .isEqualTo(metric("flk_ingest_total"));
+    }
+
+    /** Returns the number of probes with this result. */
+    double probes(String result) {
+        return metric("flk_probes_total{result=\"" + result + "\",}");
+    }
+
+    /** Returns the sender of a connection from this machine. */
+    static Submitter sender() {
+        return Submitter.from(InetAddress.getLoopbackAddress());
+    }
+
+    /** Submits a body that arrives alone, and compares its answer with nothing. */
+    AtomicReference<Outcome> send(byte[] body) {
+        AtomicReference<Outcome> outcome = new AtomicReference<>();
+        running.ingest().submit(List.of(new Submission(body, sender(), outcome::set)));
+        return outcome;
+    }
+
+    /** Submits a certificate and returns its answer, after everything that is left to do. */
+    Outcome submitted(Pcs pcs) {
+        AtomicReference<Outcome> outcome = submit(pcs).get(0);
+        settle();
+        return outcome.get();
+    }
+
+    /** Returns the answer to a look-up of a store that answers at once. */
+    Optional<Outcome> lookedUp(Pcs pcs) {
+        AtomicReference<Optional<Outcome>> answer = new AtomicReference<>();
+        running.ingest().lookUp(pcs.id(), false, answer::set);
+        return answer.get();
     }
 
     /** Returns whether the log is not copied, or nothing prevents it at the moment, or the brokers are down. */
@@ -377,7 +465,7 @@ final class Simulation {
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), asked.clock().millis());
-            submissions.add(new Submission(pcs.bytes(), IngestHarness.sender(), answer -> {
+            submissions.add(new Submission(pcs.bytes(), sender(), answer -> {
                 world.check(() -> assertThat(outcome.getAndSet(answer))
                         .as("answered once")
                         .isNull());
