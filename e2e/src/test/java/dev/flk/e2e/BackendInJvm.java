@@ -55,8 +55,8 @@ final class BackendInJvm extends ServedBackend {
     }
 
     /** Starts a backend with settings that extend or override {@link #environment}. */
-    static BackendInJvm start(Path directory, Map<String, String> more) {
-        return serve(inDirectory(directory, environment(directory, more)));
+    static BackendInJvm start(Path directory, Map<String, String> more, String... args) {
+        return serve(inDirectory(directory, environment(directory, more)), args);
     }
 
     /**

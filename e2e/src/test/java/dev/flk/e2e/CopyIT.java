@@ -37,7 +37,7 @@ final class CopyIT {
         return backend;
     }
 
-    private static Map<Pcs, String> submit(BackendProcess backend, int first, int last) throws Exception {
+    private static Map<Pcs, String> submit(ServedBackend backend, int first, int last) throws Exception {
         Client client = new Client(backend.url());
         Map<Pcs, String> answers = new HashMap<>();
         for (int i = first; i <= last; i++) {
@@ -48,7 +48,7 @@ final class CopyIT {
         return answers;
     }
 
-    private static void assertAnswered(BackendProcess backend, Map<Pcs, String> answers) throws Exception {
+    private static void assertAnswered(ServedBackend backend, Map<Pcs, String> answers) throws Exception {
         Client client = new Client(backend.url());
         for (Map.Entry<Pcs, String> answer : answers.entrySet()) {
             assertThat(client.get("/v1/pcs/" + answer.getKey().id()).body()).isEqualTo(answer.getValue());
@@ -134,13 +134,19 @@ final class CopyIT {
         try (Stream<Path> beside = Files.list(wal.getParent())) {
             assertThat(beside).anyMatch(path -> path.getFileName().toString().startsWith("wal.aside-"));
         }
-        try (BackendProcess backend = BackendProcess.of(launch("a", settings, "serve", "--take-over"))) {
-            new Client(backend.url()).awaitReady();
+        try (ServedBackend backend = takeOver("a", settings)) {
             assertAnswered(backend, answers);
             assertAnswered(backend, submit(backend, 121, 130));
             backend.awaitLine(line -> line.contains("the record of outcomes is complete"));
             assertThat(backend.allLines()).doesNotContain("has a gap");
         }
+    }
+
+    private ServedBackend takeOver(String name, Map<String, String> settings) throws Exception {
+        ServedBackend backend =
+                BackendInJvm.start(Files.createDirectories(directory.resolve(name)), settings, "serve", "--take-over");
+        new Client(backend.url()).awaitReady();
+        return backend;
     }
 
     private Program launch(String name, Map<String, String> settings, String... args) throws IOException {
@@ -158,8 +164,7 @@ final class CopyIT {
                         line -> line.contains("ERROR") && line.contains("the log belongs to another backend"));
                 answers.putAll(submit(old, 21, 40));
             }
-            try (BackendProcess taking = BackendProcess.of(launch("new", settings, "serve", "--take-over"))) {
-                new Client(taking.url()).awaitReady();
+            try (ServedBackend taking = takeOver("new", settings)) {
                 assertAnswered(taking, answers);
 
                 old.program().awaitLine(line -> line.contains("ERROR") && line.contains(" has claimed it"));
@@ -181,7 +186,7 @@ final class CopyIT {
 
     @Test
     void brokersDown_certificatesAreLoggedAndAnswered503_andRecordedOnceTheBrokersAreBack() throws Exception {
-        try (BackendProcess backend = start("outage", settings("outage"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, settings("outage"))) {
             Map<Pcs, String> answers = submit(backend, 1, 5);
             Client client = new Client(backend.url());
             KAFKA.stop(1);

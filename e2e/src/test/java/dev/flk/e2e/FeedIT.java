@@ -38,10 +38,6 @@ final class FeedIT {
         return settings;
     }
 
-    private BackendProcess start(Map<String, String> settings) throws IOException {
-        return start("b", settings);
-    }
-
     private BackendProcess start(String name, Map<String, String> settings) throws IOException {
         BackendProcess backend = BackendProcess.start(Files.createDirectories(directory.resolve(name)), settings);
         new Client(backend.url()).awaitReady();
@@ -49,15 +45,9 @@ final class FeedIT {
     }
 
     /** Starts a backend that does not wait until the owner of the log has been silent for half a minute. */
-    private BackendProcess takeOver(String name, Map<String, String> settings) throws IOException {
+    private ServedBackend takeOver(String name, Map<String, String> settings) throws IOException {
         Path home = Files.createDirectories(directory.resolve(name));
-        BackendProcess backend = BackendProcess.of(Program.java(
-                "flk-backend",
-                home,
-                ServedBackend.environment(home, settings),
-                Program.QUICK_START,
-                "serve",
-                "--take-over"));
+        ServedBackend backend = BackendInJvm.start(home, settings, "serve", "--take-over");
         new Client(backend.url()).awaitReady();
         return backend;
     }
@@ -97,12 +87,12 @@ final class FeedIT {
         try (FedEvents fed = new FedEvents(KAFKA.client(), "outcomes");
                 FedEvents again = new FedEvents(KAFKA.client(), "again")) {
             for (int start = 0; start < 3; start++) {
-                try (BackendProcess backend = start(settings)) {
+                try (BackendProcess backend = start("b", settings)) {
                     submit(new Client(backend.url()), start * 20 + 1, start * 20 + 20);
                     backend.program().kill();
                 }
             }
-            try (BackendProcess backend = start(settings)) {
+            try (ServedBackend backend = BackendInJvm.start(directory.resolve("b"), settings)) {
                 Client client = new Client(backend.url());
                 Client.awaitUntil(() -> client.metric("flk_feed_lag_records") == 0);
                 assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 60));
@@ -158,7 +148,7 @@ final class FeedIT {
                 FedEvents.create(admin, "owned");
             }
             try (FedEvents fed = new FedEvents(KAFKA.client(), "owned");
-                    BackendProcess successor = takeOver("successor", settings)) {
+                    ServedBackend successor = takeOver("successor", settings)) {
                 Client client = new Client(successor.url());
                 submit(client, 11, 20);
                 Client.awaitUntil(() -> fed.all().size() >= 20);
@@ -189,7 +179,7 @@ final class FeedIT {
         Pcs refused = Pcs.number(2).with("D_hat", "1.9");
         Pcs large = Pcs.number(3).with("remark", "\"" + "\\\"".repeat(500_000) + "\"");
         try (FedEvents fed = new FedEvents(KAFKA.client(), "events");
-                BackendProcess backend = start(settings)) {
+                ServedBackend backend = BackendInJvm.start(directory, settings)) {
             Client client = new Client(backend.url());
             assertThat(client.submit(measured).status()).isEqualTo(200);
             assertThat(client.submit(refused).status()).isEqualTo(202);
