@@ -34,11 +34,11 @@ final class KilledUnderTraffic {
     }
 
     /**
-     * Sends certificates until this number is acknowledged, then kills the backend, and returns what was sent to it.
+     * Sends certificates until this number is acknowledged, then kills the backend.
      *
      * @param justBefore an action to run under traffic, before the backend is killed
      */
-    List<Sent> kill(BackendProcess backend, int acknowledged, Step justBefore) throws Exception {
+    void kill(BackendProcess backend, int acknowledged, Step justBefore) throws Exception {
         try (Traffic traffic = new Traffic(backend.url(), sent.size() + 1L, PER_SECOND, certificate)) {
             Client.awaitUntil(() -> acknowledged(traffic.answered()).size() >= acknowledged);
             assertThat(traffic.answered())
@@ -49,7 +49,6 @@ final class KilledUnderTraffic {
             backend.program().kill();
             traffic.end();
             sent.addAll(traffic.sent());
-            return traffic.sent();
         }
     }
 

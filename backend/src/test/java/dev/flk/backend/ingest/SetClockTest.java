@@ -5,10 +5,12 @@ import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.LoggedReview;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
+import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -96,8 +98,11 @@ final class SetClockTest {
         store.empty();
         simulation.clock.set(Duration.ofHours(-1));
 
-        simulation.start();
-
+        try (LogCapture log = new LogCapture("dev.flk.backend.ingest", Level.ERROR)) {
+            simulation.start();
+            assertThat(log.lines(" outcome lost: its sender may have been answered 202 "))
+                    .hasSize(1);
+        }
         assertThat(simulation.metric("flk_lost_outcomes_total")).isEqualTo(1);
     }
 

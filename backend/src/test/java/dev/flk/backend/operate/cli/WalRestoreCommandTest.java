@@ -121,7 +121,7 @@ class WalRestoreCommandTest {
     }
 
     @Test
-    void restore_completeArchive_isALogThatContinuesAMillionSequencesLater() throws IOException {
+    void restore_completeArchive_printsWhatItRestored_andVerifyNamesWhatIsSkipped() throws IOException {
         assertThat(restore()).isZero();
 
         assertThat(cli.out()).isEqualTo("""
