@@ -32,8 +32,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The files of a CSV that is rotated. The newest file has the name of the CSV; the others are in the same directory, in
- * the order of the times at which they were modified, and at one tick of the clock, of their first rows. Their names are those that logrotate and logging libraries
- * choose, such as {@code rows.csv.1}, {@code rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
+ * the order of the times at which they were modified; within one tick of the clock, first rows decide. Their names are
+ * those that logrotate and logging libraries choose, such as {@code rows.csv.1}, {@code rows.csv-20261128} or {@code
+ * rows.1.csv}. Compressed files are not read.
  *
  * <p>A file is what is in it. What was read is found by its inode, or by its first and its last bytes:
  *
@@ -266,7 +267,7 @@ final class RotatedCsv {
     /** Returns whether a file was modified after the one before, or at the same tick of the clock with later rows. */
     private boolean isLater(Sibling file, double firstTime, Before before) {
         return file.modified().compareTo(before.modified()) > 0
-                || (Double.isFinite(rows.lastTime()) && firstTime >= rows.lastTime());
+                || (rows.hasTimes() && Double.isFinite(rows.lastTime()) && firstTime >= rows.lastTime());
     }
 
     private boolean isUnread(Sibling file, Before before) {

@@ -646,6 +646,7 @@ class CsvRotationTest {
     void follow_columnWithoutTimes_isOneCurveOverAllFiles() throws Exception {
         heading = "temperature\n";
         columns = new Columns(Optional.empty(), List.of("temperature"));
+        rotationsPerTick = 3;
         useDirectory(Files.createDirectory(directory.resolve("untimed")));
         Step some = () -> {
             for (int i = 0; i < 17; i++) {
