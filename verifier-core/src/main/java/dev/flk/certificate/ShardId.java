@@ -7,12 +7,15 @@ import dev.flk.canonical.CanonicalString;
 public final class ShardId {
     /** The largest number of code points. */
     static final int MAX_CODE_POINTS = 256;
-    /** The character that replaces bytes that a terminal or a decoder did not understand. */
+    /**
+     * The character that Java substitutes for bytes of the command line that the locale can't decode. An id with it is
+     * rejected, because different ids on the command line could become the same text.
+     */
     private static final char UNREADABLE = '\uFFFD';
 
     private ShardId() {}
 
-    /** Throws if certificates of a shard with this id would be rejected, or the id is a text that was misread. */
+    /** Throws if certificates of a shard with this id would be rejected, or if the id was perhaps misread. */
     public static void check(String shardId) {
         int length = shardId.codePointCount(0, shardId.length());
         if (length < 1 || length > MAX_CODE_POINTS) {

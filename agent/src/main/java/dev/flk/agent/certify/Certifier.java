@@ -56,10 +56,6 @@ public final class Certifier {
      */
     static final String SINGLE_POINT = "single_point";
 
-    /**
-     * The character that Java substitutes for bytes of the command line that the locale cannot decode. A shard id with
-     * this character is rejected, because different ids on the command line could become the same text.
-     */
     private static final JsonFactory JSON = new JsonFactory();
 
     private static final String BEGINNING = "{\"pcs_id\":\"";

@@ -15,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * The options that say how a CSV is written, as the command line or a file of sources gives
- * them. Each option is declared and checked here only. An invalid option is an {@link IllegalArgumentException} whose
- * message names the option as on the command line and says what to do.
+ * The options that say how a CSV is written, as the command line or a file of sources gives them. Each option is
+ * declared and checked here only. An invalid option is an {@link IllegalArgumentException} whose message names the option
+ * as on the command line and says what to do.
  */
 public final class CsvOptions {
     @Option(
