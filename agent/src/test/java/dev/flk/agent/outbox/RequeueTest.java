@@ -113,8 +113,10 @@ class RequeueTest {
     void again_isSentAfterNewCertificates_alsoAfterARestart() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(certificate(1)));
-            settle(outbox, SettledAs.ACCEPTED);
-            outbox.requeue(TODAY);
+            settle(outbox, SettledAs.ACCEPTED); // on disk once the outbox is closed
+        }
+        try (Outbox outbox = open()) {
+            assertThat(outbox.requeue(TODAY).certificates()).isEqualTo(1);
             outbox.append(List.of(certificate(2)));
         }
         try (Outbox outbox = open()) {
