@@ -104,6 +104,11 @@ final class Lifetimes {
         submit.accept(new PendingCommit("", deletions, List.of(), null, "", null, answer));
     }
 
+    /** Returns whether a deletion waits for its answer. */
+    boolean isExpiring() {
+        return isExpiring.get();
+    }
+
     /**
      * Begins to remove expired answers, in steps, so that commits can run between the steps. Does nothing while an
      * earlier such removal is in progress.
