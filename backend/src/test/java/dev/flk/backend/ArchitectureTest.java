@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Test;
 /** Tests of the permitted dependencies between packages. */
 class ArchitectureTest {
     private static final String ROOT = "dev.flk.backend";
+    private static final String ROWS = ROOT + ".outcomes.rows";
 
     /** The packages that each feature may use. */
     private static final Map<String, List<String>> USED = Map.ofEntries(
@@ -167,14 +168,21 @@ class ArchitectureTest {
     }
 
     @Test
-    void jdbc_isImportedOnlyByThePostgresPackages() {
-        onlyIn(
-                ROOT + "..postgres",
-                "java.sql..",
-                "javax.sql..",
-                "com.zaxxer.hikari..",
-                "org.flywaydb..",
-                "org.postgresql..");
+    void jdbc_isImportedOnlyByThePostgresPackages_andTheRowsInDuckDb() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages(ROOT + "..postgres..", ROWS)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("java.sql..")
+                .check(BACKEND);
+        onlyIn(ROOT + "..postgres", "javax.sql..", "com.zaxxer.hikari..", "org.flywaydb..", "org.postgresql..");
+    }
+
+    /** Tests that the classes that use DuckDB can be loaded by a loader of their own, with its native library. */
+    @Test
+    void duckDb_isImportedOnlyByTheRows_andThoseNowhere() {
+        onlyIn(ROWS, "org.duckdb..", ROWS);
     }
 
     @Test

@@ -137,7 +137,8 @@ final class CopyIT {
         try (ServedBackend backend = takeOver("a", settings)) {
             assertAnswered(backend, answers);
             assertAnswered(backend, submit(backend, 121, 130));
-            backend.awaitLine(line -> line.contains("the record of outcomes is complete"));
+            Client client = new Client(backend.url());
+            Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
             assertThat(backend.allLines()).doesNotContain("has a gap");
         }
     }

@@ -62,6 +62,7 @@ final class OutcomesBackupIT {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             Client client = new Client(backend.url());
             traffic.kill(backend, ANSWERS, () -> {
+                Client.awaitUntil(() -> client.metric("flk_record_lag_records") >= 0); // not NaN: the record is open
                 JsonNode made = StrictJson.read(outcomes("backup", backup.toString(), "--json", "--url", backend.url())
                         .exits(0)
                         .out());

@@ -40,6 +40,17 @@ public final class RocksCopy {
     private final Map<String, String> about;
     private final Map<String, Long> files;
 
+    /** Copies other files that belong to a copy. */
+    public interface Others {
+        /** Copies the files into a directory that exists, and forces them to disk; their names are others than RocksDB's. */
+        void copyTo(Path directory) throws IOException;
+
+        /** There are no others. */
+        static Others none() {
+            return directory -> {};
+        }
+    }
+
     private RocksCopy(Path directory, Map<String, String> about, Map<String, Long> files) {
         this.directory = directory;
         this.about = about;
@@ -47,15 +58,17 @@ public final class RocksCopy {
     }
 
     /**
-     * Copies an open database. The database is in use only while RocksDB links its own tables, however long the rest
+     * Copies an open database; nothing but the others if the directory never had one. The database is in use only while RocksDB links its own tables, however long the rest
      * takes. Calls for the same view must not overlap.
      *
      * @param target the directory of the copy, which must not exist, unlike its parent
+     * @param others what else the copy is to have
      * @param about facts about the copy; names have no space, and values are one line
      * @throws IOException if the target exists, or the copy fails; a part of the copy may remain if it can't be removed
      * @throws ViewUnavailableException if the database is not open or fails
      */
-    public static RocksCopy make(RocksView view, Path target, Map<String, String> about) throws IOException {
+    public static RocksCopy make(RocksView view, Path target, Others others, Map<String, String> about)
+            throws IOException {
         if (Files.exists(target)) {
             throw new IOException(target + " already exists; choose another directory");
         }
@@ -67,9 +80,15 @@ public final class RocksCopy {
                     part + " exists: a copy is being made, or was interrupted; remove it in that case", e);
         }
         try {
+            others.copyTo(part);
             Map<String, Long> files = new LinkedHashMap<>();
-            for (Path file : view.files().checkpoint(view)) {
-                files.put(name(file), place(file, part));
+            for (String name : new DiskFiles().list(part)) {
+                files.put(name, Files.size(part.resolve(name)));
+            }
+            if (view.files().exist()) {
+                for (Path file : view.files().checkpoint(view)) {
+                    files.put(name(file), place(file, part));
+                }
             }
             RocksCopy copy = new RocksCopy(target, Map.copyOf(about), files);
             copy.describe(part);
@@ -134,6 +153,11 @@ public final class RocksCopy {
         return new RocksCopy(directory, about, files);
     }
 
+    /** Returns whether a restore into a directory was interrupted, so that its files may be incomplete. */
+    public static boolean isUnfinished(Path directory) {
+        return Files.exists(directory.resolve(RocksDirectory.RESTORING));
+    }
+
     /** Returns what the caller of {@link #make} said about the copy. */
     public Map<String, String> about() {
         return about;
@@ -148,9 +172,10 @@ public final class RocksCopy {
      * Puts the copy into the directory of a database that is not in use and has no files. A kill leaves the mark {@link
      * RocksDirectory#RESTORING}, with which the database can't be opened, and from which another call continues.
      *
+     * @param others the names of files that, like those of a database, the directory must not have
      * @throws IOException if the directory has files of a database, is in use, or can't be written
      */
-    public void restore(Path target) throws IOException {
+    public void restore(Path target, List<String> others) throws IOException {
         Files.createDirectories(target, OwnerOnly.directory(target));
         try (FileChannel file =
                         FileChannel.open(target.resolve("LOCK"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -159,7 +184,7 @@ public final class RocksCopy {
                 throw new IOException(target + " is in use by another process; stop it first");
             }
             DiskFiles disk = new DiskFiles();
-            RocksDirectory.beginRestore(target);
+            RocksDirectory.beginRestore(target, others);
             disk.forceDirectory(target);
             for (String name : files.keySet()) {
                 long unused = place(directory.resolve(name), target);
@@ -175,7 +200,7 @@ public final class RocksCopy {
     private static long place(Path file, Path directory) throws IOException {
         Path placed = directory.resolve(name(file));
         if (!placed.toString().endsWith(TABLE) || !isLinked(placed, file)) {
-            Files.copy(file, placed);
+            Files.copy(file, placed, StandardCopyOption.REPLACE_EXISTING); // an interrupted restore may have left it
         }
         force(placed);
         return Files.size(placed);

@@ -6,7 +6,6 @@ import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,12 +21,11 @@ import java.util.stream.Stream;
  *
  * <pre>
  * CURRENT, MANIFEST-…, ….sst, …   the files of RocksDB
- * keep-set-aside                  a mark: when these files are set aside, they must be kept
+ * keep-set-aside                  a mark of 0.1.0, which has no meaning any more
  * restoring                       a mark that exists while a {@link RocksCopy} is being restored
  * copying/                        what RocksDB has linked for a copy that is being made
  * set-aside/                      the files that were set aside last
  * set-aside/moving                a mark that exists while files are being set aside
- * set-aside/keep-set-aside        the mark that was moved with the files; removed once the copy is no longer needed
  * native/                         RocksDB's library while it is being loaded
  * </pre>
  *
@@ -38,7 +36,6 @@ final class RocksDirectory {
     private static final String SET_ASIDE = "set-aside";
     private static final String CURRENT = "CURRENT";
     private static final String MOVING = "moving";
-    private static final String KEEP = "keep-set-aside";
     private static final String COPYING = "copying";
     /** The mark that a restore leaves if it is interrupted. */
     static final String RESTORING = "restoring";
@@ -79,10 +76,7 @@ final class RocksDirectory {
                         || Files.exists(setAsidePath().resolve(MOVING)));
     }
 
-    /**
-     * Links or copies the files of the open database, and returns the copies. Includes the mark that the files must be
-     * kept when they are set aside, if they have it.
-     */
+    /** Links or copies the files of the open database, and returns the copies. */
     List<Path> checkpoint(RocksView view) throws IOException {
         deleteCheckpoint();
         Path copied = Files.createDirectory(directory.resolve(COPYING), OwnerOnly.directory(directory))
@@ -96,15 +90,16 @@ final class RocksDirectory {
         try (Stream<Path> entries = Files.list(copied)) {
             entries.forEach(files::add);
         }
-        Path keep = directory.resolve(KEEP);
-        if (Files.exists(keep)) {
-            files.add(keep);
-        }
         return files;
     }
 
     void deleteCheckpoint() throws IOException {
         delete(directory.resolve(COPYING));
+    }
+
+    /** Returns whether there is a database, open or not. */
+    boolean exist() {
+        return Files.exists(directory.resolve(CURRENT));
     }
 
     /** Returns whether a restore was interrupted, so that the files may be incomplete. */
@@ -115,14 +110,15 @@ final class RocksDirectory {
     /**
      * Marks the directory as being restored, and removes what an interrupted restore has left.
      *
+     * @param others the names of files that count as files of the database
      * @throws IOException if the directory has other files of a database
      */
-    static void beginRestore(Path directory) throws IOException {
+    static void beginRestore(Path directory, List<String> others) throws IOException {
         List<Path> files = databaseFiles(directory);
-        Path aside = directory.resolve(SET_ASIDE);
-        if (Files.exists(aside)) {
-            files.add(aside);
-        }
+        Stream.concat(Stream.of(SET_ASIDE), others.stream())
+                .map(directory::resolve)
+                .filter(Files::exists)
+                .forEach(files::add);
         Path mark = directory.resolve(RESTORING);
         if (!files.isEmpty() && !Files.exists(mark)) {
             throw new IOException(directory + " is not empty: it has "
@@ -140,9 +136,8 @@ final class RocksDirectory {
     }
 
     /**
-     * Moves the files to {@code set-aside}, or deletes them if the copy there has to be kept. The files must not be
-     * open. CURRENT is moved first, so that after a crash the remaining files count as headless and the next start
-     * finishes the move.
+     * Moves the files to {@code set-aside}. The files must not be open. CURRENT is moved first, so that after a crash the
+     * remaining files count as headless and the next start finishes the move.
      *
      * @return a sentence that says where the files are now
      */
@@ -150,12 +145,6 @@ final class RocksDirectory {
         Path aside = setAsidePath();
         List<Path> files = databaseFiles(directory);
         files.sort(Comparator.comparing(file -> !file.endsWith(CURRENT)));
-        if (isSetAsideKept()) {
-            for (Path file : files) {
-                Files.delete(file);
-            }
-            return "It was deleted, because " + aside + " still has to be kept.";
-        }
         Path moving = aside.resolve(MOVING);
         if (!Files.exists(moving)) {
             deleteSetAside();
@@ -168,39 +157,18 @@ final class RocksDirectory {
             Files.move(file, aside.resolve(String.valueOf(file.getFileName())), StandardCopyOption.REPLACE_EXISTING);
         }
         Files.delete(moving);
-        if (freeBytes() < bytes + keepFreeBytes && !isSetAsideKept()) {
+        if (freeBytes() < bytes + keepFreeBytes) {
             deleteSetAside();
             return "It was deleted, because the disk has no room to keep it.";
         }
         return "It was moved to " + aside + ".";
     }
 
-    /** Marks the files, so that they are kept when they are set aside. */
-    synchronized void keepWhenSetAside() throws IOException {
-        try {
-            Files.createFile(directory.resolve(KEEP));
-        } catch (FileAlreadyExistsException e) {
-            // marked before
-        }
-    }
-
-    /** Returns whether there is a complete copy that has to be kept. */
-    boolean isSetAsideKept() {
-        return Files.exists(setAsidePath().resolve(KEEP))
-                && !Files.exists(setAsidePath().resolve(MOVING));
-    }
-
-    /** Removes the mark from the copy. */
-    void releaseSetAside() throws IOException {
-        Files.deleteIfExists(setAsidePath().resolve(KEEP));
-    }
-
-    /** Deletes the copy that was set aside, if the free disk space is below the limit and the copy is not marked. */
+    /** Deletes the copy that was set aside, if the free disk space is below the limit. */
     synchronized void dropSetAsideIfShort() {
         Path aside = setAsidePath();
         if (!Files.isDirectory(aside)
-                || Files.exists(aside.resolve(KEEP))
-                || Files.exists(aside.resolve(MOVING)) // the files that are still to be moved may include the mark
+                || Files.exists(aside.resolve(MOVING)) // the next start finishes the move
                 || freeBytes() >= keepFreeBytes) {
             return;
         }

@@ -298,30 +298,7 @@ public final class RocksView implements AutoCloseable {
         return met != null && met.isSpoiled();
     }
 
-    /** Returns the directory of the files that were set aside last, which may not exist. */
-    public Path setAsidePath() {
-        return directory.setAsidePath();
-    }
-
-    /**
-     * Makes sure that the files are kept when they are set aside, whatever the free disk space, until {@link
-     * #releaseSetAside}. A user calls this in each opening, before it writes what the log can't restore.
-     */
-    public void keepWhenSetAside() throws IOException {
-        directory.keepWhenSetAside();
-    }
-
-    /** Returns whether files were set aside that have to be kept. */
-    public boolean isSetAsideKept() {
-        return directory.isSetAsideKept();
-    }
-
-    /** Permits that the files that were set aside are deleted. */
-    public void releaseSetAside() throws IOException {
-        directory.releaseSetAside();
-    }
-
-    /** Deletes the files that were set aside, if the disk is nearly full and they need not be kept. */
+    /** Deletes the files that were set aside, if the disk is nearly full. */
     public void dropSetAsideIfShort() {
         directory.dropSetAsideIfShort();
     }

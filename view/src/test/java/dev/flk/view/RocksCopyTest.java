@@ -8,6 +8,7 @@ import dev.flk.view.RocksView.Owner;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -75,7 +76,7 @@ final class RocksCopyTest {
     }
 
     private RocksCopy make() throws IOException {
-        return RocksCopy.make(view, backup, Map.of("complete-up-to", "7"));
+        return RocksCopy.make(view, backup, RocksCopy.Others.none(), Map.of("complete-up-to", "7"));
     }
 
     private static Path table(Path where) throws IOException {
@@ -97,7 +98,7 @@ final class RocksCopyTest {
         assertThat(read.bytes()).isEqualTo(made.bytes()).isPositive();
         assertThat(directory.resolve("copying")).doesNotExist();
         assertThat(parent.resolve("backup.part")).doesNotExist();
-        read.restore(again);
+        read.restore(again, List.of());
         assertHas(again, 1);
     }
 
@@ -127,21 +128,9 @@ final class RocksCopyTest {
     }
 
     @Test
-    void restore_rowsThatHaveToBeKept_areKeptWhenSetAside() throws IOException {
-        put(1);
-        view.keepWhenSetAside();
-        make().restore(again);
-        try (RocksView restored = open(again)) {
-            restored.spoil(restored.use(OpenDatabase::number), "it belongs to another log");
-            restored.reopenIfNeeded();
-            assertThat(restored.isSetAsideKept()).isTrue();
-        }
-    }
-
-    @Test
     void restore_databaseIsChangedAfterwards_leavesTheBackupAsItWas() throws IOException {
         put(1);
-        make().restore(again);
+        make().restore(again, List.of());
         try (RocksView restored = open(again)) {
             restored.use(open -> {
                 try (WriteBatch batch = new WriteBatch()) {
@@ -154,7 +143,7 @@ final class RocksCopyTest {
             });
         }
         Path third = parent.resolve("third");
-        RocksCopy.read(backup).restore(third);
+        RocksCopy.read(backup).restore(third, List.of());
         assertHas(third, 1);
     }
 
@@ -163,18 +152,19 @@ final class RocksCopyTest {
         put(1);
         RocksCopy copy = make();
         view.close();
-        assertThatThrownBy(() -> copy.restore(directory)).hasMessageContaining(directory + " is not empty: it has ");
+        assertThatThrownBy(() -> copy.restore(directory, List.of()))
+                .hasMessageContaining(directory + " is not empty: it has ");
         assertHas(directory, 1);
 
         Files.createDirectories(again.resolve("set-aside"));
-        assertThatThrownBy(() -> copy.restore(again)).hasMessageContaining("it has set-aside");
+        assertThatThrownBy(() -> copy.restore(again, List.of())).hasMessageContaining("it has set-aside");
     }
 
     @Test
     void restore_otherFilesInTheDirectory_staysBesideThem() throws IOException {
         put(1);
         Files.createDirectories(again.resolve("lost+found"));
-        make().restore(again);
+        make().restore(again, List.of());
         assertHas(again, 1);
         assertThat(again.resolve("lost+found")).exists();
     }
@@ -192,7 +182,7 @@ final class RocksCopyTest {
                 .hasMessage("can't open the view in " + again
                         + ": a restore was interrupted; run it again, or remove the directory");
 
-        copy.restore(again);
+        copy.restore(again, List.of());
         assertHas(again, 1);
     }
 

@@ -92,7 +92,7 @@ final class RocksViewTest {
     }
 
     private void assertSetAsideHas(int value) {
-        try (RocksView aside = open(view.setAsidePath(), 0)) {
+        try (RocksView aside = open(view.files().setAsidePath(), 0)) {
             assertHas(aside, value);
         }
     }
@@ -256,8 +256,8 @@ final class RocksViewTest {
     void setAside_interruptedByACrash_isFinishedByTheNextStart() throws IOException {
         put(41);
         view.close();
-        Files.createFile(Files.createDirectories(view.setAsidePath()).resolve("moving"));
-        Files.move(directory.resolve("CURRENT"), view.setAsidePath().resolve("CURRENT"));
+        Files.createFile(Files.createDirectories(view.files().setAsidePath()).resolve("moving"));
+        Files.move(directory.resolve("CURRENT"), view.files().setAsidePath().resolve("CURRENT"));
 
         view = open(directory, 0);
 
@@ -274,56 +274,19 @@ final class RocksViewTest {
         assertSetAsideHas(2);
         reopen(NO_ROOM);
         view.dropSetAsideIfShort();
-        assertThat(view.setAsidePath()).doesNotExist();
+        assertThat(view.files().setAsidePath()).doesNotExist();
         spoil();
-        assertThat(view.setAsidePath()).doesNotExist();
+        assertThat(view.files().setAsidePath()).doesNotExist();
         assertThat(setAside).isEqualTo(3);
-    }
-
-    @Test
-    void setAside_hasToBeKept_isKeptUntilReleased() throws IOException {
-        reopen(NO_ROOM);
-        put(1);
-        view.keepWhenSetAside();
-        view.keepWhenSetAside();
-        spoil();
-        assertThat(view.isSetAsideKept()).isTrue();
-        reopen(NO_ROOM);
-        view.dropSetAsideIfShort();
-        assertSetAsideHas(1);
-
-        view.releaseSetAside();
-
-        assertThat(view.isSetAsideKept()).isFalse();
-        view.dropSetAsideIfShort();
-        assertThat(view.setAsidePath()).doesNotExist();
     }
 
     @Test
     void dropSetAside_filesAreStillToBeMoved_keepsTheOthers() throws IOException {
         reopen(NO_ROOM);
-        Path moving = Files.createDirectory(view.setAsidePath()).resolve("moving");
+        Path moving = Files.createDirectory(view.files().setAsidePath()).resolve("moving");
         Files.createFile(moving);
         view.dropSetAsideIfShort();
         assertThat(moving).exists();
-    }
-
-    @Test
-    void setAside_earlierCopyHasToBeKept_deletesTheNewerFiles() throws IOException {
-        put(1);
-        view.keepWhenSetAside();
-        spoil();
-        put(2);
-        view.keepWhenSetAside();
-        spoil();
-        assertEmpty(view);
-        assertThat(view.isSetAsideKept()).isTrue();
-        assertSetAsideHas(1);
-        view.releaseSetAside();
-        put(3);
-        spoil();
-        assertThat(view.isSetAsideKept()).isFalse();
-        assertSetAsideHas(3);
     }
 
     /** Simulates a directory that is a mount point and also contains the log. */

@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * over never waits for a follower.
  */
 public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
-    private static final int MOST = 10_000;
-    private static final long MOST_BYTES = 8 << 20;
+    private static final int MOST = 20_000;
+    private static final long MOST_BYTES = 32 << 20;
 
     // guarded by this
     private final ArrayDeque<Handed> queue = new ArrayDeque<>();

@@ -50,6 +50,8 @@ public final class Follower implements AutoCloseable {
 
     private final CountDownLatch over = new CountDownLatch(1);
 
+    private long applied; // used by the follower's thread
+
     // written by the follower's thread
     private volatile long position;
     private volatile long passed;
@@ -90,11 +92,16 @@ public final class Follower implements AutoCloseable {
         /** Applies a part together with its position, completely or not at all. */
         void apply(DecidedPart part);
 
+        /** Returns whether the sink is complete up to the last part, which it may make it first. */
+        default boolean settle() {
+            return true;
+        }
+
         /**
          * Does other work after a part.
          *
-         * @param position the sequence up to which everything was applied
-         * @param isMore whether more of the log is to be applied now
+         * @param position the sequence up to which the sink is complete
+         * @param isMore whether more of the log is to be applied or settled now
          * @param mayContinue returns false once the follower is about to be closed
          * @return how many milliseconds the follower rests before the next step
          */
@@ -325,10 +332,15 @@ public final class Follower implements AutoCloseable {
         }
         long beginNanos = nanoTicker.getAsLong();
         long decidedUpTo = log.decidedUpTo();
-        Optional<DecidedPart> part = reader.next(position, decidedUpTo);
+        Optional<DecidedPart> part = reader.next(applied, decidedUpTo);
         part.ifPresent(this::apply);
+        if (sink.settle()) {
+            position = applied;
+            passed = Math.max(passed, position);
+            reader.forget(position);
+        }
         isWaiting = part.isEmpty() && reader.isUnsettled();
-        boolean isMore = part.isPresent() ? position < decidedUpTo : reader.isUnfinished();
+        boolean isMore = position < applied || (part.isPresent() ? position < decidedUpTo : reader.isUnfinished());
         if (position >= decidedUpTo) {
             upToDateNanos = beginNanos;
         }
@@ -346,8 +358,9 @@ public final class Follower implements AutoCloseable {
         Position stored = sink.open();
         String problem = reader.whyNotAt(stored, !hasPosition).orElse(null);
         long known = problem == null ? stored.sequence() : 0;
-        reader.begin(known, !hasPosition || known < position);
+        reader.begin(known, !hasPosition || known < applied);
         sink.begin(stored, problem);
+        applied = known;
         position = known;
         passed = Math.max(passed, known);
         lastWhenRead = log.last();
@@ -357,9 +370,7 @@ public final class Follower implements AutoCloseable {
 
     private void apply(DecidedPart part) {
         sink.apply(part);
-        reader.forget(part.last());
-        position = part.last();
-        passed = Math.max(passed, position);
+        applied = part.last();
         for (Missing gap : part.missing()) {
             metrics.missed.add(gap.last() - gap.first() + 1);
             logger.error(

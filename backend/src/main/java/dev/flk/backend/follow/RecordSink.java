@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -35,10 +36,16 @@ public final class RecordSink implements Follower.Sink {
     private static final long LOOK_EVERY_MILLIS = 250;
     /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
-    private static final int RESTS_PER_WORK = 1;
+    /**
+     * The least time between steps while the rate is {@link #BUSY_PER_SECOND} or more; it is longer after more work. After
+     * short rests, few submissions wait in memory.
+     */
+    private static final long SHORTEST_REST_MILLIS = 20;
 
     private static final long LONGEST_REST_MILLIS = 250;
+    /** The time between two commits while the rate is {@link #BUSY_PER_SECOND} or more. */
+    private static final long SETTLE_EVERY_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+
     private static final int STEPS_BETWEEN_SWEEPS = 100;
     /** The number of steps without work after which the position in the rows is checked: five seconds. */
     private static final int STEPS_BETWEEN_CHECKS = 20;
@@ -62,6 +69,9 @@ public final class RecordSink implements Follower.Sink {
     private int stepsToCheck;
     private long countedSubmissions;
     private long countedNanos;
+    private boolean isBusy;
+    private boolean isSettled = true;
+    private long settledNanos;
     /** When the step began. */
     private long stepNanos;
 
@@ -129,6 +139,7 @@ public final class RecordSink implements Follower.Sink {
 
     @Override
     public void begin(Position stored, @Nullable String problem) {
+        isSettled = true;
         if (problem != null) {
             LOG.error(
                     "the record of outcomes is based on the log up to sequence {}, but {}", stored.sequence(), problem);
@@ -150,9 +161,11 @@ public final class RecordSink implements Follower.Sink {
         List<Placed> outcomes = part.outcomes().stream().map(Outcome::placed).toList();
         List<PlacedReview> losers;
         do {
-            losers = rows.apply(new Group(position, outcomes, voided.without(part.reviews()), notes));
+            Group group = new Group(position, outcomes, voided.without(part.reviews()), notes);
+            losers = isBusy ? rows.add(group) : rows.apply(group);
             voided.add(losers);
         } while (!losers.isEmpty());
+        isSettled = !isBusy;
         voided.forget(part.last());
         outcomes.forEach(each -> recorded.accept(each.version().key().shard()));
         if (isIncomplete && part.last() / REPORT_EVERY > part.after() / REPORT_EVERY) {
@@ -161,13 +174,24 @@ public final class RecordSink implements Follower.Sink {
     }
 
     @Override
+    public boolean settle() {
+        if (!isSettled && (!isBusy || nanoTicker.getAsLong() - settledNanos >= SETTLE_EVERY_NANOS)) {
+            rows.sync();
+            settledNanos = nanoTicker.getAsLong();
+            isSettled = true;
+        }
+        return isSettled;
+    }
+
+    @Override
     public long rest(long position, boolean isMore, BooleanSupplier mayContinue) {
         if (!isMore && mayContinue.getAsBoolean()) {
             complete(position, mayContinue);
             check();
         }
-        boolean isMoreToSweep = sweep();
-        return isMore || isMoreToSweep ? restMillis() : LOOK_EVERY_MILLIS;
+        boolean isMoreOld = sweep();
+        long rest = restMillis();
+        return isMore || isMoreOld || isBusy ? rest : LOOK_EVERY_MILLIS;
     }
 
     /** Completes the record once everything in the log is in it. */
@@ -207,8 +231,9 @@ public final class RecordSink implements Follower.Sink {
         return isMore;
     }
 
+    /** Outcomes are removed by whole days, whose rows are side by side in the table. */
     private Instant oldestKept() {
-        return expiry.instant().minus(kept);
+        return expiry.instant().minus(kept).truncatedTo(ChronoUnit.DAYS);
     }
 
     private long restMillis() {
@@ -218,8 +243,8 @@ public final class RecordSink implements Follower.Sink {
         double perSecond = (submitted - countedSubmissions) * 1e9 / Math.max(1, nanos - countedNanos);
         countedSubmissions = submitted;
         countedNanos = nanos;
-        return perSecond < BUSY_PER_SECOND
-                ? 0
-                : Math.min(LONGEST_REST_MILLIS, TimeUnit.NANOSECONDS.toMillis(workedNanos * RESTS_PER_WORK));
+        isBusy = perSecond >= BUSY_PER_SECOND;
+        long worked = TimeUnit.NANOSECONDS.toMillis(workedNanos);
+        return isBusy ? Math.max(SHORTEST_REST_MILLIS, Math.min(LONGEST_REST_MILLIS, worked)) : 0;
     }
 }

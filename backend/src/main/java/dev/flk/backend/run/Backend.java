@@ -205,6 +205,11 @@ public final class Backend implements AutoCloseable {
         return store.view()
                 .map(view -> new OutcomesBackup(
                         view,
+                        directory -> {
+                            if (rows.isPresent()) {
+                                rows.get().outcomes().rows().copyTo(directory);
+                            }
+                        },
                         certificates.inbox().logId(),
                         () -> rows.stream()
                                 .mapToLong(each -> each.follower().position())

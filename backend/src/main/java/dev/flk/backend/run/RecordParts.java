@@ -6,9 +6,9 @@ import dev.flk.backend.follow.RecordSink;
 import dev.flk.backend.follow.VoidedReviews;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.duckdb.DuckRecord;
 import dev.flk.backend.outcomes.postgres.PostgresRows;
 import dev.flk.backend.outcomes.record.ChangedShards;
-import dev.flk.backend.outcomes.record.EmbeddedRows;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
@@ -37,7 +37,7 @@ record RecordParts(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodi
 
     private static OutcomeRows rows(Common common, Store place, ConfiguredStore store) {
         if (place instanceof Store.Embedded embedded) {
-            return new EmbeddedRows(store.view(embedded.directory()), new SecureRandom());
+            return DuckRecord.unopened(embedded.directory(), store.view(embedded.directory()), new SecureRandom());
         }
         if (place instanceof Store.Postgres postgres) {
             PostgresPool pool =

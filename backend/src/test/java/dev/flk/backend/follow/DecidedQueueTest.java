@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
-/** Tests of {@link DecidedQueue} with submissions of 1 MiB, of which eight fit. */
+/** Tests of {@link DecidedQueue} with submissions of 4 MiB, of which eight fit. */
 class DecidedQueueTest {
     private static final String RECORD = "record";
     private static final String FEED = "feed";
@@ -32,7 +32,7 @@ class DecidedQueueTest {
         Decision decision = new DecisionRules(Policy.defaults(), Duration.ofDays(14)).decide(certificate, 0);
         queue.accept(IntStream.rangeClosed(from, to)
                 .mapToObj(sequence -> new DecidedSubmission(
-                        sequence, 0, "key", new byte[1 << 20], certificate, decision.verdict(), decision.recorded()))
+                        sequence, 0, "key", new byte[4 << 20], certificate, decision.verdict(), decision.recorded()))
                 .toList());
     }
 

@@ -255,8 +255,10 @@ final class BackendTest {
                     assertThat(get(backend, "/ui").body())
                             .contains(">a (this one)<", "<a href=\"https://b.example/ui\">b</a>", " (differs)</td>");
                     assertThat(get(other, "/ui").body()).contains(">a</th>", ">b (this one)<");
-                    assertThat(get(backend, "/ui/outcomes").body())
-                            .contains("Only the certificates of this backend, a; another one has its own.");
+                    await().atMost(PATIENCE) // the record is opened after the start
+                            .untilAsserted(() -> assertThat(
+                                            get(backend, "/ui/outcomes").body())
+                                    .contains("Only the certificates of this backend, a; another one has its own."));
                     assertThat(get(backend, "/v1/logs").body())
                             .contains("\"figures\":{\"url\":\"https://b.example/ui\",");
                     for (Backend each : List.of(backend, other)) {

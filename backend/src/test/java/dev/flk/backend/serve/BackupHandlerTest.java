@@ -12,6 +12,7 @@ import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.json.Json;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
+import dev.flk.view.RocksCopy;
 import dev.flk.view.RocksView;
 import dev.flk.wal.Log;
 import dev.flk.wal.files.DiskFiles;
@@ -62,8 +63,14 @@ final class BackupHandlerTest {
         });
         audit = Audit.open(
                 parent.resolve("audit"), InstantSource.system(), System::nanoTime, new AuditMetrics(server.metrics));
-        server.backup =
-                new OutcomesBackup(view, "the-log", () -> 7, this::incompleteBefore, () -> ServerFixture.NOW, audit);
+        server.backup = new OutcomesBackup(
+                view,
+                RocksCopy.Others.none(),
+                "the-log",
+                () -> 7,
+                this::incompleteBefore,
+                () -> ServerFixture.NOW,
+                audit);
     }
 
     private Optional<Instant> incompleteBefore() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.embedded;
 
+import dev.flk.backend.outcomes.duckdb.DuckRecord;
 import dev.flk.program.logging.Audit;
 import dev.flk.view.RocksCopy;
 import dev.flk.view.RocksView;
@@ -31,6 +32,7 @@ public final class OutcomesBackup {
     private static final String MADE_AT = "made-at";
 
     private final RocksView view;
+    private final RocksCopy.Others rows;
     private final String logId;
     private final LongSupplier completeUpTo;
     private final Supplier<Optional<Instant>> incompleteBefore;
@@ -69,17 +71,20 @@ public final class OutcomesBackup {
     }
 
     /**
+     * @param rows the rows of the embedded record, if there is one
      * @param completeUpTo the sequence in the log up to which the outcomes are complete
      * @param incompleteBefore the time before which outcomes may be missing; empty if none are
      */
     public OutcomesBackup(
             RocksView view,
+            RocksCopy.Others rows,
             String logId,
             LongSupplier completeUpTo,
             Supplier<Optional<Instant>> incompleteBefore,
             InstantSource clock,
             Audit audit) {
         this.view = view;
+        this.rows = rows;
         this.logId = logId;
         this.completeUpTo = completeUpTo;
         this.incompleteBefore = incompleteBefore;
@@ -120,7 +125,7 @@ public final class OutcomesBackup {
                 LOG_ID, logId,
                 MADE_AT, clock.instant().truncatedTo(ChronoUnit.SECONDS).toString());
         try {
-            Made made = Made.of(directory, RocksCopy.make(view, directory, about));
+            Made made = Made.of(directory, RocksCopy.make(view, directory, rows, about));
             audit.operation(
                     "outcomes_backup",
                     Map.of(
@@ -150,7 +155,7 @@ public final class OutcomesBackup {
     public static Made restore(Path copy, Path target) throws IOException {
         RocksCopy found = RocksCopy.read(copy);
         Made made = Made.of(copy, found);
-        found.restore(target);
+        found.restore(target, DuckRecord.FILES);
         return made;
     }
 }

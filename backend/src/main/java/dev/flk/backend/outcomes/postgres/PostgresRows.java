@@ -18,6 +18,7 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -232,8 +233,14 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
-    public List<Shape> shapes(String shard, int most) {
-        return read(connection -> RecordSearch.shapes(connection, shard, most));
+    public Map<String, List<Shape>> shapes(Collection<String> shards, int most) {
+        return read(connection -> {
+            Map<String, List<Shape>> shapes = new HashMap<>();
+            for (String shard : shards) {
+                shapes.put(shard, RecordSearch.shapes(connection, shard, most));
+            }
+            return shapes;
+        });
     }
 
     @Override

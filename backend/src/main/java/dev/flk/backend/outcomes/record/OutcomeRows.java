@@ -12,6 +12,8 @@ import dev.flk.certificate.Certificate;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Kind;
 import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Arrays;
@@ -163,6 +165,14 @@ public interface OutcomeRows extends AutoCloseable {
     List<PlacedReview> apply(Group group);
 
     /**
+     * Applies a group like {@link #apply}, except that readers may see it only after {@link #sync}, or another change.
+     * After a failure, the position says what is left of it.
+     */
+    default List<PlacedReview> add(Group group) {
+        return apply(group);
+    }
+
+    /**
      * Forgets the position for a log that went back or was replaced: its next records may have sequences that were already
      * applied. Cursors of {@link #changes} that were returned before are refused from
      * now on.
@@ -178,6 +188,12 @@ public interface OutcomeRows extends AutoCloseable {
 
     /** Makes everything that was applied durable. */
     void sync();
+
+    /**
+     * Copies the rows into an existing directory, as files from which they can be opened: for a backup. Rows on a server
+     * have none.
+     */
+    default void copyTo(Path directory) throws IOException {}
 
     /** Returns the notes whose names begin with a prefix, in the order of names. */
     Map<String, String> notes(String prefix);
@@ -263,10 +279,10 @@ public interface OutcomeRows extends AutoCloseable {
     }
 
     /**
-     * Returns the shapes of the newest {@code most} current versions of a shard that were not rejected and whose D̂ could
-     * be recomputed, the newest first. Those without claims are left out.
+     * Returns for each of some shards the shapes of its newest {@code most} current versions that were not rejected and
+     * whose D̂ could be recomputed, the newest first. Those without claims are left out.
      */
-    List<Shape> shapes(String shard, int most);
+    Map<String, List<Shape>> shapes(Collection<String> shards, int most);
 
     /**
      * Numbers of versions in consecutive ranges of time.
@@ -298,7 +314,8 @@ public interface OutcomeRows extends AutoCloseable {
      * @param bounds the beginning of each range, in ascending order, and the end of the last one, in milliseconds since
      *     the epoch
      * @param most the maximum number of versions that are counted if the query {@linkplain OutcomeQuery#isIndexed needs
-     *     only an index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read
+     *     only an index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read. Rows
+     *     that count fast enough ignore it, and count all
      * @throws RecordUnavailableException if the rows can't be read
      */
     Counts count(OutcomeQuery wanted, long[] bounds, int most);

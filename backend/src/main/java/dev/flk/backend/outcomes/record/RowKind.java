@@ -48,17 +48,6 @@ public final class RowKind {
         };
     }
 
-    /** Returns the number of a decision. */
-    static int code(Review.Verdict decision) {
-        return switch (decision) {
-            case EXPECTED -> 0;
-            case FAULT -> 1;
-            case IGNORE -> 2;
-            case UNCLEAR -> 3;
-            case WITHDRAWN -> 4;
-        };
-    }
-
     private static int code(Regime regime) {
         return switch (regime) {
             case STICKY -> 0;
@@ -78,7 +67,7 @@ public final class RowKind {
     }
 
     /** Returns the regime of a kind; null for outcomes whose D̂ could not be recomputed. */
-    static @Nullable Regime regime(int kind) {
+    public static @Nullable Regime regime(int kind) {
         int code = kind & NO_REGIME;
         return code == NO_REGIME
                 ? null

@@ -2,15 +2,21 @@
 package dev.flk.backend.outcomes.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.outcomes.duckdb.DuckRecord;
+import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.rows.DuckRows;
 import dev.flk.program.logging.Audit;
 import dev.flk.view.RocksView;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
@@ -53,11 +59,12 @@ final class OutcomesBackupTest {
         Path again = directory.resolve("again");
         List<Changed> lost;
         String cursor;
-        try (RocksView view = TemporaryRows.view(directory.resolve("dedup"))) {
-            EmbeddedRows rows = new EmbeddedRows(view, new SecureRandom());
-            rows.reopen();
+        Path dedup = Files.createDirectory(directory.resolve("dedup"));
+        try (RocksView view = view(dedup);
+                DuckRows rows = rows(dedup)) {
             applyLog(rows, 1, 5);
-            new OutcomesBackup(view, LOG_ID, () -> 5, Optional::empty, InstantSource.system(), Audit.none())
+            new OutcomesBackup(
+                            view, rows::copyTo, LOG_ID, () -> 5, Optional::empty, InstantSource.system(), Audit.none())
                     .make(copy, "anna");
             cursor = rows.newest();
             applyLog(rows, 6, 9);
@@ -66,14 +73,25 @@ final class OutcomesBackupTest {
 
         OutcomesBackup.restore(copy, again);
 
-        try (RocksView view = TemporaryRows.view(again)) {
-            EmbeddedRows rows = new EmbeddedRows(view, new SecureRandom());
-            rows.reopen();
+        try (DuckRows rows = rows(again)) {
             assertThat(rows.position(LOG_ID)).contains(new Position(LOG_ID, 5, ""));
             assertThat(rows.newest()).isEqualTo(cursor);
             applyLog(rows, 6, 9);
             assertThat(changes(rows)).isEqualTo(lost).hasSize(9);
             assertThat(rows.versions(version(1, "accepted").key(), 10)).hasSize(2);
         }
+        assertThatThrownBy(() -> OutcomesBackup.restore(copy, again))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("is not empty: it has record.duckdb");
+    }
+
+    private static RocksView view(Path directory) {
+        return EmbeddedStore.unopenedView(directory, 0, System::nanoTime, () -> {});
+    }
+
+    private static DuckRows rows(Path directory) {
+        DuckRows rows = new DuckRows(directory.resolve(DuckRecord.FILES.get(0)), null, new SecureRandom());
+        rows.reopen();
+        return rows;
     }
 }

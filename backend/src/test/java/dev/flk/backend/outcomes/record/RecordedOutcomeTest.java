@@ -55,10 +55,8 @@ class RecordedOutcomeTest {
         return Placed.of(1, submission, outcomes.compare(submission, null)).version();
     }
 
-    /** Returns the JSON of an outcome, after checking that it is stored and parsed without a loss. */
+    /** Returns the JSON of an outcome, after checking that it is parsed without a loss. */
     private static String json(Version version) {
-        StoredVersion stored = new StoredVersion(7, version);
-        assertThat(StoredVersion.decode(stored.encode())).isEqualTo(stored);
         String json = OutcomeJson.of(version.outcome());
         assertThat(OutcomeJson.parse(version.outcome().verdict().id(), json)).isEqualTo(version.outcome());
         return json;
@@ -136,14 +134,14 @@ class RecordedOutcomeTest {
     }
 
     @Test
-    void randomOutcomes_areStoredAndPrintedWithoutALoss() {
+    void randomOutcomes_arePrintedWithoutALoss() {
         Random random = new Random(88);
         for (int i = 0; i < 2_000; i++) {
             json(randomOutcome(random));
         }
     }
 
-    private static Version randomOutcome(Random random) {
+    static Version randomOutcome(Random random) {
         Kind kind = List.of(Kind.values()).get(random.nextInt(3));
         boolean isRecomputed = kind != Kind.REJECTED || random.nextBoolean();
         String root = HexFormat.of().formatHex(bytes(random));
@@ -199,32 +197,5 @@ class RecordedOutcomeTest {
             case 3 -> -random.nextInt(3);
             default -> random.nextInt() / 1e9;
         };
-    }
-
-    /** A value of another format, one that is damaged, and one that has more at its end are no rows. */
-    @Test
-    void decode_notARow_isRefused() throws IOException {
-        byte[] row = new StoredVersion(0, outcome(submission, new LoggedOutcomes())).encode();
-        byte[] other = row.clone();
-        other[0] = 2;
-        assertThatThrownBy(() -> StoredVersion.decode(other))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("a row has the unknown format 2");
-        for (int length = 0; length <= row.length + 1; length++) {
-            byte[] cut = Arrays.copyOf(row, length);
-            if (length != row.length) {
-                assertThatThrownBy(() -> StoredVersion.decode(cut)).isInstanceOf(IllegalArgumentException.class);
-            }
-        }
-        Random random = new Random(88);
-        for (int i = 0; i < 2_000; i++) {
-            byte[] damaged = row.clone();
-            damaged[random.nextInt(row.length)] ^= (byte) (1 << random.nextInt(8));
-            try {
-                assertThat(StoredVersion.decode(damaged)).isNotNull();
-            } catch (IllegalArgumentException e) {
-                assertThat(e.getMessage()).isNotEmpty();
-            }
-        }
     }
 }

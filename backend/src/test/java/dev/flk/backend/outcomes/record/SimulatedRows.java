@@ -299,7 +299,7 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public List<Shape> shapes(String shard, int most) {
+    public Map<String, List<Shape>> shapes(Collection<String> shards, int most) {
         throw notSimulated();
     }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import dev.flk.backend.outcomes.embedded.EmbeddedStore;
-import dev.flk.view.RocksView;
+import dev.flk.backend.outcomes.rows.DuckRows;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -16,15 +15,12 @@ public final class TemporaryRows implements AutoCloseable {
     private final Path directory;
     private Path current;
     private int kills;
-    private RocksView view;
     private OutcomeRows rows;
 
     /** Returns rows that the first {@link OutcomeRows#reopen} opens. */
     public static TemporaryRows unopened() {
         TemporaryRows unopened = new TemporaryRows();
-        unopened.view.close();
-        unopened.view = EmbeddedStore.unopenedView(unopened.current, 0, System::nanoTime, () -> {});
-        unopened.rows = new EmbeddedRows(unopened.view, new SecureRandom());
+        unopened.rows.close();
         return unopened;
     }
 
@@ -34,14 +30,10 @@ public final class TemporaryRows implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        open(directory.resolve("rows"));
+        open(directory);
     }
 
-    static RocksView view(Path directory) {
-        return EmbeddedStore.openView(directory, 0, System::nanoTime, () -> {});
-    }
-
-    /** Loses what was not flushed, as a kill does, and opens the rows again. */
+    /** Loses what was not committed, as a kill does, and opens the rows again. */
     public void kill() {
         Path next = directory.resolve("after-a-kill-" + ++kills);
         try (Stream<Path> files = Files.list(current)) {
@@ -52,14 +44,13 @@ public final class TemporaryRows implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        view.close();
+        rows.close();
         open(next);
     }
 
     private void open(Path in) {
         current = in;
-        view = view(in);
-        rows = new EmbeddedRows(view, new SecureRandom());
+        rows = new DuckRows(in.resolve("record.duckdb"), null, new SecureRandom());
         rows.reopen();
     }
 
@@ -69,7 +60,7 @@ public final class TemporaryRows implements AutoCloseable {
 
     @Override
     public void close() {
-        view.close();
+        rows.close();
         try (Stream<Path> files = Files.walk(directory)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.delete(file);
