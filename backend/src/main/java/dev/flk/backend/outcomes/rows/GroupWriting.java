@@ -25,6 +25,7 @@ import java.util.Objects;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.duckdb.DuckDBConnection;
+import org.jspecify.annotations.Nullable;
 
 /** One group, within the transaction that applies it. */
 final class GroupWriting {
@@ -170,7 +171,7 @@ final class GroupWriting {
                 && (newest == null || newest.reviewed().review().isWithdrawal());
     }
 
-    private @org.jspecify.annotations.Nullable StoredReview newest(RowKey key) {
+    private @Nullable StoredReview newest(RowKey key) {
         return reviews.getOrDefault(key, Map.of()).entrySet().stream()
                 .max(Map.Entry.comparingByKey())
                 .map(Map.Entry::getValue)

@@ -62,12 +62,16 @@ final class Salvage implements AutoCloseable {
         if (attempts.unended() >= MOST_ATTEMPTS) {
             gap("outcomes", "the process has ended " + MOST_ATTEMPTS + " times while it was read");
             to.apply(new Group(null, List.of(), List.of(), gaps));
+            attempts.end();
         } else {
             attempts.begin();
-            copy("outcomes", this::outcomes);
-            copy("reviews", this::reviews);
+            try {
+                copy("outcomes", this::outcomes);
+                copy("reviews", this::reviews);
+            } finally {
+                attempts.end(); // an interruption is not a crash
+            }
         }
-        attempts.end();
         LOG.warn(
                 "{} versions of outcomes and reviews were copied from {} to the record; {}",
                 copied,

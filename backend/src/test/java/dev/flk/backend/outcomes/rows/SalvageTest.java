@@ -173,18 +173,19 @@ class SalvageTest {
     }
 
     @Test
-    void copyInterrupted_isRepeatedWithoutDoubles() throws Exception {
+    void copyInterruptedOften_isRepeatedWithoutDoubles_andNotGivenUp() throws Exception {
         apply(0, 3_000, "escalated");
         apply(0, 10, "rejected");
         apply(4_000, List.of(review(1, 1), review(1, 2)));
         int before = rows.changes("", 10_000).size();
         setAside();
-        int[] parts = {0};
-
-        assertThatThrownBy(() -> rows.salvage(START, () -> parts[0]++ < 1))
-                .isInstanceOf(RecordUnavailableException.class)
-                .hasMessageContaining("will begin again");
-        assertThat(rows.isIncomplete()).isTrue();
+        for (int i = 0; i < 4; i++) { // more often than a copy may end the process
+            int[] parts = {0};
+            assertThatThrownBy(() -> rows.salvage(START, () -> parts[0]++ < 1))
+                    .isInstanceOf(RecordUnavailableException.class)
+                    .hasMessageContaining("will begin again");
+            assertThat(rows.isIncomplete()).isTrue();
+        }
         rows.salvage(START, () -> true);
 
         assertThat(rows.changes("", 10_000)).hasSize(before);
