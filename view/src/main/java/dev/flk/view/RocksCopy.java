@@ -40,7 +40,7 @@ public final class RocksCopy {
     private final Map<String, String> about;
     private final Map<String, Long> files;
 
-    /** Copies other files that belong to a copy. */
+    /** The other files that belong to a copy. */
     public interface Others {
         /** Copies the files into a directory that exists, and forces them to disk; their names are others than RocksDB's. */
         void copyTo(Path directory) throws IOException;
@@ -58,8 +58,8 @@ public final class RocksCopy {
     }
 
     /**
-     * Copies an open database; nothing but the others if the directory never had one. The database is in use only while RocksDB links its own tables, however long the rest
-     * takes. Calls for the same view must not overlap.
+     * Copies an open database; nothing but the others if the directory never had one. The database is in use only while
+     * RocksDB links its own tables, however long the rest takes. Calls for the same view must not overlap.
      *
      * @param target the directory of the copy, which must not exist, unlike its parent
      * @param others what else the copy is to have
