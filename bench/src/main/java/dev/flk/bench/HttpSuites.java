@@ -33,6 +33,12 @@ final class HttpSuites {
     private static final int RECORDED = 150_000;
 
     private static final int RECORDED_CONNECTIONS = 16;
+    private static final int FIRST_SECONDS = 3;
+    private static final int MINUTE = 60;
+    /** The most certificates that are made at once for a phase: the backend is idle meanwhile. */
+    private static final int PHASE_STOCK = 500_000;
+
+    private static final int MOST_PER_SECOND = 50_000;
 
     private HttpSuites() {}
 
@@ -40,13 +46,88 @@ final class HttpSuites {
         Server bare = bench.keep(Server.bare(bench.directory("bare")));
         Server backend = bench.backend("singles");
         Stock seen = Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).repeating();
+        Workbench.load("bare Netty", bare, CONNECTIONS, seen, 100, "200") // compiles the client
+                .round()
+                .measure(new Plan(1, Duration.ZERO, Duration.ofSeconds(FIRST_SECONDS)));
+        System.err.printf(
+                "%s, a new backend, %.0f s of load%n",
+                bench.suite(), bench.plan().measuredSeconds());
+        List<Figures> figures = new ArrayList<>(phases(
+                "backend, " + CONNECTIONS,
+                backend,
+                Stock.ofSingles(Workbench.SUBMIT, bench.certificates()),
+                FIRST_SECONDS,
+                MINUTE,
+                bench.plan().measuredSeconds()));
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
         for (int connections : new int[] {1, 16, 64, 256}) {
             subjects.add(Workbench.load("bare Netty, " + connections, bare, connections, seen, 100, "200"));
             subjects.add(bench.singles("backend, " + connections, backend, connections, 1_000.0 * connections));
         }
-        return bench.measure(CERTIFICATES, "bare Netty, 64", subjects);
+        Results results = bench.measure(CERTIFICATES, "bare Netty, 64", subjects);
+        figures.addAll(0, results.figures());
+        return new Results(bench.suite(), CERTIFICATES, results.base(), figures);
+    }
+
+    /**
+     * Loads a new backend, and returns its rates and costs until it is warm: the JVM compiles most of the hot methods in
+     * the first minute. A phase that {@code seconds} do not contain has no figures.
+     *
+     * @param first the end of the first phase, in seconds under load
+     * @param minute the end of the second phase, which contains the first one; the rest of the time is warm
+     * @param seconds how long the backend is loaded in all
+     */
+    static List<Figures> phases(String name, Server backend, Stock stock, double first, double minute, double seconds)
+            throws IOException {
+        Phase beginning = seconds < first ? Phase.NONE : Phase.of(backend, stock, first);
+        Phase rest = seconds < minute ? Phase.NONE : Phase.of(backend, stock, minute - first);
+        Phase warm = seconds <= minute ? Phase.NONE : Phase.of(backend, stock, seconds - minute);
+        return List.of(
+                figures(name + ", first %.0f s".formatted(first), beginning),
+                figures(name + ", first minute", rest.isEmpty() ? rest : beginning.and(rest)),
+                figures(name + ", warm", warm));
+    }
+
+    private static Figures figures(String subject, Phase phase) {
+        return new Figures(subject, List.of(phase.sample()));
+    }
+
+    /** A period of load on a backend. The time in which requests are made does not count. */
+    private record Phase(long items, double seconds, double cpuMicros) {
+        static final Phase NONE = new Phase(0, 0, 0);
+
+        static Phase of(Server backend, Stock stock, double length) throws IOException {
+            Costs costs = backend.program().costs().started();
+            long items = 0;
+            double seconds = 0;
+            while (seconds < length) {
+                stock.fill(Math.min(PHASE_STOCK, Math.round((length - seconds) * MOST_PER_SECOND)) + CONNECTIONS);
+                try (LoadClient client = new LoadClient(backend.port(), CONNECTIONS, stock, "200")) {
+                    Duration left = Duration.ofNanos(Math.round((length - seconds) * 1e9) + 1);
+                    Load load = client.run(Duration.ZERO, left, () -> {});
+                    items += load.items();
+                    seconds += load.seconds();
+                }
+            }
+            costs.run();
+            return new Phase(
+                    items, seconds, items * costs.sample(items, seconds).get(Figure.CPU_MICROS));
+        }
+
+        Phase and(Phase next) {
+            return new Phase(items + next.items, seconds + next.seconds, cpuMicros + next.cpuMicros);
+        }
+
+        boolean isEmpty() {
+            return seconds == 0;
+        }
+
+        Sample sample() {
+            return isEmpty()
+                    ? new Sample(Map.of())
+                    : Sample.ofRate(items / seconds).with(Figure.CPU_MICROS, cpuMicros / Math.max(1, items));
+        }
     }
 
     static Results batches(Workbench bench) throws IOException, InterruptedException {

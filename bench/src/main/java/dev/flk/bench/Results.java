@@ -113,7 +113,10 @@ record Results(
         }
 
         String text(double value) {
-            return Double.isNaN(value) ? "" : String.format(Locale.ROOT, format, value);
+            if (Double.isNaN(value)) {
+                return this == PER_SECOND ? "-" : "";
+            }
+            return String.format(Locale.ROOT, format, value);
         }
     }
 
@@ -132,7 +135,9 @@ record Results(
 
         @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
         public Sample {
-            figures = new EnumMap<>(figures);
+            Map<Figure, Double> copy = new EnumMap<>(Figure.class);
+            copy.putAll(figures);
+            figures = copy;
         }
 
         Sample with(Figure figure, double value) {

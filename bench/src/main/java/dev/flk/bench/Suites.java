@@ -15,7 +15,8 @@ final class Suites {
             new Suite(
                     "singles",
                     "one certificate per request at 1, 16, 64 and 256 connections, next to a bare Netty server and"
-                            + " the disk",
+                            + " the disk; with --seconds above 60 also the rates of a new backend in its first 3"
+                            + " seconds, its first minute and after that",
                     HttpSuites::singles),
             new Suite(
                     "batches",

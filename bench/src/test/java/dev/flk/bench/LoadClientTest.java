@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.bench.LoadClient.Load;
 import dev.flk.bench.Results.Figure;
+import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.Workbench.Subject.Plan;
@@ -80,6 +81,25 @@ class LoadClientTest {
             Sample sample = load.round().measure(new Plan(1, Duration.ofSeconds(1), Duration.ofMillis(100)));
 
             assertThat(sample.get(Figure.PER_SECOND)).isPositive();
+        }
+    }
+
+    @Test
+    void phases_haveTheRatesOfTheirTime_andNoneIfTheLoadWasShorter(@TempDir Path directory) throws Exception {
+        Program measured = Program.start("sleep", directory, Map.of(), List.of("sleep", "60"));
+        try (Server subject = new Server(measured, server.getAddress().getPort())) {
+            List<Figures> all = HttpSuites.phases("server", subject, singles(0), 0.1, 0.2, 0.3);
+            List<Figures> cut = HttpSuites.phases("server", subject, singles(0), 0.1, 0.2, 0.15);
+
+            assertThat(all).extracting(each -> each.median(Figure.PER_SECOND)).allMatch(rate -> rate > 0);
+            assertThat(all.get(2).median(Figure.CPU_MICROS)).isNotNegative();
+            assertThat(Report.table(new Results("singles", "certificates", "", cut), List.of()))
+                    .satisfiesExactly(
+                            heading -> assertThat(heading).isEqualTo("singles"),
+                            columns -> assertThat(columns).contains("CPU us"),
+                            first -> assertThat(first).matches("server, first 0 s +[0-9,]+ .*"),
+                            minute -> assertThat(minute).matches("server, first minute +-"),
+                            warm -> assertThat(warm).matches("server, warm +-"));
         }
     }
 

@@ -47,6 +47,6 @@ final class BenchIT {
         String output = new String(bench.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
 
         assertThat(bench.waitFor()).as(output).isZero();
-        assertThat(output).contains("backend, 64", "measured     1 rounds of 0.2 s after 0.0 s");
+        assertThat(output).contains("backend, 64, warm", "measured     1 rounds of 0.2 s after 0.0 s");
     }
 }
