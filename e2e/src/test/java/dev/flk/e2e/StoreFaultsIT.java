@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -87,25 +88,57 @@ final class StoreFaultsIT {
         try (ServedBackend backend = BackendInJvm.start(directory)) {
             submitTo(backend, 1, OUTCOMES, answered);
         }
-        Path traces = Files.createDirectory(directory.resolve("traces"));
-        List<String> strace = new ArrayList<>(List.of(
-                "strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "signal=none", "-e", "trace=pread64", "-o"));
-        strace.add(traces.resolve("thread").toString());
-        strace.addAll(List.of("-e", "inject=pread64:error=EIO:when=" + when));
-        for (Path file : storeFiles(dedup())) {
-            strace.addAll(List.of("-P", file.toString()));
-        }
-        try (ServedBackend backend =
-                BackendProcess.of(Program.through(strace, "flk-backend", directory, ServedBackend.environment()))) {
+        try (ServedBackend backend = failing("pread64", "EIO", when, storeFiles(dedup()))) {
             assertAnsweredOrDown(backend, answered, "every read " + when + " fails");
             submitTo(backend, 10_000, 100, new HashMap<>());
         }
-        assertThat(new InjectedFault("pread64", "error=EIO", when).wasMet(traces))
-                .as("a read failed")
-                .isTrue();
+        assertMet("pread64", "EIO", when);
         try (ServedBackend backend = BackendInJvm.start(directory)) {
             assertAnsweredOrDown(backend, answered, "afterwards");
         }
+    }
+
+    /** Starts a backend in which calls on some files fail. */
+    private ServedBackend failing(String call, String error, String when, List<Path> files) throws IOException {
+        List<String> strace =
+                new ArrayList<>(List.of("strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "signal=none", "-o"));
+        strace.add(Files.createDirectory(traces()).resolve("thread").toString());
+        strace.addAll(List.of("-e", "trace=" + call, "-e", "inject=" + call + ":error=" + error + ":when=" + when));
+        for (Path file : files) {
+            strace.addAll(List.of("-P", file.toString()));
+        }
+        return BackendProcess.of(Program.through(strace, "flk-backend", directory, ServedBackend.environment()));
+    }
+
+    private Path traces() {
+        return directory.resolve("traces");
+    }
+
+    private void assertMet(String call, String error, String when) throws IOException {
+        assertThat(new InjectedFault(call, "error=" + error, when).wasMet(traces()))
+                .as("a call failed")
+                .isTrue();
+    }
+
+    /** Lets a write fail while the record is created. The next attempt creates it; nothing counts as damaged. */
+    @ParameterizedTest
+    @CsvSource({"pwrite64, 1", "pwrite64, 3", "write, 1"})
+    @Tag("thorough")
+    void diskIsFullWhileTheRecordIsCreated_nothingIsSetAside(String call, String n) throws Exception {
+        InjectedFault.assumePossible();
+        List<Path> files = Stream.of("", ".wal", ".new", ".new.wal")
+                .map(end -> dedup().toAbsolutePath().resolve("record.duckdb" + end))
+                .toList();
+        try (ServedBackend backend = failing(call, "ENOSPC", n, files)) {
+            submitTo(backend, 1, 100, answered);
+            Client client = new Client(backend.url());
+            Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
+            Answer outcomes = client.get("/v1/outcomes?limit=1000");
+            assertThat(outcomes.body().lines()).hasSize(100);
+            assertThat(outcomes.has("X-Flk-Gap")).isFalse();
+            assertThat(backend.allLines()).contains("No space left").doesNotContain("set aside");
+        }
+        assertMet(call, "ENOSPC", n);
     }
 
     /** Checks that a log that has lost its mark file gets its id from the store. */

@@ -91,8 +91,8 @@ public final class DuckRows implements OutcomeRows {
                 file.setAside(String.valueOf(found.getMessage()));
                 damage = null;
             }
-            DuckDBConnection opened = file.open();
-            Transaction first = new Transaction(opened);
+            Transaction first = file.open();
+            DuckDBConnection opened = first.connection();
             writer = first;
             isClosed = false;
             if (earlier != null && earlier.exist()) {

@@ -57,8 +57,8 @@ final class RowsFile {
         return file.resolveSibling(file.getFileName() + end);
     }
 
-    /** Opens the file, and creates its tables if it does not exist. */
-    DuckDBConnection open() throws SQLException, IOException {
+    /** Opens the file, which is created if it does not exist. */
+    Transaction open() throws SQLException, IOException {
         int crashes = opening.unended();
         if (crashes > 1) {
             throw new RecordUnavailableException(
@@ -77,7 +77,7 @@ final class RowsFile {
         }
     }
 
-    private DuckDBConnection openOrReplace() throws SQLException, IOException {
+    private Transaction openOrReplace() throws SQLException, IOException {
         try {
             return openOnce();
         } catch (SQLException e) {
@@ -177,21 +177,36 @@ final class RowsFile {
         }
     }
 
-    private DuckDBConnection openOnce() throws SQLException, IOException {
-        boolean isNew = !Files.exists(file);
+    private Transaction openOnce() throws SQLException, IOException {
         Files.createDirectories(directory);
-        DuckDBConnection opened =
-                (DuckDBConnection) new DuckDBDriver().connect("jdbc:duckdb:" + file, settings(directory, false));
+        if (!Files.exists(file)) {
+            create();
+        }
+        DuckDBConnection opened = connect(file);
         try (Statement statement = opened.createStatement()) {
-            if (isNew) {
-                statement.execute("BEGIN TRANSACTION;" + StoredRow.DDL + ";" + History.DDL + ";COMMIT");
-            }
             statement.execute("SET lock_configuration = true");
-            return opened;
+            return new Transaction(opened);
         } catch (SQLException e) {
             opened.close();
             throw e;
         }
+    }
+
+    /** Creates the file under another name: a file without its tables, after a kill or a full disk, is not damaged. */
+    private void create() throws SQLException, IOException {
+        Path created = sibling(".new");
+        for (Path earlier : List.of(walOf(created), created)) {
+            Files.deleteIfExists(earlier);
+        }
+        try (Connection connection = connect(created);
+                Statement statement = connection.createStatement()) {
+            statement.execute("BEGIN TRANSACTION;" + StoredRow.DDL + ";" + History.DDL + ";COMMIT;CHECKPOINT");
+        }
+        Files.move(created, file, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private DuckDBConnection connect(Path to) throws SQLException {
+        return (DuckDBConnection) new DuckDBDriver().connect("jdbc:duckdb:" + to, settings(directory, false));
     }
 
     /** Returns settings with which nothing outside of the file and a directory is read, and nothing is loaded. */

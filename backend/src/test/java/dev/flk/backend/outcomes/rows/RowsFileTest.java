@@ -13,11 +13,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.sql.Connection;
+import java.sql.Statement;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Random;
+import org.duckdb.DuckDBDriver;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -120,6 +124,30 @@ class RowsFileTest {
         Files.delete(sibling(".opening"));
         try (DuckRows rows = open()) {
             assertThat(rows.position(LOG)).contains(new Position(LOG, 1, ""));
+        }
+    }
+
+    @Test
+    void creationDidNotEnd_isRepeated() throws IOException {
+        Files.writeString(sibling(".new"), "half of a file");
+        Files.writeString(sibling(".new.wal"), "half of its log");
+        try (DuckRows rows = open()) {
+            assertThat(rows.isIncomplete()).isFalse();
+            apply(rows, 1);
+        }
+        assertThat(sibling(".new")).doesNotExist();
+    }
+
+    @Test
+    void fileHasNoTables_nothingStaysOpen() throws Exception {
+        try (Connection other = new DuckDBDriver().connect("jdbc:duckdb:" + file(), new Properties());
+                Statement statement = other.createStatement()) {
+            statement.execute("CREATE TABLE other (n INTEGER)");
+        }
+        try (DuckRows rows = new DuckRows(file(), null, new Random())) {
+            for (int i = 0; i < 2; i++) {
+                assertThatThrownBy(rows::reopen).hasMessageContaining("Table with name record does not exist");
+            }
         }
     }
 
