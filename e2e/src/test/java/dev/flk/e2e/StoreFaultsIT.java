@@ -120,13 +120,18 @@ final class StoreFaultsIT {
                 .isTrue();
     }
 
-    /** Lets a write fail while the record is created. The next attempt creates it; nothing counts as damaged. */
+    /** Lets a write fail while the record is created or opened. The next attempt succeeds; nothing counts as damaged. */
     @ParameterizedTest
-    @CsvSource({"pwrite64, 1", "pwrite64, 3", "write, 1"})
+    @CsvSource({"pwrite64, 1, true", "pwrite64, 3, true", "write, 2, true", "write, 1, false"})
     @Tag("thorough")
-    void diskIsFullWhileTheRecordIsCreated_nothingIsSetAside(String call, String n) throws Exception {
+    void diskIsFullWhileTheRecordIsOpened_nothingIsSetAside(String call, String n, boolean isNew) throws Exception {
         InjectedFault.assumePossible();
-        List<Path> files = Stream.of("", ".wal", ".new", ".new.wal")
+        if (!isNew) {
+            try (ServedBackend backend = BackendInJvm.start(directory)) {
+                submitTo(backend, 1, 100, answered);
+            }
+        }
+        List<Path> files = Stream.of("", ".wal", ".new", ".new.wal", ".opening")
                 .map(end -> dedup().toAbsolutePath().resolve("record.duckdb" + end))
                 .toList();
         try (ServedBackend backend = failing(call, "ENOSPC", n, files)) {

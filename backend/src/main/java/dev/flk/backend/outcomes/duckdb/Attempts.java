@@ -28,7 +28,13 @@ public final class Attempts {
     }
 
     public void begin() throws IOException {
-        Files.writeString(mark, Integer.toString(Math.min(9, unended() + 1)));
+        String count = Integer.toString(Math.min(9, unended() + 1));
+        try {
+            Files.writeString(mark, count);
+        } catch (IOException e) {
+            end(); // a full disk leaves an empty mark
+            throw e;
+        }
     }
 
     public void end() throws IOException {
