@@ -3,7 +3,9 @@ package dev.flk.backend;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -19,6 +21,7 @@ import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
+import dev.flk.backend.outcomes.rows.PostgresRows;
 import dev.flk.program.cli.InertWriter;
 import java.io.FileDescriptor;
 import java.util.ArrayList;
@@ -168,21 +171,27 @@ class ArchitectureTest {
     }
 
     @Test
-    void jdbc_isImportedOnlyByThePostgresPackages_andTheRowsInDuckDb() {
+    void jdbc_isImportedOnlyByThePostgresPackages_andTheRows() {
         noClasses()
                 .that()
                 .resideOutsideOfPackages(ROOT + "..postgres..", ROWS)
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("java.sql..")
+                .resideInAnyPackage("java.sql..", "org.flywaydb..")
                 .check(BACKEND);
-        onlyIn(ROOT + "..postgres", "javax.sql..", "com.zaxxer.hikari..", "org.flywaydb..", "org.postgresql..");
+        onlyIn(ROOT + "..postgres", "javax.sql..", "com.zaxxer.hikari..", "org.postgresql..");
     }
 
     /** Tests that the classes that use DuckDB can be loaded by a loader of their own, with its native library. */
     @Test
     void duckDb_isImportedOnlyByTheRows_andThoseNowhere() {
-        onlyIn(ROWS, "org.duckdb..", ROWS);
+        onlyIn(ROWS, "org.duckdb..");
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(ROWS)
+                .should()
+                .dependOnClassesThat(resideInAPackage(ROWS).and(not(type(PostgresRows.class))))
+                .check(BACKEND);
     }
 
     @Test

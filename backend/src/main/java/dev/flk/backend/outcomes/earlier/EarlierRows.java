@@ -2,14 +2,13 @@
 package dev.flk.backend.outcomes.earlier;
 
 import dev.flk.backend.decide.LoggedReview;
-import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.canonical.Sha256;
+import dev.flk.verification.Verdict.Kind;
 import dev.flk.view.OpenDatabase;
 import dev.flk.view.RocksView;
 import dev.flk.view.ViewUnavailableException;
@@ -145,7 +144,8 @@ public final class EarlierRows {
         EarlierVersion stored = EarlierVersion.decode(value);
         Version version = stored.version();
         boolean isCurrent = isCurrent(open, n, version);
-        boolean waits = isCurrent && RowKind.waits(RowKind.of(version.outcome(), newestReview(open, version.key())));
+        boolean waits =
+                isCurrent && version.outcome().verdict().kind() != Kind.ACCEPTED && !isReviewed(open, version.key());
         return new Stored(n, stored.before(), isCurrent, waits, version);
     }
 
@@ -160,10 +160,10 @@ public final class EarlierRows {
         return false;
     }
 
-    private static @Nullable Review newestReview(OpenDatabase open, RowKey key) throws RocksDBException {
+    private static boolean isReviewed(OpenDatabase open, RowKey key) throws RocksDBException {
         byte[] newest = get(open, reviewKey(key));
         byte[] review = newest == null ? null : get(open, key('r', numberAtEnd(newest)));
-        return review == null ? null : review(review).review();
+        return review != null && !review(review).review().isWithdrawal();
     }
 
     private static boolean isReview(byte[] value) {

@@ -7,7 +7,6 @@ import dev.flk.backend.decide.RecordedOutcome.Boxes;
 import dev.flk.backend.decide.RecordedOutcome.Claims;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RowKind;
 import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.certificate.Certificate.Regime;
@@ -23,6 +22,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A version of a row as it is stored:
@@ -30,7 +30,7 @@ import java.util.List;
  * <pre>
  * format        1 byte, {@value #FORMAT}
  * flags         1 byte: which of the following parts exist
- * kind          1 byte, see {@link RowKind}
+ * kind          1 byte, the verdict times four, and the regime or 3
  * before        number: the number of the version before; 0 for the first version
  * shard         text
  * policy        text
@@ -64,6 +64,7 @@ record EarlierVersion(long before, Version version) {
     private static final int NAMES = 4;
     private static final int WINDOW = 8;
     private static final int OWN_ID = 16;
+    private static final int NO_REGIME = 3;
 
     private static final double SCALE = 1e9;
     private static final int BYTES_OF_HASH = 32;
@@ -104,10 +105,10 @@ record EarlierVersion(long before, Version version) {
                     ? PcsId.of(root, epoch, shard)
                     : PcsId.parse(HEX.formatHex(hash())).orElseThrow();
             double dHat = real();
-            Regime regime = RowKind.regime(kind);
+            Regime regime = regime(kind);
             Recomputed recomputed = regime == null ? null : new Recomputed(real(), real(), regime);
             Claims claims = hasClaims ? new Claims(real(), real(), real(), root, boxes, window, keyId) : null;
-            Kind verdict = RowKind.verdict(kind);
+            Kind verdict = verdict(kind);
             Verdict decided = new Verdict(
                     id, dHat, verdict, recomputed, verdict == Kind.ACCEPTED ? null : ReasonKind.reason(text()), policy);
             if (in.hasRemaining()) {
@@ -172,5 +173,16 @@ record EarlierVersion(long before, Version version) {
         private Instant time() {
             return Instant.ofEpochSecond(number(), number());
         }
+    }
+
+    private static Kind verdict(int kind) {
+        return List.of(Kind.ACCEPTED, Kind.ESCALATED, Kind.REJECTED).get((kind >> 2) & 3);
+    }
+
+    private static @Nullable Regime regime(int kind) {
+        int code = kind & NO_REGIME;
+        return code == NO_REGIME
+                ? null
+                : List.of(Regime.STICKY, Regime.MIXED, Regime.NON_STICKY).get(code);
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -70,36 +69,12 @@ final class SqlCalls {
             return of("int8", column, new Long[0]);
         }
 
-        Array integers(Function<E, Integer> column) throws SQLException {
-            return of("int4", column, new Integer[0]);
-        }
-
         Array shorts(Function<E, Short> column) throws SQLException {
             return of("int2", column, new Short[0]);
         }
 
-        Array doubles(Function<E, @Nullable Double> column) throws SQLException {
-            return of("float8", column, new Double[0]);
-        }
-
-        Array booleans(Function<E, Boolean> column) throws SQLException {
-            return of("bool", column, new Boolean[0]);
-        }
-
         Array texts(Function<E, String> column) throws SQLException {
             return of("text", column, new String[0]);
-        }
-
-        Array shards(Function<E, RowKey> key) throws SQLException {
-            return bytes(each -> RecordRow.shard(key.apply(each)));
-        }
-
-        Array epochs(Function<E, RowKey> key) throws SQLException {
-            return longs(each -> key.apply(each).epoch());
-        }
-
-        Array ids(Function<E, RowKey> key) throws SQLException {
-            return bytes(each -> RecordRow.id(key.apply(each)));
         }
 
         private <V> Array of(String type, Function<E, @Nullable V> column, V[] empty) throws SQLException {
@@ -107,9 +82,5 @@ final class SqlCalls {
             elements.forEach(element -> values.add(column.apply(element)));
             return connection.createArrayOf(type, values.toArray(empty));
         }
-    }
-
-    static Array longs(Connection connection, List<Long> numbers) throws SQLException {
-        return new Columns<>(connection, numbers).longs(Function.identity());
     }
 }

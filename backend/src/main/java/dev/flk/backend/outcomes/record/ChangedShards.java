@@ -215,23 +215,23 @@ public final class ChangedShards implements AutoCloseable {
     }
 
     private synchronized void see(String name) {
-        if (!looks.containsKey(RowFormat.hash(name))) {
+        if (!looks.containsKey(NameHash.of(name))) {
             recorded(name);
-        } else if (seen.add(RowFormat.hash(name)) && rows.areShared()) {
+        } else if (seen.add(NameHash.of(name)) && rows.areShared()) {
             revisited.add(name);
         }
     }
 
     private synchronized void endWalk() {
         looks.keySet().retainAll(seen);
-        changed.keySet().removeIf(name -> !looks.containsKey(RowFormat.hash(name)));
+        changed.keySet().removeIf(name -> !looks.containsKey(NameHash.of(name)));
         seen.clear();
         beyond = Math.max(0, walked - looks.size());
     }
 
     /** Notes that the record has a new outcome of a shard. */
     public synchronized void recorded(String shard) {
-        long hash = RowFormat.hash(shard);
+        long hash = NameHash.of(shard);
         if (looks.containsKey(hash) || looks.size() < MOST_SHARDS) {
             looks.putIfAbsent(hash, ShardChange.NOT_LOOKED_AT);
             seen.add(hash);
@@ -251,7 +251,7 @@ public final class ChangedShards implements AutoCloseable {
     }
 
     private synchronized void set(String name, ShardChange change) {
-        if (looks.replace(RowFormat.hash(name), change) != null && change.state() == State.CHANGED) {
+        if (looks.replace(NameHash.of(name), change) != null && change.state() == State.CHANGED) {
             changed.put(name, change);
         }
     }
@@ -265,7 +265,7 @@ public final class ChangedShards implements AutoCloseable {
     }
 
     private ShardChange latest(String shard) {
-        return looks.getOrDefault(RowFormat.hash(shard), ShardChange.NOT_LOOKED_AT);
+        return looks.getOrDefault(NameHash.of(shard), ShardChange.NOT_LOOKED_AT);
     }
 
     private long hourAgo() {

@@ -10,7 +10,6 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -298,23 +297,8 @@ public record OutcomeQuery(
         return measured.isOpen() ? outcome.receivedAt() : Objects.requireNonNull(outcome.measuredAt());
     }
 
-    /** Returns a query that selects at least the same outcomes and needs only the entries of an index by time. */
-    public OutcomeQuery indexed() {
+    /** Returns a query that selects at least the same outcomes, by conditions that many outcomes share. */
+    public OutcomeQuery wider() {
         return withReason(null).withKey(shards.isEmpty() && measured.isOpen() ? key : null);
-    }
-
-    /** Returns whether the entries of an index by time suffice to select outcomes, without their values. */
-    public boolean isIndexed() {
-        return (key == null || (shards.isEmpty() && measured.isOpen()))
-                && (measured.isOpen() || received.isOpen())
-                && reason == null;
-    }
-
-    /** Returns the {@linkplain RowKind kinds} of the outcomes that the query may select. */
-    public List<Integer> kinds() {
-        return RowKind.all(verdict, regime).stream()
-                .filter(kind -> reason == null || RowKind.verdict(kind) != Kind.ACCEPTED)
-                .filter(kind -> !waits || RowKind.waits(kind))
-                .toList();
     }
 }

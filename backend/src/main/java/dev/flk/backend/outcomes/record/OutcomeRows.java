@@ -284,13 +284,8 @@ public interface OutcomeRows extends AutoCloseable {
      */
     Map<String, List<Shape>> shapes(Collection<String> shards, int most);
 
-    /**
-     * Numbers of versions in consecutive ranges of time.
-     *
-     * @param byVerdict a number for each range, for each verdict
-     * @param completeFrom the index of the first range from which on all versions are counted; 0 if all are
-     */
-    record Counts(Map<Kind, long[]> byVerdict, int completeFrom) {
+    /** Numbers of versions in consecutive ranges of time: one for each range, for each verdict. */
+    record Counts(Map<Kind, long[]> byVerdict) {
         /** Returns a 0 for each of the ranges, for each verdict. */
         public static Map<Kind, long[]> zeros(int ranges) {
             Map<Kind, long[]> zeros = new EnumMap<>(Kind.class);
@@ -307,21 +302,14 @@ public interface OutcomeRows extends AutoCloseable {
     }
 
     /**
-     * Counts the current versions that a query selects, by the time of its order, and begins with the newest. Times
-     * count in whole milliseconds, so the bounds of the query should be whole milliseconds. Ignores the order, limit and
-     * cursor of the query.
+     * Counts the current versions that a query selects, by the time of its order. Times count in whole milliseconds, so
+     * the bounds of the query should be whole milliseconds. Ignores the order, limit and cursor of the query.
      *
      * @param bounds the beginning of each range, in ascending order, and the end of the last one, in milliseconds since
      *     the epoch
-     * @param most the maximum number of versions that are counted if the query {@linkplain OutcomeQuery#isIndexed needs
-     *     only an index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read. Rows
-     *     that count fast enough ignore it, and count all
      * @throws RecordUnavailableException if the rows can't be read
      */
-    Counts count(OutcomeQuery wanted, long[] bounds, int most);
-
-    /** The number of entries of an index that are counted in the time in which a value is read. */
-    int READ_COST = 80;
+    Counts count(OutcomeQuery wanted, long[] bounds);
 
     /** Returns at most {@code limit} current versions whose ids begin with these hex digits, in the order of ids. */
     List<Version> withId(String prefix, int limit);
@@ -367,7 +355,7 @@ public interface OutcomeRows extends AutoCloseable {
 
     /** Returns what identifies the rows of a shard that wait for the same {@linkplain RecordedOutcome#cause cause}. */
     static long waitingGroup(String shard, String cause) {
-        return RowFormat.hash(shard + '\0' + cause);
+        return NameHash.of(shard + '\0' + cause);
     }
 
     /** Returns the rows that wait for a review in any order, at most {@code most}. Reads only an index. */

@@ -142,8 +142,8 @@ public final class RecordedOutcomes {
     }
 
     /** Counts the outcomes that a query selects, see {@link OutcomeRows#count}. */
-    public OutcomeRows.Counts count(OutcomeQuery wanted, long[] bounds, int most) {
-        return rows.count(wanted, bounds, most);
+    public OutcomeRows.Counts count(OutcomeQuery wanted, long[] bounds) {
+        return rows.count(wanted, bounds);
     }
 
     /** Returns whether a text is an id of a certificate, or the beginning of an id that is long enough for a query. */

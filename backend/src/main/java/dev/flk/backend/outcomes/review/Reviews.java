@@ -59,7 +59,6 @@ public final class Reviews implements AutoCloseable {
     /** The most parts that are read to find a group that takes one step. */
     private static final int MOST_PARTS = 50;
 
-    private static final int MOST_COUNTED = 1_000_000;
     private static final int MOST_FAULTS = 100_000;
     private static final long LAST_MILLIS =
             Instant.parse("9999-12-31T23:59:59Z").toEpochMilli();
@@ -159,7 +158,7 @@ public final class Reviews implements AutoCloseable {
         }
         try {
             long[] bounds = {0, clock.instant().minus(overdueAfter).toEpochMilli(), LAST_MILLIS};
-            Counts counts = record.count(WAITING, bounds, MOST_COUNTED);
+            Counts counts = record.count(WAITING, bounds);
             long overdue = counts.byVerdict().values().stream()
                     .mapToLong(each -> each[0])
                     .sum();

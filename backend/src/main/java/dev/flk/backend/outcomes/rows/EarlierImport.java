@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Calls.first;
+import static dev.flk.backend.outcomes.rows.Sql.first;
 
 import dev.flk.backend.outcomes.earlier.EarlierRows;
 import dev.flk.backend.outcomes.earlier.EarlierRows.Copy;
@@ -11,13 +11,13 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.rows.History.Meta;
+import dev.flk.backend.outcomes.rows.ChangeOrder.Meta;
 import dev.flk.view.ViewUnavailableException;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
-import org.duckdb.DuckDBConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,11 +31,11 @@ final class EarlierImport {
 
     private final EarlierRows from;
     private final BooleanSupplier continues;
-    private final Transaction open;
-    private final DuckDBConnection to;
+    private final DuckTransaction open;
+    private final Connection to;
 
     /** @param continues asked before each part; the copy fails if it returns false, and is continued by another one */
-    EarlierImport(EarlierRows from, Transaction open, BooleanSupplier continues) {
+    EarlierImport(EarlierRows from, DuckTransaction open, BooleanSupplier continues) {
         this.from = from;
         this.continues = continues;
         this.open = open;
@@ -47,7 +47,7 @@ final class EarlierImport {
      * version was used once more, and the log leads to the same outcomes.
      */
     void run() throws SQLException, ViewUnavailableException {
-        if (first(to, "SELECT 1 FROM positions LIMIT 1", row -> 1) == null) {
+        if (first(to, "SELECT 1 FROM flk_record_positions LIMIT 1", row -> 1) == null) {
             copy();
         } else {
             LOG.warn("what an earlier version has recorded since the record was copied is derived from the log");
@@ -56,13 +56,8 @@ final class EarlierImport {
     }
 
     private void copy() throws SQLException, ViewUnavailableException {
-        Long last = first(
-                to,
-                "SELECT greatest((SELECT coalesce(max(n), 0) FROM outcomes), (SELECT coalesce(max(n), 0)"
-                        + " FROM reviews))",
-                row -> row.getLong(1));
         boolean isAll = false;
-        long after = last == null ? 0 : last;
+        long after = ChangeOrder.last(to);
         while (!isAll) {
             if (!continues.getAsBoolean()) {
                 throw new RecordUnavailableException("the copy of the rows of an earlier version is interrupted", null);
@@ -76,7 +71,7 @@ final class EarlierImport {
     }
 
     private long count() throws SQLException {
-        Long rows = first(to, "SELECT count(*) FROM outcomes", row -> row.getLong(1));
+        Long rows = first(to, "SELECT count(*) FROM flk_record_outcomes", row -> row.getLong(1));
         return rows == null ? 0 : rows;
     }
 
@@ -129,7 +124,7 @@ final class EarlierImport {
                 }
             }
             for (String[] note : notes) {
-                History.note(to, note[0], note[1]);
+                ChangeOrder.note(to, note[0], note[1]);
             }
             for (Object[] position : positions) {
                 open.move((Position) position[1], (Integer) position[0]);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Calls.in;
-import static dev.flk.backend.outcomes.rows.Calls.query;
-import static dev.flk.backend.outcomes.rows.Calls.update;
+import static dev.flk.backend.outcomes.rows.Sql.in;
+import static dev.flk.backend.outcomes.rows.Sql.query;
+import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.StoredText.stored;
 
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
@@ -13,7 +14,8 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.rows.History.Meta;
+import dev.flk.backend.outcomes.rows.ChangeOrder.Meta;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -24,15 +26,14 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import org.duckdb.DuckDBConnection;
 import org.jspecify.annotations.Nullable;
 
 /** One group, within the transaction that applies it. */
 final class GroupWriting {
-    private final Transaction open;
-    private final DuckDBConnection connection;
-    private final KnownIds knownRows;
-    private final KnownIds knownReviews;
+    private final OpenTransaction open;
+    private final Connection connection;
+    private final IdFilter knownRows;
+    private final IdFilter knownReviews;
     private Meta meta;
     private int generation;
 
@@ -54,7 +55,7 @@ final class GroupWriting {
     /** @param n the place of the review among all changes */
     private record StoredReview(long n, Reviewed reviewed) {}
 
-    GroupWriting(Transaction open, KnownIds knownRows, KnownIds knownReviews) {
+    GroupWriting(OpenTransaction open, IdFilter knownRows, IdFilter knownReviews) {
         this.open = open;
         this.connection = open.connection();
         this.knownRows = knownRows;
@@ -78,7 +79,9 @@ final class GroupWriting {
         for (Placed each : group.placed()) {
             put(each);
         }
-        group.reviews().forEach(this::put);
+        for (PlacedReview each : group.reviews()) {
+            put(each);
+        }
         if (losers.isEmpty()) {
             write(group);
         }
@@ -87,7 +90,7 @@ final class GroupWriting {
 
     private int generation(Group group, Position position, long randomHistory) throws SQLException {
         Integer known = open.generation(position.logId());
-        if (known != null && known != History.ENDED) {
+        if (known != null && known != ChangeOrder.ENDED) {
             return known;
         }
         long firstSequence = Stream.concat(
@@ -95,7 +98,7 @@ final class GroupWriting {
                         group.reviews().stream().limit(1).map(PlacedReview::sequence))
                 .min(Long::compare)
                 .orElse(1L);
-        meta = meta.nextGeneration(position.logId(), firstSequence, randomHistory);
+        meta = open.beginning(position.logId(), firstSequence, randomHistory);
         return meta.generation();
     }
 
@@ -106,8 +109,8 @@ final class GroupWriting {
             open.flush();
             query(
                             connection,
-                            "SELECT " + StoredRow.COLUMNS + " FROM outcomes WHERE is_current AND id IN (" + in(ids)
-                                    + ")",
+                            "SELECT " + StoredRow.COLUMNS + " FROM flk_record_outcomes WHERE is_current AND id IN ("
+                                    + in(ids) + ")",
                             StoredRow::read)
                     .forEach(row -> current.put(row.key(), row));
         }
@@ -119,7 +122,7 @@ final class GroupWriting {
         if (!ids.isEmpty()) {
             query(
                             connection,
-                            "SELECT " + RowQueries.REVIEW + " FROM reviews WHERE id IN (" + in(ids) + ")",
+                            "SELECT " + RowQueries.REVIEW + " FROM flk_record_reviews WHERE id IN (" + in(ids) + ")",
                             row -> new StoredReview(row.getLong(1), RowQueries.reviewed(row)))
                     .forEach(this::add);
         }
@@ -150,9 +153,9 @@ final class GroupWriting {
         current.put(version.key(), row);
     }
 
-    private long n(long sequence) {
+    private long n(long sequence) throws SQLException {
         if (sequence != 0) {
-            return StoredRow.n(generation, sequence);
+            return open.n(generation, sequence);
         }
         meta = meta.withOneMoreSalvaged();
         return meta.salvaged();
@@ -178,7 +181,7 @@ final class GroupWriting {
                 .orElse(null);
     }
 
-    private void put(PlacedReview placed) {
+    private void put(PlacedReview placed) throws SQLException {
         RowKey key = placed.reviewed().key();
         Review review = placed.reviewed().review();
         StoredReview same = reviews.getOrDefault(key, Map.of()).get(review.version());
@@ -211,19 +214,20 @@ final class GroupWriting {
         if (!superseded.isEmpty()) {
             update(
                     connection,
-                    "UPDATE outcomes SET is_current = false, waits = false WHERE n IN (" + in(superseded) + ")");
+                    "UPDATE flk_record_outcomes SET is_current = false, waits = false WHERE n IN (" + in(superseded)
+                            + ")");
         }
         for (boolean does : List.of(true, false)) {
             List<Long> rows = waits.keySet().stream()
                     .filter(n -> Objects.equals(waits.get(n), does))
                     .toList();
             if (!rows.isEmpty()) {
-                update(connection, "UPDATE outcomes SET waits = " + does + " WHERE n IN (" + in(rows) + ")");
+                update(connection, "UPDATE flk_record_outcomes SET waits = " + does + " WHERE n IN (" + in(rows) + ")");
             }
         }
         writeReviews();
         for (Map.Entry<String, String> note : group.notes().entrySet()) {
-            History.note(connection, note.getKey(), note.getValue());
+            ChangeOrder.note(connection, note.getKey(), note.getValue());
         }
         Position position = group.position();
         if (position != null) {
@@ -240,10 +244,10 @@ final class GroupWriting {
             if (isNewest) {
                 update(
                         connection,
-                        "UPDATE reviews SET is_current = false WHERE is_current AND id = ? AND shard = ? AND epoch = ?"
+                        "UPDATE flk_record_reviews SET is_current = false WHERE is_current AND id = ? AND shard = ? AND epoch = ?"
                                 + " AND pcs_id = ?",
                         StoredRow.head(key),
-                        key.shard(),
+                        stored(key.shard()),
                         key.epoch(),
                         RowQueries.bytes(key));
             }
@@ -252,23 +256,23 @@ final class GroupWriting {
         }
     }
 
-    static void insert(DuckDBConnection connection, long n, boolean isNewest, Reviewed reviewed) throws SQLException {
+    static void insert(Connection connection, long n, boolean isNewest, Reviewed reviewed) throws SQLException {
         RowKey key = reviewed.key();
         Review review = reviewed.review();
         update(
                 connection,
-                "INSERT INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO flk_record_reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 n,
                 isNewest,
-                key.shard(),
+                stored(key.shard()),
                 key.epoch(),
                 StoredRow.head(key),
                 RowQueries.bytes(key),
                 review.version(),
                 review.verdict().text(),
                 reviewed.atMillis(),
-                review.at(),
-                review.author(),
-                review.note());
+                stored(review.at()),
+                stored(review.author()),
+                stored(review.note()));
     }
 }

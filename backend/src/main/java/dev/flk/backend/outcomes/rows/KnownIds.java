@@ -5,7 +5,7 @@ package dev.flk.backend.outcomes.rows;
  * The ids that may have a row: a Bloom filter of 25 bits for each id, so that about one of 30,000 absent ids is taken
  * for a known one. Not safe for several threads.
  */
-final class KnownIds {
+final class KnownIds implements IdFilter {
     private static final int BITS_PER_ID = 25;
     private static final int HASHES = 8;
     private static final int LEAST_WORDS = 1 << 16;
@@ -43,8 +43,8 @@ final class KnownIds {
         return size >= (long) words.length * Long.SIZE / BITS_PER_ID;
     }
 
-    /** @param id the first bytes of a SHA-256 */
-    void add(long id) {
+    @Override
+    public void add(long id) {
         size++;
         int line = line(id);
         long bits = mixed(id);
@@ -53,7 +53,8 @@ final class KnownIds {
         }
     }
 
-    boolean mayContain(long id) {
+    @Override
+    public boolean mayContain(long id) {
         int line = line(id);
         long bits = mixed(id);
         for (int i = 0; i < HASHES; i++, bits >>>= 8) {

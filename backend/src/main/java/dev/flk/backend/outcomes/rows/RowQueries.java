@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Calls.each;
-import static dev.flk.backend.outcomes.rows.Calls.query;
+import static dev.flk.backend.outcomes.rows.Sql.each;
+import static dev.flk.backend.outcomes.rows.Sql.in;
+import static dev.flk.backend.outcomes.rows.Sql.query;
+import static dev.flk.backend.outcomes.rows.StoredText.stored;
+import static dev.flk.backend.outcomes.rows.StoredText.text;
 
 import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
+import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
@@ -16,6 +20,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRows.Waiting;
 import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -27,13 +32,13 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The queries for rows. */
@@ -57,9 +62,6 @@ final class RowQueries {
     private static final Pattern EPOCH_CURSOR = Pattern.compile("e" + NUMBER + "\\." + NUMBER + "\\." + NUMBER);
     private static final Pattern REVIEW_CURSOR = Pattern.compile("v" + NUMBER + "\\." + NUMBER);
 
-    /** The place in the order of arrivals; 2^60 is more than any n. */
-    private static final String BY_ARRIVAL = "received::HUGEINT * 1152921504606846976 + n";
-
     private static final HexFormat HEX = HexFormat.of();
 
     private RowQueries() {}
@@ -79,16 +81,12 @@ final class RowQueries {
         static Conditions of(OutcomeQuery wanted) {
             Conditions all = new Conditions();
             if (!wanted.shards().isEmpty()) {
-                all.and(
-                        "shard IN ("
-                                + String.join(
-                                        ",", Collections.nCopies(wanted.shards().size(), "?")) + ")",
-                        wanted.shards().toArray());
+                all.and("shard IN (" + parameters(wanted.shards()) + ")", storedShards(wanted.shards()));
             }
-            Optional.ofNullable(wanted.key()).ifPresent(key -> all.and("coalesce(key_id, '') = ?", key));
+            Optional.ofNullable(wanted.key()).ifPresent(key -> all.and("coalesce(key_id, '') = ?", stored(key)));
             Optional.ofNullable(wanted.verdict()).ifPresent(verdict -> all.and("verdict = " + StoredRow.code(verdict)));
             Optional.ofNullable(wanted.regime()).ifPresent(regime -> all.and("regime = ?", regime.wireName()));
-            Optional.ofNullable(wanted.reason()).ifPresent(reason -> all.and("cause = ?", reason));
+            Optional.ofNullable(wanted.reason()).ifPresent(reason -> all.and("cause = ?", stored(reason)));
             if (wanted.waits()) {
                 all.and("waits");
             }
@@ -137,6 +135,14 @@ final class RowQueries {
         }
     }
 
+    private static String parameters(Collection<?> values) {
+        return String.join(",", Collections.nCopies(values.size(), "?"));
+    }
+
+    private static Object[] storedShards(Collection<String> shards) {
+        return shards.stream().map(StoredText::stored).toArray();
+    }
+
     private static long millis(Instant time) {
         try {
             return time.toEpochMilli();
@@ -149,8 +155,8 @@ final class RowQueries {
             throws SQLException {
         return query(
                 connection,
-                "SELECT " + StoredRow.COLUMNS + " FROM outcomes WHERE " + conditions.sql + " ORDER BY " + order
-                        + " LIMIT " + limit,
+                "SELECT " + StoredRow.COLUMNS + " FROM flk_record_outcomes WHERE " + conditions.sql + " ORDER BY "
+                        + order + " LIMIT " + limit,
                 StoredRow::read,
                 conditions.parameters.toArray());
     }
@@ -195,7 +201,7 @@ final class RowQueries {
 
     private static List<StoredRow> byEpoch(Connection connection, String shard, @Nullable String cursor, int limit)
             throws SQLException {
-        Conditions conditions = new Conditions().and("shard = ?", shard);
+        Conditions conditions = new Conditions().and("shard = ?", stored(shard));
         if (cursor != null) {
             Matcher place = matched(EPOCH_CURSOR, cursor);
             long epoch = number(place.group(1));
@@ -251,21 +257,20 @@ final class RowQueries {
         return new InvalidCursorException("cursor belongs to another query");
     }
 
-    /** One scan that keeps only numbers: a window over all rows would need too much memory. */
-    static Map<String, List<Shape>> shapes(Connection connection, Collection<String> shards, int most)
+    static Map<String, List<Shape>> shapes(Connection connection, Dialect dialect, Collection<String> shards, int most)
             throws SQLException {
         Map<String, List<Shape>> shapes = new HashMap<>();
         shards.forEach(each -> shapes.put(each, new ArrayList<>()));
+        String newest = dialect.newestOfShards.formatted(
+                "shard, verdict, d_hat, coh_star, r, received",
+                parameters(shards),
+                most,
+                "is_current AND verdict <> " + StoredRow.code(Kind.REJECTED) + " AND regime IS NOT NULL");
         each(
                 connection,
-                "SELECT shard, verdict, d_hat, coh_star, r, received FROM outcomes WHERE rowid IN ("
-                        + "SELECT unnest(arg_max(rowid, " + BY_ARRIVAL + ", " + most + ")) FROM outcomes"
-                        + " WHERE is_current AND verdict <> " + StoredRow.code(Kind.REJECTED)
-                        + " AND regime IS NOT NULL AND shard IN ("
-                        + String.join(",", Collections.nCopies(shards.size(), "?"))
-                        + ") GROUP BY shard) ORDER BY received DESC, n DESC",
-                row -> shape(row).ifPresent(Objects.requireNonNull(shapes.get(row.getString(1)))::add),
-                shards.toArray());
+                newest,
+                row -> shape(row).ifPresent(Objects.requireNonNull(shapes.get(text(row, 1)))::add),
+                storedShards(shards));
         return shapes;
     }
 
@@ -281,14 +286,14 @@ final class RowQueries {
     }
 
     static Counts count(Connection connection, OutcomeQuery wanted, long[] bounds) throws SQLException {
-        Counts counts = new Counts(Counts.zeros(bounds.length - 1), 0);
+        Counts counts = new Counts(Counts.zeros(bounds.length - 1));
         String column = wanted.measured().isOpen() ? "received" : "measured";
         Conditions conditions = Conditions.of(wanted)
                 .and(column + " >= ? AND " + column + " < ?", bounds[0], bounds[bounds.length - 1]);
         each(
                 connection,
-                "SELECT verdict, " + range(column, bounds, 0, bounds.length - 2) + ", count(*) FROM outcomes WHERE "
-                        + conditions.sql + " GROUP BY 1, 2",
+                "SELECT verdict, " + range(column, bounds, 0, bounds.length - 2)
+                        + ", count(*) FROM flk_record_outcomes WHERE " + conditions.sql + " GROUP BY 1, 2",
                 row -> Objects.requireNonNull(counts.byVerdict().get(StoredRow.kind(row.getShort(1))))[row.getInt(2)] =
                         row.getLong(3),
                 conditions.parameters.toArray());
@@ -325,11 +330,11 @@ final class RowQueries {
     static List<Version> versions(Connection connection, RowKey key, int limit) throws SQLException {
         List<StoredRow> found = query(
                 connection,
-                "SELECT " + StoredRow.COLUMNS + " FROM outcomes WHERE id = ? AND shard = ? AND epoch = ?"
+                "SELECT " + StoredRow.COLUMNS + " FROM flk_record_outcomes WHERE id = ? AND shard = ? AND epoch = ?"
                         + " ORDER BY is_current DESC, n DESC",
                 StoredRow::read,
                 StoredRow.head(key),
-                key.shard(),
+                stored(key.shard()),
                 key.epoch());
         return found.stream()
                 .map(StoredRow::version)
@@ -340,23 +345,24 @@ final class RowQueries {
 
     static Reviewed reviewed(ResultSet row) throws SQLException {
         return new Reviewed(
-                new RowKey(row.getString(2), row.getLong(3), HEX.formatHex(row.getBytes(4))),
+                new RowKey(text(row, 2), row.getLong(3), HEX.formatHex(row.getBytes(4))),
                 new Review(
                         row.getLong(5),
                         Review.Verdict.parse(row.getString(6)),
-                        row.getString(7),
-                        row.getString(8),
-                        row.getString(9)));
+                        text(row, 7),
+                        text(row, 8),
+                        text(row, 9)));
     }
 
     static List<Review> reviews(Connection connection, RowKey key, int limit) throws SQLException {
         return query(
                         connection,
-                        "SELECT " + REVIEW + " FROM reviews WHERE id = ? AND shard = ? AND epoch = ? AND pcs_id = ?"
+                        "SELECT " + REVIEW
+                                + " FROM flk_record_reviews WHERE id = ? AND shard = ? AND epoch = ? AND pcs_id = ?"
                                 + " ORDER BY version DESC LIMIT " + limit,
                         RowQueries::reviewed,
                         StoredRow.head(key),
-                        key.shard(),
+                        stored(key.shard()),
                         key.epoch(),
                         bytes(key))
                 .stream()
@@ -374,8 +380,8 @@ final class RowQueries {
         record Numbered(long n, Reviewed reviewed) {}
         List<Numbered> found = query(
                 connection,
-                "SELECT " + REVIEW + " FROM reviews WHERE " + conditions.sql + " ORDER BY at_millis DESC, n DESC LIMIT "
-                        + (limit + 1),
+                "SELECT " + REVIEW + " FROM flk_record_reviews WHERE " + conditions.sql
+                        + " ORDER BY at_millis DESC, n DESC LIMIT " + (limit + 1),
                 row -> new Numbered(row.getLong(1), reviewed(row)),
                 conditions.parameters.toArray());
         List<Numbered> part = found.subList(0, Math.min(limit, found.size()));
@@ -385,19 +391,61 @@ final class RowQueries {
                 last == null ? null : "v" + last.reviewed().atMillis() + "." + last.n());
     }
 
-    static List<String> shards(Connection connection, String prefix, @Nullable String after, int limit)
+    static List<String> shards(Connection connection, Dialect dialect, String prefix, @Nullable String after, int limit)
             throws SQLException {
-        Conditions conditions = new Conditions().and("starts_with(shard, ?)", prefix);
-        if (after != null) {
-            conditions.and("shard > ?", after);
-        }
-        return Stream.ofNullable(query(
+        return query(
+                connection,
+                dialect.shards.formatted(limit),
+                row -> text(row, 1),
+                stored(prefix),
+                after == null ? "" : stored(after),
+                stored(prefix));
+    }
+
+    static Map<RowKey, Review> newestReviews(Connection connection, Collection<RowKey> keys) throws SQLException {
+        Map<RowKey, Review> newest = new HashMap<>();
+        String ids = in(keys.stream().map(StoredRow::head).toList());
+        query(
                         connection,
-                        "SELECT DISTINCT shard FROM outcomes WHERE " + conditions.sql + " ORDER BY shard LIMIT "
-                                + limit,
-                        row -> row.getString(1),
-                        conditions.parameters.toArray()))
-                .flatMap(List::stream)
-                .toList();
+                        "SELECT " + REVIEW + " FROM flk_record_reviews WHERE is_current AND id IN (" + ids + ")",
+                        RowQueries::reviewed)
+                .forEach(each -> newest.put(each.key(), each.review()));
+        newest.keySet().retainAll(keys);
+        return newest;
+    }
+
+    static Map<String, Long> faults(Connection connection, int most) throws SQLException {
+        Map<String, Long> faults = new HashMap<>();
+        each(
+                connection,
+                "SELECT shard, count(*) FROM (SELECT shard FROM flk_record_reviews WHERE is_current AND decision = 'fault'"
+                        + " LIMIT " + most + ") AS found GROUP BY shard",
+                row -> faults.put(text(row, 1), row.getLong(2)));
+        return faults;
+    }
+
+    static List<Waiting> waiting(Connection connection, int most) throws SQLException {
+        return query(
+                connection,
+                "SELECT shard, cause, received, n FROM flk_record_outcomes WHERE is_current AND waits LIMIT " + most,
+                row -> new Waiting(
+                        OutcomeRows.waitingGroup(text(row, 1), text(row, 2)), row.getLong(3), row.getLong(4)));
+    }
+
+    static Map<Long, Version> at(Connection connection, Dialect dialect, Collection<Long> numbers) throws SQLException {
+        Map<Long, Version> versions = new HashMap<>();
+        query(connection, dialect.byNumbers.formatted(StoredRow.COLUMNS, in(numbers)), StoredRow::read)
+                .forEach(row -> versions.put(row.n(), row.version()));
+        return versions;
+    }
+
+    static Map<String, String> notes(Connection connection, String prefix) throws SQLException {
+        Map<String, String> notes = new LinkedHashMap<>();
+        each(
+                connection,
+                "SELECT name, text FROM flk_record_notes WHERE starts_with(name, ?) ORDER BY name",
+                row -> notes.put(row.getString(1), row.getString(2)),
+                prefix);
+        return notes;
     }
 }

@@ -58,7 +58,7 @@ final class RowsFile {
     }
 
     /** Opens the file, which is created if it does not exist. */
-    Transaction open() throws SQLException, IOException {
+    DuckTransaction open() throws SQLException, IOException {
         int crashes = opening.unended();
         if (crashes > 1) {
             throw new RecordUnavailableException(
@@ -77,7 +77,7 @@ final class RowsFile {
         }
     }
 
-    private Transaction openOrReplace() throws SQLException, IOException {
+    private DuckTransaction openOrReplace() throws SQLException, IOException {
         try {
             return openOnce();
         } catch (SQLException e) {
@@ -177,7 +177,7 @@ final class RowsFile {
         }
     }
 
-    private Transaction openOnce() throws SQLException, IOException {
+    private DuckTransaction openOnce() throws SQLException, IOException {
         Files.createDirectories(directory);
         if (!Files.exists(file)) {
             create();
@@ -185,7 +185,7 @@ final class RowsFile {
         DuckDBConnection opened = connect(file);
         try (Statement statement = opened.createStatement()) {
             statement.execute("SET lock_configuration = true");
-            return new Transaction(opened);
+            return new DuckTransaction(opened);
         } catch (SQLException e) {
             opened.close();
             throw e;
@@ -200,7 +200,7 @@ final class RowsFile {
         }
         try (Connection connection = connect(created);
                 Statement statement = connection.createStatement()) {
-            statement.execute("BEGIN TRANSACTION;" + StoredRow.DDL + ";" + History.DDL + ";COMMIT;CHECKPOINT");
+            statement.execute("BEGIN TRANSACTION;" + StoredRow.DDL + ";" + ChangeOrder.DDL + ";COMMIT;CHECKPOINT");
         }
         Files.move(created, file, StandardCopyOption.ATOMIC_MOVE);
     }

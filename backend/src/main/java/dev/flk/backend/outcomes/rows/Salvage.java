@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Calls.first;
-import static dev.flk.backend.outcomes.rows.Calls.query;
+import static dev.flk.backend.outcomes.rows.Sql.first;
+import static dev.flk.backend.outcomes.rows.Sql.query;
 
 import dev.flk.backend.outcomes.duckdb.Attempts;
 import dev.flk.backend.outcomes.record.OutcomeRows;
@@ -88,7 +88,7 @@ final class Salvage implements AutoCloseable {
     private void copy(String table, Stretch stretch) {
         long rows;
         try {
-            Long last = first(opened(), "SELECT max(rowid) FROM " + table, row -> row.getLong(1));
+            Long last = first(opened(), "SELECT max(rowid) FROM flk_record_" + table, row -> row.getLong(1));
             rows = last == null ? 0 : last + 1;
         } catch (SQLException e) {
             gap(table, e.getMessage());
@@ -115,7 +115,8 @@ final class Salvage implements AutoCloseable {
     private Group outcomes(Connection connection, long first, long end) throws SQLException {
         List<Placed> placed = query(
                 connection,
-                "SELECT " + StoredRow.COLUMNS + " FROM outcomes WHERE rowid >= ? AND rowid < ? AND received >= ?",
+                "SELECT " + StoredRow.COLUMNS
+                        + " FROM flk_record_outcomes WHERE rowid >= ? AND rowid < ? AND received >= ?",
                 row -> new Placed(0, StoredRow.read(row).version()),
                 first,
                 end,
@@ -126,7 +127,8 @@ final class Salvage implements AutoCloseable {
     private Group reviews(Connection connection, long first, long end) throws SQLException {
         List<Reviewed> found = query(
                 connection,
-                "SELECT " + RowQueries.REVIEW + " FROM reviews WHERE rowid >= ? AND rowid < ? AND at_millis >= ?",
+                "SELECT " + RowQueries.REVIEW
+                        + " FROM flk_record_reviews WHERE rowid >= ? AND rowid < ? AND at_millis >= ?",
                 RowQueries::reviewed,
                 first,
                 end,
@@ -154,7 +156,7 @@ final class Salvage implements AutoCloseable {
 
     @Override
     public void close() {
-        Calls.close(from);
+        Sql.close(from);
         from = null;
     }
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
+import static dev.flk.backend.outcomes.rows.StoredText.nullable;
+import static dev.flk.backend.outcomes.rows.StoredText.stored;
+import static dev.flk.backend.outcomes.rows.StoredText.text;
+
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -21,14 +25,14 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
-import org.duckdb.DuckDBAppender;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A version as a row of the table {@code outcomes}.
+ * A version as a row of the table {@code flk_record_outcomes}.
  *
  * @param n the generation of the log in the upper bits, the sequence in the log in the lower {@value #SEQUENCE_BITS};
  *     the generation 0 has versions that come from no log, which are numbered
@@ -42,7 +46,7 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
      * if it is the hash of Merkle root, epoch and shard.
      */
     static final String DDL = """
-            CREATE TABLE outcomes (
+            CREATE TABLE flk_record_outcomes (
                 n BIGINT NOT NULL, before BIGINT NOT NULL, is_current BOOLEAN NOT NULL, waits BOOLEAN NOT NULL,
                 verdict SMALLINT NOT NULL, regime VARCHAR, shard VARCHAR NOT NULL, epoch BIGINT NOT NULL,
                 id BIGINT NOT NULL, pcs_id BLOB, merkle_root BLOB, policy VARCHAR NOT NULL, key_id VARCHAR,
@@ -57,6 +61,9 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
     static final String COLUMNS = "n, before, is_current, waits, verdict, regime, shard, epoch, pcs_id, merkle_root,"
             + " policy, key_id, reason, received, start_seconds, start_nanos, end_seconds, end_nanos, claimed_d_hat,"
             + " d_hat, budget, recomputed_budget, coh_star, r, scales, names, counts";
+
+    static final int COLUMNS_IN_TABLE = 36;
+    private static final int COLUMNS_OF_SUMMARY = 6;
 
     private static final List<Kind> KINDS = List.of(Kind.ACCEPTED, Kind.ESCALATED, Kind.REJECTED);
     private static final HexFormat HEX = HexFormat.of();
@@ -119,91 +126,48 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
         return KINDS.get(code);
     }
 
-    void append(DuckDBAppender to) throws SQLException {
+    /** Returns the values of all columns of the table, in their order. */
+    List<@Nullable Object> values() {
         RecordedOutcome outcome = version.outcome();
         Verdict verdict = outcome.verdict();
         Recomputed recomputed = verdict.recomputed();
         Claims claims = outcome.claims();
-        to.beginRow();
-        to.append(n).append(before).append(isCurrent).append(waits).append(code(verdict.kind()));
-        text(to, recomputed == null ? null : recomputed.regime().wireName());
-        to.append(key().shard()).append(key().epoch());
-        to.append(head(key()));
+        Window window = claims == null ? null : claims.window();
+        Boxes boxes = claims == null ? null : claims.boxes();
         boolean isDerived =
                 claims != null && verdict.id().equals(PcsId.of(claims.merkleRoot(), key().epoch(), key().shard()));
-        bytes(to, isDerived ? null : key().pcsId());
-        bytes(to, claims == null ? null : claims.merkleRoot());
-        to.append(verdict.policyHash());
-        text(to, claims == null ? null : claims.keyId());
-        text(to, verdict.reason() == null ? null : outcome.cause());
-        text(to, verdict.reason() == null ? null : outcome.reason());
-        to.append(outcome.receivedMillis());
-        Long measured = outcome.measuredMillis();
-        if (measured == null) {
-            to.appendNull();
-        } else {
-            to.append((long) measured);
-        }
-        Window window = claims == null ? null : claims.window();
-        time(to, window == null ? null : window.start());
-        time(to, window == null ? null : window.end());
-        to.append(verdict.claimedDHat());
-        number(to, recomputed == null ? null : (Double) recomputed.dHat());
-        number(to, claims == null ? null : (Double) claims.budget());
-        number(to, recomputed == null ? null : (Double) recomputed.budget());
-        number(to, claims == null ? null : (Double) claims.cohStar());
-        number(to, claims == null ? null : (Double) claims.r());
-        boxes(to, claims == null ? null : claims.boxes());
-        for (int summary = 0; summary < 6; summary++) {
-            to.appendNull();
-        }
-        to.endRow();
-    }
-
-    private static void bytes(DuckDBAppender to, @Nullable String hex) throws SQLException {
-        if (hex == null) {
-            to.appendNull();
-        } else {
-            to.append(HEX.parseHex(hex));
-        }
-    }
-
-    private static void text(DuckDBAppender to, @Nullable String text) throws SQLException {
-        if (text == null) {
-            to.appendNull();
-        } else {
-            to.append(text);
-        }
-    }
-
-    private static void number(DuckDBAppender to, @Nullable Double number) throws SQLException {
-        if (number == null) {
-            to.appendNull();
-        } else {
-            to.append((double) number);
-        }
-    }
-
-    private static void time(DuckDBAppender to, @Nullable Instant time) throws SQLException {
-        if (time == null) {
-            to.appendNull().appendNull();
-        } else {
-            to.append(time.getEpochSecond()).append(time.getNano());
-        }
-    }
-
-    private static void boxes(DuckDBAppender to, @Nullable Boxes boxes) throws SQLException {
-        if (boxes == null) {
-            to.appendNull().appendNull().appendNull();
-            return;
-        }
-        to.append(joined(boxes.scales()));
-        text(
-                to,
-                boxes.counts().scales().equals(names(boxes.scales()))
+        List<@Nullable Object> values = new ArrayList<>(COLUMNS_IN_TABLE);
+        Collections.addAll(values, n, before, isCurrent, waits, code(verdict.kind()));
+        values.add(recomputed == null ? null : recomputed.regime().wireName());
+        Collections.addAll(values, stored(key().shard()), key().epoch(), head(key()));
+        values.add(isDerived ? null : HEX.parseHex(key().pcsId()));
+        values.add(claims == null ? null : HEX.parseHex(claims.merkleRoot()));
+        values.add(verdict.policyHash());
+        values.add(claims == null ? null : stored(claims.keyId()));
+        values.add(verdict.reason() == null ? null : stored(outcome.cause()));
+        values.add(verdict.reason() == null ? null : stored(outcome.reason()));
+        Collections.addAll(values, outcome.receivedMillis(), outcome.measuredMillis());
+        addTime(values, window == null ? null : window.start());
+        addTime(values, window == null ? null : window.end());
+        values.add(verdict.claimedDHat());
+        values.add(recomputed == null ? null : recomputed.dHat());
+        values.add(claims == null ? null : claims.budget());
+        values.add(recomputed == null ? null : recomputed.budget());
+        values.add(claims == null ? null : claims.cohStar());
+        values.add(claims == null ? null : claims.r());
+        values.add(boxes == null ? null : joined(boxes.scales()));
+        values.add(
+                boxes == null || boxes.counts().scales().equals(names(boxes.scales()))
                         ? null
                         : json(boxes.counts().scales()));
-        to.append(joined(boxes.counts().counts()));
+        values.add(boxes == null ? null : joined(boxes.counts().counts()));
+        values.addAll(Collections.nCopies(COLUMNS_OF_SUMMARY, null));
+        return values;
+    }
+
+    private static void addTime(List<@Nullable Object> values, @Nullable Instant time) {
+        values.add(time == null ? null : time.getEpochSecond());
+        values.add(time == null ? null : time.getNano());
     }
 
     private static String joined(List<?> numbers) {
@@ -231,10 +195,10 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
         String regime = row.getString(6);
         byte[] id = row.getBytes(9);
         byte[] root = row.getBytes(10);
-        String reason = row.getString(13);
+        String reason = nullable(row, 13);
         String scales = row.getString(25);
         PcsId pcsId = id == null
-                ? PcsId.of(HEX.formatHex(root), row.getLong(8), row.getString(7))
+                ? PcsId.of(HEX.formatHex(root), row.getLong(8), text(row, 7))
                 : PcsId.parse(HEX.formatHex(id)).orElseThrow();
         Window window = row.getObject(17) == null
                 ? null
@@ -250,7 +214,7 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
                         HEX.formatHex(root),
                         scales == null ? null : boxes(scales, row.getString(26), row.getString(27)),
                         window,
-                        row.getString(12));
+                        text(row, 12));
         Verdict verdict = new Verdict(
                 pcsId,
                 row.getDouble(19),
@@ -264,7 +228,7 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
                 row.getBoolean(3),
                 row.getBoolean(4),
                 new Version(
-                        new RowKey(row.getString(7), row.getLong(8), pcsId.toString()),
+                        new RowKey(text(row, 7), row.getLong(8), pcsId.toString()),
                         new RecordedOutcome(verdict, row.getLong(14), claims)));
     }
 

@@ -78,25 +78,14 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
         return Instant.ofEpochMilli(bounds[bound]);
     }
 
-    /** Returns whether all certificates are counted. */
-    public boolean isComplete() {
-        return counts.completeFrom() == 0;
-    }
-
     /** Returns the address to which a range of time can be added. */
     public String zoom() {
         return filter.zoom(filter.isMeasured());
     }
 
-    /** Returns the time since which all certificates are counted. */
-    public Instant countedSince() {
-        return time(counts.completeFrom());
-    }
-
-    /** Returns the number of certificates to begin a sentence with, after {@code At least} if not all were counted. */
+    /** Returns the number of certificates. */
     public String total() {
-        String number = Pages.number((double) counts.total());
-        return isComplete() ? number : "At least " + number;
+        return Pages.number((double) counts.total());
     }
 
     /** Returns the numbers of the verdicts that some of the certificates have. */
@@ -161,12 +150,6 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
                                 + "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>%n",
                         LEFT, WIDTH - RIGHT, y, y, LEFT - 8, y + 4, tick.text()));
             }
-        }
-        if (!isComplete()) {
-            double end = x(bounds[counts.completeFrom()]);
-            svg.append(text(
-                    "<rect class=\"area-second\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>%n",
-                    LEFT, TOP, end - LEFT, HEIGHT - BOTTOM - TOP));
         }
         for (int i = 0; i < bounds.length - 1; i++) {
             if (sum(i) > 0) {

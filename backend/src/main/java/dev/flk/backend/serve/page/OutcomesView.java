@@ -61,9 +61,6 @@ public record OutcomesView(
     /** The maximum number of certificates on a page. */
     static final int MOST_ROWS = 20;
 
-    /** The maximum number of certificates that are counted. */
-    static final int MOST_COUNTED = 200_000;
-
     /** A range of time with its address. */
     public record Range(String name, String path) {}
 
@@ -197,8 +194,8 @@ public record OutcomesView(
             return null; // nothing may meet the conditions
         }
         long[] bounds = OutcomeHistogram.bounds(from, to);
-        Counts counts = record.count(filter.query(), bounds, MOST_COUNTED);
-        return counts.total() == 0 && counts.completeFrom() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
+        Counts counts = record.count(filter.query(), bounds);
+        return counts.total() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
     }
 
     /**
@@ -206,7 +203,7 @@ public record OutcomesView(
      */
     private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order, int millis) {
         OutcomeQuery wanted =
-                filter.query().indexed().withOrder(order).withLimit(1).withCursor(null);
+                filter.query().wider().withOrder(order).withLimit(1).withCursor(null);
         return record.outcomes(wanted).rows().stream()
                 .findFirst()
                 .map(row -> wanted.time(row.outcome())
@@ -227,7 +224,7 @@ public record OutcomesView(
             int bar = found < 0 ? -found - 2 : found; // the last bound that is not after the time
             Objects.requireNonNull(counts.get(rows.get(i).outcome().verdict().kind()))[bar]++;
         }
-        return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
+        return new OutcomeHistogram(filter, bounds, new Counts(counts));
     }
 
     /** Returns what changed in the shape of the shard; empty if nothing did. */

@@ -309,7 +309,7 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
-    public Counts count(OutcomeQuery wanted, long[] bounds, int most) {
+    public Counts count(OutcomeQuery wanted, long[] bounds) {
         throw notSimulated();
     }
 

@@ -33,11 +33,6 @@ class DuckRowsTest extends OutcomeRowsContract {
         return rows;
     }
 
-    @Override
-    protected boolean countsAll() {
-        return true;
-    }
-
     /**
      * Returns rows of which each outcome has the next sequence in the log, beginning at 1; -1 is a review of outcome 1.
      */

@@ -130,13 +130,14 @@ class EarlierImportTest {
         try (var connection = new DuckDBDriver()
                         .connect("jdbc:duckdb:" + directory.resolve("record.duckdb"), new Properties());
                 var statement = connection.createStatement()) {
-            statement.execute("CREATE TEMPORARY TABLE kept AS SELECT n FROM (SELECT n FROM outcomes UNION ALL"
-                    + " SELECT n FROM reviews) ORDER BY n LIMIT " + changes);
-            statement.execute("DELETE FROM outcomes WHERE n NOT IN (SELECT n FROM kept)");
-            statement.execute("DELETE FROM reviews WHERE n NOT IN (SELECT n FROM kept)");
-            statement.execute("DELETE FROM notes; DELETE FROM positions");
             statement.execute(
-                    "UPDATE record SET history = 0, generation = 0, beginning = 0, removed = 0, salvaged = 0");
+                    "CREATE TEMPORARY TABLE kept AS SELECT n FROM (SELECT n FROM flk_record_outcomes UNION ALL"
+                            + " SELECT n FROM flk_record_reviews) ORDER BY n LIMIT " + changes);
+            statement.execute("DELETE FROM flk_record_outcomes WHERE n NOT IN (SELECT n FROM kept)");
+            statement.execute("DELETE FROM flk_record_reviews WHERE n NOT IN (SELECT n FROM kept)");
+            statement.execute("DELETE FROM flk_record_notes; DELETE FROM flk_record_positions");
+            statement.execute(
+                    "UPDATE flk_record SET history = 0, generation = 0, beginning = 0, removed = 0, salvaged = 0");
         }
     }
 

@@ -230,9 +230,9 @@ class SalvageTest {
     private static void damageReasonOf(int row, Path damaged) throws Exception {
         Long block;
         try (Connection connection = new DuckDBDriver().connect("jdbc:duckdb:" + damaged, new Properties())) {
-            block = Calls.first(
+            block = Sql.first(
                     connection,
-                    "SELECT block_id FROM pragma_storage_info('outcomes') WHERE column_name = 'reason'"
+                    "SELECT block_id FROM pragma_storage_info('flk_record_outcomes') WHERE column_name = 'reason'"
                             + " AND segment_type = 'VARCHAR' AND start <= ? AND start + count > ?",
                     found -> found.getLong(1),
                     row,

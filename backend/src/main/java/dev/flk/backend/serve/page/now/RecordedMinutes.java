@@ -107,6 +107,6 @@ public final class RecordedMinutes {
     private static Counts count(RecordedOutcomes record, long from, long to) {
         long[] bounds =
                 LongStream.rangeClosed(from, to).map(minute -> minute * 60_000).toArray();
-        return record.count(OutcomeQuery.ALL, bounds, Integer.MAX_VALUE);
+        return record.count(OutcomeQuery.ALL, bounds);
     }
 }

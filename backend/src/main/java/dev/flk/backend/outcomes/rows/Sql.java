@@ -11,12 +11,12 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Calls of statements with all their parameters. */
-final class Calls {
+/** Sql of statements with all their parameters. */
+final class Sql {
     /** The time after which a query fails; others wait meanwhile. */
     private static final int MOST_SECONDS = 10;
 
-    private Calls() {}
+    private Sql() {}
 
     /** Reads a value from the current row. */
     interface Reader<T> {

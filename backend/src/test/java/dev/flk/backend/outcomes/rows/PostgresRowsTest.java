@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.postgres;
+package dev.flk.backend.outcomes.rows;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.decide.RecordedOutcome;
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
@@ -13,7 +12,6 @@ import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
-import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
@@ -25,8 +23,6 @@ import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.verification.Verdict;
-import dev.flk.verification.Verdict.Kind;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -72,9 +68,8 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     /** Empties the tables that most tests share, because creating them takes longer. */
     private void emptyTables() {
         server.execute(emptied, """
-                TRUNCATE flk_record_versions, flk_record_reviews, flk_record_positions, flk_record_notes;
-                UPDATE flk_record SET record_id = replace(gen_random_uuid()::text, '-', ''), generation = 1, last_number = 0,
-                    removed_up_to = 0""");
+                TRUNCATE flk_record_outcomes, flk_record_reviews, flk_record_positions, flk_record_notes;
+                UPDATE flk_record SET history = history + 1, removed = 0, salvaged = 0""");
         databases.put("rows", emptied);
     }
 
@@ -83,6 +78,12 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     }
 
     private static PostgresRows open(PostgresServer server, String database, Duration timeout) {
+        PostgresRows rows = unopened(server, database, timeout);
+        rows.reopen();
+        return rows;
+    }
+
+    private static PostgresRows unopened(PostgresServer server, String database, Duration timeout) {
         return new PostgresRows(
                 new PostgresPool(
                         PostgresStores.config(server, database, 2, timeout), PoolMetrics.unobserved(Pool.RECORD)),
@@ -155,14 +156,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                     .extracting(Version::outcome)
                     .containsExactlyElementsOf(reversed(values));
         });
-        String gaps =
-                "SELECT count(*) FROM (SELECT version, row_number() OVER (PARTITION BY pcs_id ORDER BY number) AS n,"
-                        + " is_current, lead(number) OVER (PARTITION BY pcs_id ORDER BY number) IS NULL AS is_last"
-                        + " FROM flk_record_versions) AS v WHERE version <> n OR is_current <> is_last";
-        assertThat(server.number(database("rows"), gaps)).isZero();
-        assertThat(server.number(database("rows"), "SELECT max(number) - count(*) FROM flk_record_versions"))
-                .isZero();
-        assertThat(server.number(database("rows"), "SELECT max(number) FROM flk_record_versions"))
+        assertThat(server.number(database("rows"), "SELECT count(*) FROM flk_record_outcomes"))
                 .isEqualTo(followed.size());
     }
 
@@ -216,8 +210,8 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
         assertThat(server.number(
                         database("rows"),
-                        "SELECT count(*) FROM (SELECT pcs_id FROM flk_record_versions GROUP BY pcs_id HAVING min(version) > 1"
-                                + " OR count(*) FILTER (WHERE is_current) <> 1) AS broken"))
+                        "SELECT count(*) FROM (SELECT id FROM flk_record_outcomes GROUP BY id"
+                                + " HAVING count(*) FILTER (WHERE is_current) <> 1) AS broken"))
                 .isZero();
     }
 
@@ -242,14 +236,14 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void changes_restoredDatabaseWithOtherVersionsUnderTheNumber_refuseTheCursor() throws Exception {
-        one.apply(group(null, Map.of(), outcome("shard", 1), outcome("shard", 2)));
+        one.apply(group(new Position("log", 2, "d"), Map.of(), outcome("shard", 1), outcome("shard", 2)));
         String kept = one.newest();
-        one.apply(group(null, Map.of(), outcome("shard", 3)));
+        one.apply(group(new Position("log", 3, "d"), Map.of(), outcome("shard", 3)));
         String lost = one.newest();
-        execute("DELETE FROM flk_record_versions WHERE number = 3; UPDATE flk_record SET last_number = 2");
+        execute("DELETE FROM flk_record_outcomes WHERE n = (SELECT max(n) FROM flk_record_outcomes)");
 
-        assertLost(lost);
-        one.apply(group(null, Map.of(), outcome("shard", 3), outcome("shard", 4)));
+        assertThat(one.changes(lost, 10)).isEmpty(); // the log may lead to the same version again
+        one.apply(group(new Position("log", 5, "d"), Map.of(), outcome("shard", 4), outcome("shard", 3)));
         assertLost(lost);
         assertThat(one.changes(kept, 10)).hasSize(2);
     }
@@ -269,6 +263,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                 .isInstanceOf(RecordUnavailableException.class)
                 .hasMessageContaining("tables are missing");
 
+        one.reopen();
         assertThat(one.position("log")).isEmpty();
         one.apply(group(new Position("log", 1, "d"), Map.of(), outcome("shard", 1)));
         assertThat(one.shards("", null, 10)).containsExactly("shard");
@@ -277,7 +272,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     @Test
     void emptyHead_isReported() {
         useOwnDatabase();
-        assertThat(one.notes("")).isEmpty();
         execute("DELETE FROM flk_record");
 
         assertThatThrownBy(() -> one.changes("", 10))
@@ -288,20 +282,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                 .hasMessageContaining("flk_record is empty");
     }
 
-    @Test
-    void migrate_rowsOfTheVersionBefore_wait() {
-        useOwnDatabase();
-        one.apply(group(null, Map.of(), outcome("shard", 1).with("escalated"), outcome("shard", 2)));
-        execute("""
-                DROP VIEW flk_record_changes;
-                DROP TABLE flk_record_reviews;
-                DROP INDEX flk_record_versions_waiting;
-                UPDATE flk_record_versions SET kind = kind & 15;
-                DELETE FROM flk_record_schema_history WHERE version = '2'""");
-
-        assertThat(two.waiting(10)).hasSize(1);
-    }
-
     // failures
 
     @Test
@@ -309,11 +289,13 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         try (PostgresServer own = PostgresServer.start()) {
             String database = own.newDatabase();
             own.stop();
-            try (PostgresRows rows = open(own, database, Duration.ofSeconds(1))) {
+            try (PostgresRows rows = unopened(own, database, Duration.ofSeconds(1))) {
                 OutcomeRows.Group group = group(new Position("log", 1, "d"), Map.of(), outcome("shard", 1));
+                assertUnavailable(rows::reopen);
                 assertUnavailable(() -> rows.position("log"));
                 assertUnavailable(() -> rows.apply(group));
                 own.restart();
+                awaitAvailable(rows::reopen);
                 awaitAvailable(() -> rows.apply(group));
                 own.stop();
                 assertUnavailable(() -> rows.find(everything()));
@@ -354,7 +336,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
         try (rows;
                 Connection connection = server.connect(database("rows"));
                 Statement statement = connection.createStatement()) {
-            assertThat(rows.notes("")).isEmpty();
+            rows.reopen();
             connection.setAutoCommit(false);
             statement.execute("LOCK TABLE flk_record_notes");
             var first = CompletableFuture.supplyAsync(() -> rows.notes(""));
@@ -377,8 +359,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
         assertThat(one.versions(outcome("shard", 1).row(), 10)).hasSize(1);
         assertThat(one.position("log")).isPresent();
-        assertThat(server.number(database("rows"), "SELECT last_number FROM flk_record"))
-                .isOne();
     }
 
     @Test
@@ -398,7 +378,6 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     /** Makes the first inserts of versions fail. */
     private void failInsertsWith(String state, int times) {
         useOwnDatabase();
-        assertThat(one.notes("")).isEmpty(); // creates the tables
         execute("""
                 CREATE SEQUENCE tried;
                 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -406,57 +385,15 @@ final class PostgresRowsTest extends OutcomeRowsContract {
                     IF nextval('tried') <= %d THEN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END IF;
                     RETURN NULL;
                 END $$;
-                CREATE TRIGGER fail AFTER INSERT ON flk_record_versions FOR EACH STATEMENT EXECUTE FUNCTION fail()""".formatted(times, state));
+                CREATE TRIGGER fail AFTER INSERT ON flk_record_outcomes FOR EACH STATEMENT EXECUTE FUNCTION fail()""".formatted(times, state));
     }
 
     @Test
     void closed_callsFail() {
-        assertThat(one.notes("")).isEmpty();
         one.close();
 
         assertThatThrownBy(() -> one.notes("")).isInstanceOf(RecordUnavailableException.class);
         assertThatThrownBy(() -> one.apply(group(null, Map.of(), outcome("shard", 1))))
                 .isInstanceOf(RecordUnavailableException.class);
-    }
-
-    // columns
-
-    @Test
-    void columns_repeatTheValue() {
-        Outcome outcome = outcome("shard\u0000", 2).with("rejected");
-        one.apply(group(new Position("log", 9, "d"), Map.of(), outcome));
-
-        assertThat(row())
-                .isEqualTo(
-                        "1 1 t 736861726400 2 rejected sticky key-1 D_hat out of tolerance 1.5 1.25 0.26 0.3 log 1 1793491200002");
-    }
-
-    @Test
-    void columns_missingMembers_areEmpty() {
-        Version outcome = outcome("s", 1).withoutClaims().version();
-        Verdict verdict = new Verdict(
-                outcome.outcome().verdict().id(),
-                1.5,
-                Kind.REJECTED,
-                null,
-                ReasonKind.reason("D_hat recomputation failed: \u0000"),
-                "p");
-        Version version = new Version(outcome.key(), new RecordedOutcome(verdict, 1_000, null));
-        one.apply(new OutcomeRows.Group(null, List.of(new Placed(0, version)), List.of(), Map.of()));
-
-        assertThat(row()).isEqualTo("1 1 t 73 1 rejected   D_hat recomputation failed 1.5 - - - - 0 1000");
-        assertThat(one.versions(version.key(), 10)).containsExactly(version);
-        execute("UPDATE flk_record_versions SET json = replace(json, 'rejected', 'other')");
-        assertThatThrownBy(() -> one.versions(version.key(), 10))
-                .isInstanceOf(RecordUnavailableException.class)
-                .hasMessageContaining("no verdict that this version understands");
-    }
-
-    private String row() {
-        return server.text(database("rows"), """
-                SELECT concat_ws(' ', number, version, is_current, encode(shard, 'hex'), epoch, verdict, regime, key_id,
-                    reason_kind, coalesce(claimed_d_hat::text, '-'), coalesce(recomputed_d_hat::text, '-'),
-                    coalesce(claimed_budget::text, '-'), coalesce(recomputed_budget::text, '-'), coalesce(log_id, '-'), sequence,
-                    received_millis, measured_millis) FROM flk_record_versions""");
     }
 }

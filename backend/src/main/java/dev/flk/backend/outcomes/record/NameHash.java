@@ -6,11 +6,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /** The hash by which names are compared. */
-final class RowFormat {
-    private RowFormat() {}
+public final class NameHash {
+    private NameHash() {}
 
     /** Returns the first bytes of the SHA-256 of a name. */
-    static long hash(String name) {
+    public static long of(String name) {
         return ByteBuffer.wrap(Sha256.of(name.getBytes(StandardCharsets.UTF_8))).getLong();
     }
 }

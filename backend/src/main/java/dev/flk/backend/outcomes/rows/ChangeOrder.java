@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Calls.first;
-import static dev.flk.backend.outcomes.rows.Calls.query;
-import static dev.flk.backend.outcomes.rows.Calls.update;
+import static dev.flk.backend.outcomes.rows.Sql.first;
+import static dev.flk.backend.outcomes.rows.Sql.query;
+import static dev.flk.backend.outcomes.rows.Sql.update;
 
+import dev.flk.backend.outcomes.record.NameHash;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.Changed;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
@@ -12,9 +13,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.canonical.Sha256;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -28,32 +26,28 @@ import org.jspecify.annotations.Nullable;
  * The order of all versions and reviews, and the cursors of their readers. Their numbers are those of {@link
  * StoredRow}; a log that goes back begins a generation.
  */
-final class History {
+final class ChangeOrder {
     static final String DDL = """
-            CREATE TABLE positions (log_id VARCHAR NOT NULL, generation INTEGER NOT NULL, sequence BIGINT NOT NULL,
+            CREATE TABLE flk_record_positions (log_id VARCHAR NOT NULL, generation INTEGER NOT NULL, sequence BIGINT NOT NULL,
                 digest VARCHAR NOT NULL);
-            CREATE TABLE notes (name VARCHAR NOT NULL, text VARCHAR NOT NULL);
-            CREATE TABLE reviews (n BIGINT NOT NULL, is_current BOOLEAN NOT NULL, shard VARCHAR NOT NULL,
+            CREATE TABLE flk_record_notes (name VARCHAR NOT NULL, text VARCHAR NOT NULL);
+            CREATE TABLE flk_record_reviews (n BIGINT NOT NULL, is_current BOOLEAN NOT NULL, shard VARCHAR NOT NULL,
                 epoch BIGINT NOT NULL, id BIGINT NOT NULL, pcs_id BLOB NOT NULL, version BIGINT NOT NULL,
                 decision VARCHAR NOT NULL, at_millis BIGINT NOT NULL, decided_at VARCHAR NOT NULL, author VARCHAR NOT NULL,
                 note VARCHAR NOT NULL);
-            CREATE TABLE record (history BIGINT NOT NULL, generation INTEGER NOT NULL, beginning BIGINT NOT NULL,
+            CREATE TABLE flk_record (history BIGINT NOT NULL, generation INTEGER NOT NULL, beginning BIGINT NOT NULL,
                 removed BIGINT NOT NULL, salvaged BIGINT NOT NULL);
-            INSERT INTO record VALUES (0, 0, 0, 0, 0)""";
+            INSERT INTO flk_record VALUES (0, 0, 0, 0, 0)""";
 
     static final int FIRST_GENERATION = 1;
     /** The generation of a log that went back, until more is derived from it. */
     static final int ENDED = 0;
 
-    private static final String HISTORY_CHANGED = "history changed: the log of this cursor went back or was replaced";
+    private static final String HISTORY_CHANGED =
+            "history changed: a log or the record went back or was replaced after the cursor was returned";
     private static final String NO_LOG = "-";
 
-    private History() {}
-
-    /** Returns the first bytes of a hash of a text. */
-    static long hash(String text) {
-        return ByteBuffer.wrap(Sha256.of(text.getBytes(StandardCharsets.UTF_8))).getLong();
-    }
+    private ChangeOrder() {}
 
     /**
      * The values that exist once.
@@ -66,12 +60,17 @@ final class History {
      */
     record Meta(long history, int generation, long beginning, long removed, long salvaged) {
         static Meta read(Connection connection) throws SQLException {
+            return read(connection, "");
+        }
+
+        /** @param lock what the query ends with */
+        static Meta read(Connection connection, String lock) throws SQLException {
             Meta read = first(
                     connection,
-                    "SELECT history, generation, beginning, removed, salvaged FROM record",
+                    "SELECT history, generation, beginning, removed, salvaged FROM flk_record" + lock,
                     row -> new Meta(row.getLong(1), row.getInt(2), row.getLong(3), row.getLong(4), row.getLong(5)));
             if (read == null) {
-                throw new SQLException("the table record is empty");
+                throw new SQLException("the table flk_record is empty; restore the tables from a backup");
             }
             return read;
         }
@@ -79,7 +78,7 @@ final class History {
         void write(Connection connection) throws SQLException {
             update(
                     connection,
-                    "UPDATE record SET history = ?, generation = ?, beginning = ?, removed = ?, salvaged = ?",
+                    "UPDATE flk_record SET history = ?, generation = ?, beginning = ?, removed = ?, salvaged = ?",
                     history,
                     generation,
                     beginning,
@@ -94,7 +93,7 @@ final class History {
         Meta nextGeneration(String logId, long firstSequence, long randomHistory) {
             int next = generation + 1;
             return new Meta(
-                    next == FIRST_GENERATION ? hash(logId) : randomHistory,
+                    next == FIRST_GENERATION ? NameHash.of(logId) : randomHistory,
                     next,
                     StoredRow.n(next, firstSequence - 1),
                     removed,
@@ -117,7 +116,7 @@ final class History {
     static Optional<Position> position(Connection connection, String logId) throws SQLException {
         return query(
                         connection,
-                        "SELECT sequence, digest FROM positions WHERE log_id = ? AND generation <> " + ENDED,
+                        "SELECT sequence, digest FROM flk_record_positions WHERE log_id = ? AND generation <> " + ENDED,
                         row -> new Position(logId, row.getLong(1), row.getString(2)),
                         logId)
                 .stream()
@@ -125,10 +124,10 @@ final class History {
     }
 
     static void move(Connection connection, Position position, int generation) throws SQLException {
-        update(connection, "DELETE FROM positions WHERE log_id = ?", position.logId());
+        update(connection, "DELETE FROM flk_record_positions WHERE log_id = ?", position.logId());
         update(
                 connection,
-                "INSERT INTO positions VALUES (?, ?, ?, ?)",
+                "INSERT INTO flk_record_positions (log_id, generation, sequence, digest) VALUES (?, ?, ?, ?)",
                 position.logId(),
                 generation,
                 position.sequence(),
@@ -136,8 +135,8 @@ final class History {
     }
 
     static void note(Connection connection, String name, String text) throws SQLException {
-        update(connection, "DELETE FROM notes WHERE name = ?", name);
-        update(connection, "INSERT INTO notes VALUES (?, ?)", name, text);
+        update(connection, "DELETE FROM flk_record_notes WHERE name = ?", name);
+        update(connection, "INSERT INTO flk_record_notes VALUES (?, ?)", name, text);
     }
 
     /**
@@ -148,11 +147,17 @@ final class History {
      * @param token identifies the change with this number: a log that went back has another one there; 0 if unknown
      */
     private record Cursor(String logId, long history, long n, long removed, long token) {
+        /** The cursors of 0.1.0 for a record in Postgres. */
+        private static final String SHARED_BEFORE = "[0-9a-f]{32}(\\.\\d{1,15}){2}\\.[0-9a-f]{1,16}\\.\\d{1,15}";
+
         private static final String FORMAT = "[^.]{1,64}(\\.[0-9a-f]{16}){4}";
 
-        static @Nullable Cursor parse(String text) {
+        static @Nullable Cursor parse(String text) throws ChangesLostException {
             if (text.isEmpty()) {
                 return null;
+            }
+            if (text.matches(SHARED_BEFORE)) {
+                throw new ChangesLostException(HISTORY_CHANGED);
             }
             if (!text.matches(FORMAT)) {
                 throw new InvalidCursorException("the cursor was not returned by this call");
@@ -177,7 +182,7 @@ final class History {
         static long tokenOf(Changed changed) {
             String content =
                     changed instanceof Version version ? "" + version.outcome().receivedMillis() : changed.toString();
-            return hash(changed.key().pcsId() + content) | 1; // not 0
+            return NameHash.of(changed.key().pcsId() + content) | 1; // not 0
         }
     }
 
@@ -188,7 +193,8 @@ final class History {
             throws SQLException {
         List<Numbered> found = new ArrayList<>(query(
                 connection,
-                "SELECT " + StoredRow.COLUMNS + " FROM outcomes WHERE " + condition + " ORDER BY n LIMIT " + limit,
+                "SELECT " + StoredRow.COLUMNS + " FROM flk_record_outcomes WHERE " + condition + " ORDER BY n LIMIT "
+                        + limit,
                 row -> {
                     StoredRow stored = StoredRow.read(row);
                     return new Numbered(stored.n(), stored.version());
@@ -196,7 +202,8 @@ final class History {
                 n));
         found.addAll(query(
                 connection,
-                "SELECT " + RowQueries.REVIEW + " FROM reviews WHERE " + condition + " ORDER BY n LIMIT " + limit,
+                "SELECT " + RowQueries.REVIEW + " FROM flk_record_reviews WHERE " + condition + " ORDER BY n LIMIT "
+                        + limit,
                 row -> new Numbered(row.getLong(1), RowQueries.reviewed(row)),
                 n));
         found.sort(Comparator.comparingLong(Numbered::n));
@@ -232,7 +239,8 @@ final class History {
                 throw new RecordUnavailableException(
                         "nothing has been read from the log yet, so the cursor can't be checked", null);
             }
-            if (first(connection, "SELECT 1 FROM positions WHERE log_id = ?", row -> 1, after.logId()) == null) {
+            if (first(connection, "SELECT 1 FROM flk_record_positions WHERE log_id = ?", row -> 1, after.logId())
+                    == null) {
                 throw new InvalidCursorException(
                         "the cursor belongs to another backend, with the log " + after.logId());
             }
@@ -262,10 +270,10 @@ final class History {
                 : Cursor.tokenOf(there.get(0).changed()) != after.token();
     }
 
-    private static long last(Connection connection) throws SQLException {
+    static long last(Connection connection) throws SQLException {
         return Objects.requireNonNull(first(
                 connection,
-                "SELECT greatest((SELECT coalesce(max(n), 0) FROM outcomes), (SELECT coalesce(max(n), 0) FROM reviews))",
+                "SELECT greatest((SELECT coalesce(max(n), 0) FROM flk_record_outcomes), (SELECT coalesce(max(n), 0) FROM flk_record_reviews))",
                 row -> row.getLong(1)));
     }
 
@@ -282,7 +290,7 @@ final class History {
     private static String newestLog(Connection connection, Meta meta) throws SQLException {
         String log = first(
                 connection,
-                "SELECT log_id FROM positions WHERE generation = ?",
+                "SELECT log_id FROM flk_record_positions WHERE generation = ? ORDER BY log_id LIMIT 1",
                 row -> row.getString(1),
                 meta.generation());
         return log == null ? NO_LOG : log;
