@@ -171,10 +171,10 @@ class ArchitectureTest {
     }
 
     @Test
-    void jdbc_isImportedOnlyByThePostgresPackages_andTheRows() {
+    void jdbc_isImportedOnlyByThePostgresPackages_andTheTables() {
         noClasses()
                 .that()
-                .resideOutsideOfPackages(ROOT + "..postgres..", ROWS)
+                .resideOutsideOfPackages(ROOT + "..postgres..", ROOT + ".outcomes.duckdb", ROWS)
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("java.sql..", "org.flywaydb..")

@@ -83,7 +83,7 @@ public final class CommandLineProgram {
                 .add("keys", () -> new KeysCommand(config, clock))
                 .add("outcomes", () -> new OutcomesCommand(config))
                 .add("postgres", () -> new PostgresCommand(config, clock))
-                .add("record", () -> new RecordCommand(config, clock))
+                .add("record", () -> RecordCommand.with(config, clock))
                 .add("logs", () -> new LogsCommand(config))
                 .add("sessions", () -> SessionsCommand.with(config))
                 .add("state", () -> StateCommand.with(config))

@@ -2,14 +2,17 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.decide.OutcomeJson;
+import dev.flk.backend.decide.Review;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.program.json.Json;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
@@ -174,8 +177,21 @@ public final class RecordedOutcomes {
         return rows.versions(key, 1).stream().findFirst();
     }
 
+    /** Renders versions as {@link #line} does, each with the newest review of its row as the member {@code review}. */
+    public List<String> linesWithReviews(List<Version> versions) {
+        Map<RowKey, Review> reviews =
+                rows.newestReviews(versions.stream().map(Version::key).toList());
+        return versions.stream()
+                .map(version -> line(version, reviews.get(version.key())))
+                .toList();
+    }
+
     /** Renders a version as a line, a JSON object: the members of the key, followed by those of the outcome. */
     public static String line(Version version) {
+        return line(version, null);
+    }
+
+    private static String line(Version version, @Nullable Review review) {
         RowKey key = version.key();
         StringBuilder line = new StringBuilder(1_024).append("{\"shard_id\":");
         CanonicalString.appendQuoted(line, key.shard());
@@ -185,6 +201,9 @@ public final class RecordedOutcomes {
                 .append(key.pcsId())
                 .append("\",");
         OutcomeJson.appendMembers(line, version.outcome());
+        if (review != null) {
+            line.append(",\"review\":").append(Json.line(review).strip());
+        }
         return line.append('}').toString();
     }
 }

@@ -83,7 +83,8 @@ public final class RecordHandler implements AutoCloseable {
     private static final Set<String> OF_SHARDS = Set.of("prefix", "change", "limit", "cursor");
     private static final List<String> CONDITIONS =
             List.of("from", "to", "measured_from", "measured_to", "verdict", "regime", "reason", "key");
-    private static final Set<String> OF_OUTCOMES = withConditions("id", "order", "limit", "cursor");
+    private static final Set<String> OF_OUTCOMES = withConditions("id", "order", "reviews", "limit", "cursor");
+    private static final Set<String> SWITCH = Set.of("true", "false");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
@@ -163,16 +164,28 @@ public final class RecordHandler implements AutoCloseable {
     /** Answers with outcomes of the shard in the path, or of all shards if the path has none. */
     private void outcomes(Request request, Exchange exchange) {
         boolean isCsv = CsvOutcomes.areWanted(request.header("Accept"));
-        answer(exchange, isCsv ? CsvOutcomes.MAX_BYTES : MAX_ANSWER_BYTES, found -> {
+        boolean mayBeLong = isCsv || request.query().contains("reviews");
+        answer(exchange, mayBeLong ? CsvOutcomes.MAX_BYTES : MAX_ANSWER_BYTES, found -> {
             String path = request.path();
             String name = path.equals(ACROSS_SHARDS)
                     ? null
                     : BadRequest.decodedPath(
                             path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
             Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
+            boolean hasReviews = "true".equals(oneOf(query, "reviews", SWITCH));
+            if (query.remove("reviews") != null && isCsv) {
+                throw new BadRequest("reviews is for NDJSON; leave it out to get CSV");
+            }
             int limit = isCsv ? limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT) : limit(query);
             OutcomeQuery wanted = wanted(query, name).withLimit(limit).withCursor(cursor(query));
-            return isCsv ? CsvOutcomes.read(part -> outcomes(found, part), wanted) : Body.of(outcomes(found, wanted));
+            if (isCsv) {
+                return CsvOutcomes.read(part -> outcomes(found, part), wanted);
+            }
+            Rows part = outcomes(found, wanted);
+            List<String> lines = hasReviews
+                    ? found.linesWithReviews(part.rows())
+                    : part.rows().stream().map(RecordedOutcomes::line).toList();
+            return new Body(NDJSON, bytes(lines), part.cursor());
         });
     }
 
@@ -255,12 +268,6 @@ public final class RecordHandler implements AutoCloseable {
     record Body(String contentType, byte[] bytes, @Nullable String cursor, List<Header> headers) {
         Body(String contentType, byte[] bytes, @Nullable String cursor) {
             this(contentType, bytes, cursor, List.of());
-        }
-
-        private static Body of(Rows part) {
-            List<String> lines =
-                    part.rows().stream().map(RecordedOutcomes::line).toList();
-            return new Body(NDJSON, RecordHandler.bytes(lines), part.cursor());
         }
     }
 

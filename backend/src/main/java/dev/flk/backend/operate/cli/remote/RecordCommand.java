@@ -13,6 +13,7 @@ import dev.flk.backend.operate.cli.options.OptionText;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
+import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
@@ -29,10 +30,12 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
 
 /** The command {@code record}, which prints outcomes of certificates from a running backend. */
 @Command(
@@ -78,58 +81,97 @@ public final class RecordCommand implements Callable<Integer> {
 
     private boolean isPartial;
 
-    @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.")
+    @Option(
+            names = "--shard",
+            scope = ScopeType.INHERIT,
+            paramLabel = "SHARD",
+            description = "Only this shard; its full name.")
     private @Nullable String shard;
 
-    @Option(names = "--id", paramLabel = "HEX", description = "Only ids that begin with these digits, at least eight.")
+    @Option(
+            names = "--id",
+            scope = ScopeType.INHERIT,
+            paramLabel = "HEX",
+            description = "Only ids that begin with these digits, at least eight.")
     private @Nullable String id;
 
-    @Option(names = "--verdict", paramLabel = "VERDICT", description = "Only ${COMPLETION-CANDIDATES}.")
+    @Option(
+            names = "--verdict",
+            scope = ScopeType.INHERIT,
+            paramLabel = "VERDICT",
+            description = "Only ${COMPLETION-CANDIDATES}.")
     private @Nullable Verdict verdict;
 
-    @Option(names = "--regime", paramLabel = "REGIME", description = "Only ${COMPLETION-CANDIDATES}.")
+    @Option(
+            names = "--regime",
+            scope = ScopeType.INHERIT,
+            paramLabel = "REGIME",
+            description = "Only ${COMPLETION-CANDIDATES}.")
     private @Nullable Regime regime;
 
     @Option(
             names = "--reason",
+            scope = ScopeType.INHERIT,
             paramLabel = "REASON",
             description = "Only this reason: its words before the colon, such as 'regime mismatch'.")
     private @Nullable String reason;
 
-    @Option(names = "--key", paramLabel = "KEY_ID", description = "Only certificates signed with this key.")
+    @Option(
+            names = "--key",
+            scope = ScopeType.INHERIT,
+            paramLabel = "KEY_ID",
+            description = "Only certificates signed with this key.")
     private @Nullable String key;
 
     @Option(
             names = "--since",
+            scope = ScopeType.INHERIT,
             paramLabel = "DURATION",
             description = "Only certificates received within this time, such as 24h or 7d.")
     private @Nullable String since;
 
-    @Option(names = "--from", paramLabel = "TIME", description = "Only certificates received at this time or later.")
+    @Option(
+            names = "--from",
+            scope = ScopeType.INHERIT,
+            paramLabel = "TIME",
+            description = "Only certificates received at this time or later.")
     private @Nullable String from;
 
-    @Option(names = "--until", paramLabel = "TIME", description = "Only certificates received before this time.")
+    @Option(
+            names = "--until",
+            scope = ScopeType.INHERIT,
+            paramLabel = "TIME",
+            description = "Only certificates received before this time.")
     private @Nullable String until;
 
     @Option(
             names = "--measured-from",
+            scope = ScopeType.INHERIT,
             paramLabel = "TIME",
             description = "Only certificates whose last measurement was at this time or later.")
     private @Nullable String measuredFrom;
 
     @Option(
             names = "--measured-until",
+            scope = ScopeType.INHERIT,
             paramLabel = "TIME",
             description = "Only certificates whose last measurement was before this time.")
     private @Nullable String measuredUntil;
 
-    @Option(names = "--all", description = "Outcomes of all shards, even without a condition.")
+    @Option(
+            names = "--all",
+            scope = ScopeType.INHERIT,
+            description = "Outcomes of all shards, even without a condition.")
     private boolean all;
 
-    @Option(names = "--newest", description = "The newest first.")
+    @Option(names = "--newest", scope = ScopeType.INHERIT, description = "The newest first.")
     private boolean isNewestFirst;
 
-    @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
+    @Option(
+            names = "--limit",
+            scope = ScopeType.INHERIT,
+            paramLabel = "N",
+            description = "The largest number of lines (default: no limit).")
     private int limit = Integer.MAX_VALUE;
 
     @Option(names = "--csv", description = "CSV with a line of headings.")
@@ -149,20 +191,22 @@ public final class RecordCommand implements Callable<Integer> {
         non_sticky
     }
 
-    public RecordCommand(Configuration config, InstantSource clock) {
+    private RecordCommand(Configuration config, InstantSource clock) {
         this.clock = clock;
         this.backend = new BackendConnection(config);
     }
 
+    /** Returns the command with its subcommands. */
+    public static CommandLine with(Configuration config, InstantSource clock) {
+        RecordCommand record = new RecordCommand(config, clock);
+        return new CommandLine(record)
+                .addSubcommand(new RecordExportCommand(record))
+                .addSubcommand(new RecordSqlCommand(record));
+    }
+
     @Override
     public Integer call() throws IOException {
-        if (limit < 1) {
-            throw backend.usage("--limit: a number from 1");
-        }
         Map<String, String> conditions = conditions();
-        if (id != null && (shard != null || conditions.size() > 1)) {
-            throw backend.usage("--id: can't be combined with other conditions");
-        }
         boolean listsShards = shard == null && conditions.isEmpty() && !all;
         if (csv && backend.isJson()) {
             throw backend.usage("--csv and --json can't be combined; give at most one of them");
@@ -170,9 +214,6 @@ public final class RecordCommand implements Callable<Integer> {
         if (listsShards && csv) {
             throw backend.usage("--csv: give a condition, such as --since 24h, or --all for all outcomes;"
                     + " without either, record lists the shards");
-        }
-        if (since != null && from != null) {
-            throw backend.usage("--since and --from can't be combined; give at most one of them");
         }
         PrintWriter out = backend.out();
         if (listsShards) {
@@ -182,14 +223,42 @@ public final class RecordCommand implements Callable<Integer> {
                             out.println(backend.isJson() ? Printable.json(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
-        check(conditions);
-        String path = shard == null ? "/v1/outcomes" : "/v1/shards/" + encoded(shard) + "/outcomes";
-        each(OutcomeQuery.address(path, conditions), () -> printer(out));
-        if (isPartial) {
-            String footer = "These are the outcomes of one backend; others share its store. Ask each with --url.";
-            (csv || backend.isJson() ? backend.spec().commandLine().getErr() : out).print(Paragraph.wrapped(footer));
-        }
+        outcomes(conditions, () -> printer(out));
+        printFooter(csv || backend.isJson() ? backend.spec().commandLine().getErr() : out);
         return ExitCode.OK;
+    }
+
+    private void outcomes(Map<String, String> conditions, Supplier<Printer> printers) throws IOException {
+        String path = shard == null ? "/v1/outcomes" : "/v1/shards/" + encoded(shard) + "/outcomes";
+        each(OutcomeQuery.address(path, conditions), printers);
+    }
+
+    private void printFooter(PrintWriter to) {
+        if (isPartial) {
+            to.print(Paragraph.wrapped(
+                    "These are the outcomes of one backend; others share its store. Ask each with --url."));
+        }
+    }
+
+    /** A reader of lines, which are JSON objects. */
+    interface LineReader {
+        void read(String line) throws IOException;
+    }
+
+    /** Passes the outcomes that the options select to a reader, each with the newest review of its certificate. */
+    void download(LineReader lines) throws IOException {
+        Map<String, String> conditions = conditions();
+        conditions.put("reviews", "true");
+        outcomes(conditions, () -> (line, parsed) -> lines.read(line));
+        printFooter(backend.spec().commandLine().getErr());
+    }
+
+    boolean isJson() {
+        return backend.isJson();
+    }
+
+    Output output() {
+        return backend.output();
     }
 
     /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
@@ -213,16 +282,14 @@ public final class RecordCommand implements Callable<Integer> {
         };
     }
 
-    private void check(Map<String, String> conditions) {
-        try {
-            var unused = OutcomeQuery.parse(conditions);
-        } catch (InvalidQueryException e) {
-            throw backend.usage("--" + e.getMessage());
-        }
-    }
-
-    /** Returns the conditions of a query, except the shard. */
+    /** Checks the options, and returns the conditions of a query, except the shard. */
     private Map<String, String> conditions() {
+        if (limit < 1) {
+            throw backend.usage("--limit: a number from 1");
+        }
+        if (since != null && from != null) {
+            throw backend.usage("--since and --from can't be combined; give at most one of them");
+        }
         Map<String, String> conditions = new LinkedHashMap<>();
         Instant begin = since == null
                 ? time("--from", from)
@@ -237,6 +304,14 @@ public final class RecordCommand implements Callable<Integer> {
         add(conditions, "key", key);
         add(conditions, "id", id);
         add(conditions, "order", isNewestFirst ? "newest" : null);
+        if (id != null && (shard != null || conditions.size() > 1)) {
+            throw backend.usage("--id: can't be combined with other conditions");
+        }
+        try {
+            var unused = OutcomeQuery.parse(conditions);
+        } catch (InvalidQueryException e) {
+            throw backend.usage("--" + e.getMessage());
+        }
         return conditions;
     }
 
