@@ -60,6 +60,7 @@ final class DocsIT {
             "docs/log-care\\.md: (flk-backend: |WAL_ARCHIVE_COMMAND=|#!)",
             "docs/(operations-guide|runbooks)\\.md: (BACKEND=|PATH=|sum |count |histogram_quantile|sort\\()",
             "docs/(postgres|sessions)\\.md: (SELECT |SESSION_STORE=|user )",
+            "docs/record-sql\\.md: (certificates|key_id|shard_id|week)",
             "docs/redis\\.md: (DEDUP_BACKEND=|redis://|port )",
             "docs/refused\\.md: import ",
             "docs/wire-format\\.md: ");
