@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.first;
-import static dev.flk.backend.outcomes.rows.Sql.query;
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.first;
+import static dev.flk.backend.outcomes.rows.RowSql.query;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 
 import dev.flk.backend.outcomes.record.NameHash;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.each;
-import static dev.flk.backend.outcomes.rows.Sql.first;
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.each;
+import static dev.flk.backend.outcomes.rows.RowSql.first;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 
 import dev.flk.backend.outcomes.earlier.EarlierRows;
 import dev.flk.view.ViewUnavailableException;
@@ -160,7 +160,7 @@ public final class DuckRows extends TableRows {
                 }
                 throw new RecordUnavailableException("the record can't be read: " + e.getMessage(), e);
             } finally {
-                Sql.attempt(connection, "ROLLBACK");
+                RowSql.attempt(connection, "ROLLBACK");
             }
         }
     }
@@ -216,7 +216,7 @@ public final class DuckRows extends TableRows {
 
     @Override
     public synchronized boolean sweep(Instant before) {
-        boolean isMore = write(open -> Removal.sweep(open, Dialect.DUCKDB, before.toEpochMilli()));
+        boolean isMore = write(open -> RowRemoval.sweep(open, Dialect.DUCKDB, before.toEpochMilli()));
         sync();
         return isMore;
     }
@@ -263,8 +263,8 @@ public final class DuckRows extends TableRows {
 
     private synchronized void drop() {
         synchronized (questions) {
-            Sql.close(reader);
-            Sql.close(writer);
+            RowSql.close(reader);
+            RowSql.close(writer);
             reader = null;
             writer = null;
             isBroken = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 
 import dev.flk.backend.outcomes.rows.ChangeOrder.Meta;
 import java.sql.SQLException;
@@ -108,11 +108,11 @@ final class DuckTransaction extends OpenTransaction implements AutoCloseable {
     public void close() throws SQLException {
         DuckDBAppender open = appender;
         try (connection) {
-            Sql.attempt(connection, "ROLLBACK");
+            RowSql.attempt(connection, "ROLLBACK");
             if (open != null) { // which would commit its rows when it is closed outside of a transaction
-                Sql.attempt(connection, "BEGIN TRANSACTION");
-                Sql.close(open);
-                Sql.attempt(connection, "ROLLBACK");
+                RowSql.attempt(connection, "BEGIN TRANSACTION");
+                RowSql.close(open);
+                RowSql.attempt(connection, "ROLLBACK");
             }
         }
     }

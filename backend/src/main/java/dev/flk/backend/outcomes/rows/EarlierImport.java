@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.first;
+import static dev.flk.backend.outcomes.rows.RowSql.first;
 
 import dev.flk.backend.outcomes.earlier.EarlierRows;
 import dev.flk.backend.outcomes.earlier.EarlierRows.Copy;

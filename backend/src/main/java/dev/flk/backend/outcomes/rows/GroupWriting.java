@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.in;
-import static dev.flk.backend.outcomes.rows.Sql.query;
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.in;
+import static dev.flk.backend.outcomes.rows.RowSql.query;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 import static dev.flk.backend.outcomes.rows.StoredText.stored;
 
 import dev.flk.backend.decide.Review;

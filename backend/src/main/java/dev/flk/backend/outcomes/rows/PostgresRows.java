@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresPool;
@@ -154,7 +154,7 @@ public final class PostgresRows extends TableRows {
 
     @Override
     public boolean sweep(Instant before) {
-        return changeOpen(open -> Removal.sweep(open, Dialect.POSTGRES, before.toEpochMilli()));
+        return changeOpen(open -> RowRemoval.sweep(open, Dialect.POSTGRES, before.toEpochMilli()));
     }
 
     @Override

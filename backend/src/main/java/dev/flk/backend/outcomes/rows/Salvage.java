@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.first;
-import static dev.flk.backend.outcomes.rows.Sql.query;
+import static dev.flk.backend.outcomes.rows.RowSql.first;
+import static dev.flk.backend.outcomes.rows.RowSql.query;
 
 import dev.flk.backend.outcomes.duckdb.Attempts;
 import dev.flk.backend.outcomes.record.OutcomeRows;
@@ -156,7 +156,7 @@ final class Salvage implements AutoCloseable {
 
     @Override
     public void close() {
-        Sql.close(from);
+        RowSql.close(from);
         from = null;
     }
 }

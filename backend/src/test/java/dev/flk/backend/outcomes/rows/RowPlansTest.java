@@ -60,7 +60,7 @@ final class RowPlansTest {
         String scans = "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables WHERE relname IN ('flk_record_outcomes',"
                 + " 'flk_record_reviews')";
         asked.ask();
-        long found = Sql.query(connection, scans, row -> row.getLong(1)).get(0);
+        long found = RowSql.query(connection, scans, row -> row.getLong(1)).get(0);
         connection.rollback();
         return found;
     }
@@ -102,7 +102,7 @@ final class RowPlansTest {
                 () -> RowQueries.shapes(connection, Dialect.POSTGRES, List.of("shard-1", "shard-2"), 5),
                 () -> ChangeOrder.after(connection, ChangeOrder.newest(connection), 10),
                 () -> ChangeOrder.after(connection, "", 10),
-                () -> Removal.sweep(new PostgresTransaction(connection), Dialect.POSTGRES, 100),
+                () -> RowRemoval.sweep(new PostgresTransaction(connection), Dialect.POSTGRES, 100),
                 () -> new GroupWriting(new PostgresTransaction(connection), IdFilter.NOTHING, IdFilter.NOTHING)
                         .apply(new Group(null, List.of(), List.of(), Map.of()), 7));
         for (int i = 0; i < questions.size(); i++) {

@@ -230,7 +230,7 @@ class SalvageTest {
     private static void damageReasonOf(int row, Path damaged) throws Exception {
         Long block;
         try (Connection connection = new DuckDBDriver().connect("jdbc:duckdb:" + damaged, new Properties())) {
-            block = Sql.first(
+            block = RowSql.first(
                     connection,
                     "SELECT block_id FROM pragma_storage_info('flk_record_outcomes') WHERE column_name = 'reason'"
                             + " AND segment_type = 'VARCHAR' AND start <= ? AND start + count > ?",

@@ -11,12 +11,12 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Sql of statements with all their parameters. */
-final class Sql {
+/** RowSql of statements with all their parameters. */
+final class RowSql {
     /** The time after which a query fails; others wait meanwhile. */
     private static final int MOST_SECONDS = 10;
 
-    private Sql() {}
+    private RowSql() {}
 
     /** Reads a value from the current row. */
     interface Reader<T> {

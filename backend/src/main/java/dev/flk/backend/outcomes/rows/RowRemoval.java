@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-import static dev.flk.backend.outcomes.rows.Sql.first;
-import static dev.flk.backend.outcomes.rows.Sql.in;
-import static dev.flk.backend.outcomes.rows.Sql.query;
-import static dev.flk.backend.outcomes.rows.Sql.update;
+import static dev.flk.backend.outcomes.rows.RowSql.first;
+import static dev.flk.backend.outcomes.rows.RowSql.in;
+import static dev.flk.backend.outcomes.rows.RowSql.query;
+import static dev.flk.backend.outcomes.rows.RowSql.update;
 
 import dev.flk.backend.outcomes.rows.ChangeOrder.Meta;
 import java.sql.Connection;
@@ -12,8 +12,8 @@ import java.sql.SQLException;
 import java.util.List;
 
 /** The removal of old rows and reviews. */
-final class Removal {
-    private Removal() {}
+final class RowRemoval {
+    private RowRemoval() {}
 
     /** Removes some; returns whether there may be more. */
     static boolean sweep(OpenTransaction open, Dialect dialect, long beforeMillis) throws SQLException {
