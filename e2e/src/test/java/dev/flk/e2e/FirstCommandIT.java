@@ -64,7 +64,7 @@ final class FirstCommandIT {
 
         assertThat(demo.exitCode()).as(demo.err()).isZero();
         assertThat(demo.out()).startsWith("A backend with a fresh key on a free port ...\n");
-        assertThat(demo.out()).containsPattern("record sql \"SELECT [^\n]*\"\nregime  +n  D_hat\n[a-z_]+ +\\d+  0\\.");
+        assertThat(demo.out()).containsPattern("record sql \"SELECT [^\n]*\"\nregime  +n  D_hat\n[a-z_]+ +\\d+ +0\\.");
         List<String> modules = demo.err()
                 .lines()
                 .filter(line -> line.startsWith("flk: module "))

@@ -188,7 +188,8 @@ public final class DuckRows extends TableRows {
     public synchronized List<PlacedReview> add(Group group) {
         return write(open -> {
             if (knownRows.isFull() || knownReviews.isFull()) {
-                open.flush();
+                open.commit(); // the numbers of rows that are not committed begin at 2^62
+                open.begin();
                 readKnown(open.connection());
             }
             return new GroupWriting(open, knownRows, knownReviews).apply(group, random.nextLong());

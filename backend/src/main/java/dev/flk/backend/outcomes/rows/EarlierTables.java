@@ -22,6 +22,10 @@ import java.util.Objects;
 
 /** The tables of 0.1.0 in Postgres, which have the values as JSON. They are copied once, a part in each transaction. */
 final class EarlierTables {
+    /** A query, because {@code to_regclass} may not know yet that another backend has removed the table. */
+    private static final String EXISTS = "SELECT 1 FROM pg_catalog.pg_class"
+            + " WHERE relname = 'flk_record_versions_before' AND pg_catalog.pg_table_is_visible(oid)";
+
     /** The bit 16 of a kind says that the row waits for a review. */
     private static final String NEXT = """
             SELECT number, is_current, kind >= 16, shard, epoch, pcs_id, json, coalesce((
@@ -36,10 +40,10 @@ final class EarlierTables {
 
     private EarlierTables() {}
 
-    /** Copies at most so many of the next rows, or removes the tables if there are none; returns whether there may be more. */
+    /** Copies the next rows, or removes the tables if all were copied; returns whether there may be more rows. */
     static boolean copy(PostgresTransaction open, int most) throws SQLException {
         Connection connection = open.connection();
-        if (first(connection, "SELECT to_regclass('flk_record_versions_before')", row -> row.getString(1)) == null) {
+        if (first(connection, EXISTS, row -> 1) == null) {
             return false;
         }
         List<StoredRow> rows = new ArrayList<>();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.rows;
 
-/** What is known about ids without a query, given by their first bytes. */
+/** A test whether something may exist for an id, of which the first bytes are given, without a query. */
 interface IdFilter {
     /** Knows nothing: where an index finds an absent id fast. */
     IdFilter NOTHING = new IdFilter() {

@@ -8,7 +8,7 @@ package dev.flk.backend.outcomes.rows;
 final class KnownIds implements IdFilter {
     private static final int BITS_PER_ID = 25;
     private static final int HASHES = 8;
-    private static final int LEAST_WORDS = 1 << 16;
+    private static final int LEAST_WORDS = 1 << 12;
     /** The words of one line of the cache, in which all bits of an id are. */
     private static final int LINE = 8;
 

@@ -55,7 +55,7 @@ abstract class OpenTransaction {
     /** Returns the values with which a log begins that has no generation. */
     abstract Meta beginning(String logId, long firstSequence, long randomHistory);
 
-    /** Returns the number of what the record of a log has led to. */
+    /** Returns the number of the version or review to which a record of a log has led. */
     abstract long n(int generation, long sequence) throws SQLException;
 
     /** Notes the position of a log, and its generation. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.decide.Review;
+import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -130,5 +132,25 @@ class DuckRowsTest extends OutcomeRowsContract {
         rows.reopen();
         assertThat(rows.position("log")).contains(new Position("log", 1, ""));
         rows.close();
+    }
+
+    /** The filter of ids is made anew from all rows, while some of them are not committed. */
+    @Test
+    void add_moreRowsThanTheFilterOfIdsHasRoomFor_areAdded() {
+        int groups = 50;
+        int size = 500;
+        try (OutcomeRows rows = open("many")) {
+            for (int first = 1; first <= groups * size; first += size) {
+                List<Placed> placed = IntStream.range(first, first + size)
+                        .mapToObj(
+                                each -> new Placed(each, outcome("shard", each).version()))
+                        .toList();
+                rows.add(new Group(new Position("log", first + size - 1, ""), placed, List.of(), Map.of()));
+            }
+            rows.sync();
+
+            long[] ever = {0, Long.MAX_VALUE};
+            assertThat(rows.count(OutcomeQuery.ALL, ever).total()).isEqualTo(groups * size);
+        }
     }
 }

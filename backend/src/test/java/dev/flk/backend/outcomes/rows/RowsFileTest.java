@@ -146,7 +146,7 @@ class RowsFileTest {
         }
         try (DuckRows rows = new DuckRows(file(), null, new Random())) {
             for (int i = 0; i < 2; i++) {
-                assertThatThrownBy(rows::reopen).hasMessageContaining("Table with name record does not exist");
+                assertThatThrownBy(rows::reopen).hasMessageContaining("Table with name flk_record does not exist");
             }
         }
     }

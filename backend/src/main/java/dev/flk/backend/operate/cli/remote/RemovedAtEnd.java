@@ -8,7 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A file, or a directory with its content, that is removed at the end, also if a signal ends the process. */
+/** A file, or a directory with its content, to be removed at the end, also if a signal ends the process. */
 final class RemovedAtEnd implements AutoCloseable {
     private final Path path;
     private final Thread hook = new Thread(this::removeOnSignal, "remove-files");
