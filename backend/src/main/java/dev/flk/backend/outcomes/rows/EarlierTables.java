@@ -23,8 +23,9 @@ import java.util.Objects;
 /** The tables of 0.1.0 in Postgres, which have the values as JSON. They are copied once, a part in each transaction. */
 final class EarlierTables {
     /** A query, because {@code to_regclass} may not know yet that another backend has removed the table. */
-    private static final String EXISTS = "SELECT 1 FROM pg_catalog.pg_class"
-            + " WHERE relname = 'flk_record_versions_before' AND pg_catalog.pg_table_is_visible(oid)";
+    private static final String IS_MINE = """
+            SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
+            WHERE relname = 'flk_record_versions_before' AND pg_catalog.pg_table_is_visible(oid)""";
 
     /** The bit 16 of a kind says that the row waits for a review. */
     private static final String NEXT = """
@@ -40,34 +41,41 @@ final class EarlierTables {
 
     private EarlierTables() {}
 
-    /** Copies the next rows, or removes the tables if all were copied; returns whether there may be more rows. */
+    /**
+     * Copies the next rows; returns whether there may be more. Once all were copied, the tables are removed, if this user
+     * may do so.
+     */
     static boolean copy(PostgresTransaction open, int most) throws SQLException {
         Connection connection = open.connection();
-        if (first(connection, EXISTS, row -> 1) == null) {
+        Boolean isMine = first(connection, IS_MINE, row -> row.getBoolean(1));
+        if (isMine == null) {
             return false;
         }
         List<StoredRow> rows = new ArrayList<>();
-        long last = Math.max(0, ChangeOrder.last(connection) - n(0));
-        List<Boolean> each = query(connection, NEXT, row -> read(connection, row, rows), last, last, most);
+        Long copied = first(connection, "SELECT number FROM flk_record_copied", row -> row.getLong(1));
+        List<Long> numbers = query(connection, NEXT, row -> read(connection, row, rows), copied, copied, most);
         open.append(rows);
-        if (each.isEmpty()) {
+        if (!numbers.isEmpty()) {
+            update(connection, "UPDATE flk_record_copied SET number = ?", numbers.get(numbers.size() - 1));
+        } else if (isMine) {
             update(connection, "DROP TABLE flk_record_versions_before, flk_record_reviews_before");
         }
-        return !each.isEmpty();
+        return !numbers.isEmpty();
     }
 
     private static long n(long number) {
         return StoredRow.n(ChangeOrder.FIRST_GENERATION, number);
     }
 
-    private static boolean read(Connection connection, ResultSet row, List<StoredRow> rows) throws SQLException {
+    private static long read(Connection connection, ResultSet row, List<StoredRow> rows) throws SQLException {
         String json = row.getString(7);
-        long n = n(row.getLong(1));
+        long number = row.getLong(1);
+        long n = n(number);
         try {
             if (row.getObject(3) == null) {
                 Reviewed reviewed = Reviewed.of(LoggedReview.decode(json.getBytes(StandardCharsets.UTF_8)));
                 GroupWriting.insert(connection, n, row.getBoolean(2), reviewed);
-                return true;
+                return number;
             }
             PcsId id = PcsId.parse(HexFormat.of().formatHex(row.getBytes(6))).orElseThrow();
             RowKey key = new RowKey(
@@ -75,12 +83,13 @@ final class EarlierTables {
                     row.getLong(5),
                     id.toString());
             long before = row.getLong(8);
-            return rows.add(new StoredRow(
+            rows.add(new StoredRow(
                     n,
                     before == 0 ? 0 : n(before),
                     row.getBoolean(2),
                     row.getBoolean(3),
                     new Version(key, OutcomeJson.parse(id, json))));
+            return number;
         } catch (IllegalArgumentException e) {
             throw new SQLException("a row of 0.1.0 has an unknown format: " + e.getMessage(), e);
         }

@@ -79,7 +79,9 @@ public final class PostgresRows extends TableRows {
                 throw new RecordUnavailableException("the copy of the rows of an earlier version is interrupted", null);
             }
             if (parts == 1) {
-                LOG.info("the rows of an earlier version are copied in the database of the record");
+                LOG.info(
+                        "the rows of an earlier version are copied in the database of the record, from tables that end with"
+                                + " _before; if the backends may not remove these afterwards, do it");
             }
         }
         isOpen = true;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.rows.PostgresRows;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,6 +17,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Random;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
@@ -42,9 +45,13 @@ class RolesTest {
         assertThatThrownBy(() -> Schema.STATE.migrate(backend)).hasMessageContaining("CREATE on schema flk");
         assertThat(Schema.STATE.migrate(owner)).isEqualTo("1");
         assertThat(Schema.DEDUP.migrate(owner)).isEqualTo("1");
-        assertThat(Schema.RECORD.migrate(owner)).isEqualTo("2");
+        assertThat(Schema.RECORD.migrate(owner)).isEqualTo("3");
         assertThat(Schema.STATE.migrate(backend)).as("nothing is left to do").isEqualTo("1");
 
+        try (PostgresRows rows =
+                new PostgresRows(new PostgresPool(backend, PoolMetrics.unobserved(Pool.RECORD)), new Random())) {
+            rows.reopen(); // without the right to remove the tables of before
+        }
         try (Connection connection = DriverManager.getConnection(backend.jdbcUrl(), "flk_backend", "b");
                 Statement statement = connection.createStatement()) {
             assertThat(statement.executeUpdate("INSERT INTO flk_positions VALUES ('log', 1, 't')"))

@@ -1,8 +1,10 @@
--- The tables of 0.1.0, which its backends can no longer use. Backends copy their rows and remove them.
+-- The tables of 0.1.0, which its backends can no longer use. Backends copy their rows.
 DROP VIEW flk_record_changes;
 ALTER TABLE flk_record RENAME TO flk_record_before;
 ALTER TABLE flk_record_versions RENAME TO flk_record_versions_before;
 ALTER TABLE flk_record_reviews RENAME TO flk_record_reviews_before;
+CREATE TABLE flk_record_copied (number bigint NOT NULL); -- up to where
+INSERT INTO flk_record_copied VALUES (0);
 
 -- One row, locked by each transaction that changes rows, so that their numbers become visible in their order.
 CREATE TABLE flk_record (
