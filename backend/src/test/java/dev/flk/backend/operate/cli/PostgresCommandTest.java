@@ -62,7 +62,7 @@ class PostgresCommandTest {
                         """);
         assertThat(run(0, Map.of(), "check").lines())
                 .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
-                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 2"));
+                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 3"));
         List<String> points = new ArrayList<>();
         for (String line : run(0, Map.of(), "check", "--json").lines().toList()) {
             JsonNode point = JSON.readTree(line);

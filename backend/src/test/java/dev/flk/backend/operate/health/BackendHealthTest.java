@@ -453,7 +453,7 @@ final class BackendHealthTest {
         assertThat(found.get(0)).matches("GOOD postgres: " + where + " answers; [0-9]+ of 9 points of .*");
         assertThat(found)
                 .contains(
-                        "BAD postgres: migrations: dedup: 1 migration missing, record: 2 migrations missing; start a backend of this version, which"
+                        "BAD postgres: migrations: dedup: 1 migration missing, record: 3 migrations missing; start a backend of this version, which"
                                 + " migrates the tables",
                         "BAD postgres: writable: the server refuses writes; set POSTGRES_CONN to the primary, or"
                                 + " default_transaction_read_only to off")
