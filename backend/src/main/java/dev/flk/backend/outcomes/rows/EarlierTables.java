@@ -53,6 +53,9 @@ final class EarlierTables {
         }
         List<StoredRow> rows = new ArrayList<>();
         Long copied = first(connection, "SELECT number FROM flk_record_copied", row -> row.getLong(1));
+        if (copied == null) {
+            throw new SQLException("the table flk_record_copied is empty; restore the tables from a backup");
+        }
         List<Long> numbers = query(connection, NEXT, row -> read(connection, row, rows), copied, copied, most);
         open.append(rows);
         if (!numbers.isEmpty()) {

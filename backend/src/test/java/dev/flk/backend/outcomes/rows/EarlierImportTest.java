@@ -6,27 +6,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.outcomes.earlier.EarlierRows;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
-import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.view.RocksView;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Properties;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.duckdb.DuckDBDriver;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,12 +39,7 @@ class EarlierImportTest {
     /** Unpacks DEDUP_DIR of 0.1.0. */
     private Path unpack(String name) throws Exception {
         Path unpacked = Files.createDirectory(directory.resolve(name));
-        Path packed = Path.of(Objects.requireNonNull(EarlierImportTest.class.getResource("earlier-rows.tar.gz"))
-                .toURI());
-        Process tar = new ProcessBuilder("tar", "-xzf", packed.toString(), "-C", unpacked.toString())
-                .inheritIO()
-                .start();
-        assertThat(tar.waitFor()).isZero();
+        EarlierFixture.unpack("earlier-rows.tar.gz", unpacked);
         return unpacked;
     }
 
@@ -68,16 +57,7 @@ class EarlierImportTest {
         List<String> lines = new ArrayList<>();
         rows.changes("", 1_000).forEach(each -> lines.add(each.toString()));
         lines.add(rows.newest());
-        List<RowKey> keys = Stream.concat(
-                        rows.find(OutcomeQuery.ALL.withLimit(1_000)).rows().stream()
-                                .map(Version::key),
-                        rows.reviewed(null, 1_000).reviews().stream().map(Reviewed::key))
-                .distinct()
-                .sorted(Comparator.comparing(RowKey::toString))
-                .toList();
-        for (RowKey each : keys) {
-            lines.add(rows.versions(each, 100) + " " + rows.reviews(each, 100));
-        }
+        lines.addAll(EarlierFixture.versionsAndReviews(rows));
         rows.waiting(1_000).stream().map(each -> each.toString()).sorted().forEach(lines::add);
         lines.add(rows.notes("") + " " + rows.position("log-0") + rows.position("log-1") + rows.faults(1_000));
         return lines;

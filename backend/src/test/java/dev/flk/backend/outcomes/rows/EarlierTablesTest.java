@@ -5,12 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.outcomes.PostgresStores;
-import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
-import dev.flk.backend.outcomes.record.OutcomeRows.Reviewed;
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
@@ -23,13 +19,10 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,17 +38,13 @@ final class EarlierTablesTest {
     @TempDir
     private Path unpacked;
 
+    private String database;
     private PostgresConfig config;
 
     @BeforeEach
     void restore() throws Exception {
-        Path packed = Path.of(Objects.requireNonNull(EarlierTablesTest.class.getResource("earlier-tables.tar.gz"))
-                .toURI());
-        Process tar = new ProcessBuilder("tar", "-xzf", packed.toString(), "-C", unpacked.toString())
-                .inheritIO()
-                .start();
-        assertThat(tar.waitFor()).isZero();
-        String database = server.newDatabase();
+        EarlierFixture.unpack("earlier-tables.tar.gz", unpacked);
+        database = server.newDatabase();
         server.execute(database, Files.readString(unpacked.resolve("tables.sql")));
         config = PostgresStores.config(server, database, 2, Duration.ofSeconds(10));
     }
@@ -67,16 +56,7 @@ final class EarlierTablesTest {
     private static List<String> answers(OutcomeRows rows) throws Exception {
         List<String> lines = new ArrayList<>();
         rows.changes("", 1_000).forEach(each -> lines.add(each.changed().toString()));
-        List<RowKey> keys = Stream.concat(
-                        rows.find(OutcomeQuery.ALL.withLimit(1_000)).rows().stream()
-                                .map(Version::key),
-                        rows.reviewed(null, 1_000).reviews().stream().map(Reviewed::key))
-                .distinct()
-                .sorted(Comparator.comparing(RowKey::toString))
-                .toList();
-        for (RowKey each : keys) {
-            lines.add(rows.versions(each, 100) + " " + rows.reviews(each, 100));
-        }
+        lines.addAll(EarlierFixture.versionsAndReviews(rows));
         rows.waiting(1_000).stream()
                 .map(each -> each.group() + " " + each.receivedMillis())
                 .sorted()
@@ -126,5 +106,16 @@ final class EarlierTablesTest {
 
             assertAnswersAsBefore(one);
         }
+    }
+
+    @Test
+    void reopen_placeOfTheCopyIsLost_removesNothing() throws Exception {
+        Schema.RECORD.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.RECORD)));
+        server.execute(database, "DELETE FROM flk_record_copied");
+        try (PostgresRows rows = unopened()) {
+            assertThatThrownBy(rows::reopen).hasMessageContaining("flk_record_copied is empty");
+        }
+        assertThat(server.number(database, "SELECT count(*) FROM flk_record_versions_before"))
+                .isPositive();
     }
 }
