@@ -44,12 +44,10 @@ final class RowsFile {
     private static final String STORAGE = "v1.4.0";
 
     private final Path file;
-    private final Path directory;
     private final Attempts opening;
 
     RowsFile(Path file) {
         this.file = file.toAbsolutePath();
-        this.directory = this.file.resolveSibling("record-export");
         this.opening = new Attempts(sibling(".opening"));
     }
 
@@ -139,7 +137,7 @@ final class RowsFile {
 
     /** Opens a damaged file, without the end that was not in it yet if that can't be read. */
     Connection openReadOnly(Path damaged) throws SQLException {
-        Properties settings = settings(directory, true);
+        Properties settings = settings(true);
         try {
             return new DuckDBDriver().connect("jdbc:duckdb:" + damaged, settings);
         } catch (SQLException e) {
@@ -178,7 +176,6 @@ final class RowsFile {
     }
 
     private DuckTransaction openOnce() throws SQLException, IOException {
-        Files.createDirectories(directory);
         if (!Files.exists(file)) {
             create();
         }
@@ -206,11 +203,11 @@ final class RowsFile {
     }
 
     private DuckDBConnection connect(Path to) throws SQLException {
-        return (DuckDBConnection) new DuckDBDriver().connect("jdbc:duckdb:" + to, settings(directory, false));
+        return (DuckDBConnection) new DuckDBDriver().connect("jdbc:duckdb:" + to, settings(false));
     }
 
-    /** Returns settings with which nothing outside of the file and a directory is read, and nothing is loaded. */
-    private Properties settings(Path exports, boolean isReadOnly) {
+    /** Returns settings with which DuckDB uses no file but the record and its temporary ones, and loads nothing. */
+    private Properties settings(boolean isReadOnly) {
         Properties settings = new Properties();
         settings.setProperty("memory_limit", MEMORY);
         settings.setProperty("threads", "1");
@@ -219,7 +216,6 @@ final class RowsFile {
         settings.setProperty("storage_compatibility_version", STORAGE);
         settings.setProperty("autoinstall_known_extensions", "false");
         settings.setProperty("autoload_known_extensions", "false");
-        settings.setProperty("allowed_directories", "['" + exports.toString().replace("'", "''") + "/" + "']");
         settings.setProperty("enable_external_access", "false");
         if (isReadOnly) {
             settings.setProperty("access_mode", "READ_ONLY");
