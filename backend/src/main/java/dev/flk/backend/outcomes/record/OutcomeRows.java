@@ -358,7 +358,7 @@ public interface OutcomeRows extends AutoCloseable {
         return NameHash.of(shard + '\0' + cause);
     }
 
-    /** Returns the rows that wait for a review in any order, at most {@code most}. Reads only an index. */
+    /** Returns the rows that wait for a review in any order, at most {@code most}. */
     List<Waiting> waiting(int most);
 
     /** Returns versions by their numbers; those that were removed meanwhile are left out. */

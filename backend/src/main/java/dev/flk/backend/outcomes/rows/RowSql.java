@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** RowSql of statements with all their parameters. */
+/** Calls of statements with all their parameters. */
 final class RowSql {
     /** The time after which a query fails; others wait meanwhile. */
     private static final int MOST_SECONDS = 10;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The rows of the record in a table of DuckDB, in the process. */
+/** The tables of the record: in DuckDB, in the process, or in PostgreSQL. */
 @NullMarked
 package dev.flk.backend.outcomes.rows;
 

@@ -91,9 +91,15 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     }
 
     @BeforeEach
-    void openBackends() {
-        one = open(server, database("rows"), TIMEOUT);
-        two = open(server, database("rows"), TIMEOUT);
+    void prepareBackends() {
+        one = unopened(server, database("rows"), TIMEOUT);
+        two = unopened(server, database("rows"), TIMEOUT);
+    }
+
+    /** Opens both backends, which few tests need. */
+    private void openBackends() {
+        one.reopen();
+        two.reopen();
     }
 
     @AfterEach
@@ -106,6 +112,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     private void useOwnDatabase() {
         closeBackends();
         databases.put("rows", server.newDatabase());
+        prepareBackends();
         openBackends();
     }
 
@@ -129,6 +136,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
     /** Two backends write some rows in turn, with outcomes that differ, and some rows that only one of them writes. */
     @Test
     void apply_twoBackendsAtOnce_loseAndRepeatNoVersion() throws Exception {
+        openBackends();
         var first = CompletableFuture.runAsync(() -> applyGroups(one, "log-1", 1_000));
         var second = CompletableFuture.runAsync(() -> applyGroups(two, "log-2", 100_000));
         List<Change> followed = new ArrayList<>();
@@ -190,6 +198,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void sweep_whileAnotherBackendApplies_removesCompleteRows() {
+        openBackends();
         for (int group = 0; group < 10; group++) {
             Outcome[] outcomes = new Outcome[100];
             Arrays.setAll(outcomes, number -> outcome("shard", number));
@@ -219,6 +228,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void apply_positionIsNotTheLastOne_isRefusedUntilThePositionIsRead() {
+        openBackends();
         one.apply(group(new Position("log", 7, "d"), Map.of(), outcome("shard", 1)));
         execute("UPDATE flk_record_positions SET sequence = 3");
         OutcomeRows.Group next = group(new Position("log", 9, "d"), Map.of(), outcome("shard", 2));
@@ -236,6 +246,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void changes_restoredDatabaseWithOtherVersionsUnderTheNumber_refuseTheCursor() throws Exception {
+        openBackends();
         one.apply(group(new Position("log", 2, "d"), Map.of(), outcome("shard", 1), outcome("shard", 2)));
         String kept = one.newest();
         one.apply(group(new Position("log", 3, "d"), Map.of(), outcome("shard", 3)));
@@ -390,6 +401,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void closed_callsFail() {
+        openBackends();
         one.close();
 
         assertThatThrownBy(() -> one.notes("")).isInstanceOf(RecordUnavailableException.class);

@@ -4,11 +4,14 @@ package dev.flk.backend.outcomes.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
@@ -44,7 +47,7 @@ final class RowPlansTest {
                 INSERT INTO flk_record_reviews
                 SELECT n, n % 50 > 0, 'shard-' || n % 100, n, n::bigint * 1000000007, sha256(n::text::bytea), 1, 'fault', n, '', '', ''
                 FROM generate_series(50001, 80000) AS n;
-                UPDATE flk_record SET removed = 1""");
+                UPDATE flk_record SET removed = 1, salvaged = 100000""");
         server.execute(database, "VACUUM ANALYZE");
         connection = server.connect(database);
         connection.setAutoCommit(false);
@@ -69,6 +72,10 @@ final class RowPlansTest {
         void ask() throws Exception;
     }
 
+    private static Version absent() {
+        return MemoryRecord.version("shard-1", 1, "accepted", "", Instant.EPOCH, Map.of(), "ab".repeat(32));
+    }
+
     private void find(OutcomeQuery wanted) throws SQLException {
         assertThat(RowQueries.find(connection, wanted.withLimit(20)).rows()).isNotEmpty();
     }
@@ -77,7 +84,7 @@ final class RowPlansTest {
     void questions_readIndexes() throws Exception {
         OutcomeQuery newest = OutcomeQuery.ALL.withOrder(Order.NEWEST);
         Span part = new Span(Instant.ofEpochMilli(20_000), Instant.ofEpochMilli(21_000));
-        RowKey absent = new RowKey("shard-1", 1, "ab".repeat(32));
+        RowKey absent = absent().key();
         long[] bounds = {20_000, 20_500, 21_000};
         List<Asked> questions = List.of(
                 () -> find(newest),
@@ -104,7 +111,7 @@ final class RowPlansTest {
                 () -> ChangeOrder.after(connection, "", 10),
                 () -> RowRemoval.sweep(new PostgresTransaction(connection), Dialect.POSTGRES, 100),
                 () -> new GroupWriting(new PostgresTransaction(connection), IdFilter.NOTHING, IdFilter.NOTHING)
-                        .apply(new Group(null, List.of(), List.of(), Map.of()), 7));
+                        .apply(new Group(null, List.of(new Placed(0, absent())), List.of(), Map.of()), 7));
         for (int i = 0; i < questions.size(); i++) {
             assertThat(scans(questions.get(i))).as("question %d", i).isZero();
         }
