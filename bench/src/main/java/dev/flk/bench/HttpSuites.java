@@ -15,6 +15,7 @@ import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -29,10 +30,7 @@ final class HttpSuites {
     private static final int CONNECTIONS = 64;
     /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
-    /** The number of certificates that a round of the suite {@code record} sends. */
-    private static final int RECORDED = 150_000;
 
-    private static final int RECORDED_CONNECTIONS = 16;
     private static final int FIRST_SECONDS = 3;
     private static final int MINUTE = 60;
     /** The most certificates that are made at once for a phase: the backend is idle meanwhile. */
@@ -94,29 +92,38 @@ final class HttpSuites {
     }
 
     /** A period of load on a backend. The time in which requests are made does not count. */
-    private record Phase(long items, double seconds, double cpuMicros) {
-        static final Phase NONE = new Phase(0, 0, 0);
+    private record Phase(long items, double seconds, double cpuMicros, double mebibytes) {
+        static final Phase NONE = new Phase(0, 0, 0, 0);
 
-        static Phase of(Server backend, Stock stock, double length) throws IOException {
+        /** @param settled blocks until the backend has done what the load has caused */
+        static Phase of(Server backend, Stock stock, int connections, double length, Runnable settled)
+                throws IOException {
             Costs costs = backend.program().costs().started();
             long items = 0;
             double seconds = 0;
             while (seconds < length) {
-                stock.fill(Math.min(PHASE_STOCK, Math.round((length - seconds) * MOST_PER_SECOND)) + CONNECTIONS);
-                try (LoadClient client = new LoadClient(backend.port(), CONNECTIONS, stock, "200")) {
+                long certificates = Math.min(PHASE_STOCK, Math.round((length - seconds) * MOST_PER_SECOND));
+                stock.fill(certificates / stock.itemsPerRequest() + connections);
+                try (LoadClient client = new LoadClient(backend.port(), connections, stock, "200")) {
                     Duration left = Duration.ofNanos(Math.round((length - seconds) * 1e9) + 1);
                     Load load = client.run(Duration.ZERO, left, () -> {});
                     items += load.items();
                     seconds += load.seconds();
                 }
             }
+            settled.run();
             costs.run();
+            Sample sample = costs.sample(items, seconds);
             return new Phase(
-                    items, seconds, items * costs.sample(items, seconds).get(Figure.CPU_MICROS));
+                    items, seconds, items * sample.get(Figure.CPU_MICROS), sample.get(Figure.RESIDENT_MEBIBYTES));
+        }
+
+        static Phase of(Server backend, Stock stock, double length) throws IOException {
+            return of(backend, stock, CONNECTIONS, length, () -> {});
         }
 
         Phase and(Phase next) {
-            return new Phase(items + next.items, seconds + next.seconds, cpuMicros + next.cpuMicros);
+            return new Phase(items + next.items, seconds + next.seconds, cpuMicros + next.cpuMicros, next.mebibytes);
         }
 
         boolean isEmpty() {
@@ -126,7 +133,9 @@ final class HttpSuites {
         Sample sample() {
             return isEmpty()
                     ? new Sample(Map.of())
-                    : Sample.ofRate(items / seconds).with(Figure.CPU_MICROS, cpuMicros / Math.max(1, items));
+                    : Sample.ofRate(items / seconds)
+                            .with(Figure.CPU_MICROS, cpuMicros / Math.max(1, items))
+                            .with(Figure.RESIDENT_MEBIBYTES, mebibytes);
         }
     }
 
@@ -238,38 +247,55 @@ final class HttpSuites {
     }
 
     /**
-     * Measures the cost of the record of outcomes. Each round sends new certificates to an empty backend. The processor
-     * time counts until the record is complete; the disk space is that of ids and rows after the backend has stopped.
+     * Measures the cost of the record of outcomes. Each round loads an empty backend until it is warm, and measures then;
+     * the processor time counts until the record is complete. The disk space is that of ids and rows after the backend
+     * has stopped.
      */
     static Results record(Workbench bench) throws IOException, InterruptedException {
-        String off = "record off";
+        String off = "singles, record off";
         return bench.measure(
                 CERTIFICATES,
                 off,
                 List.of(
-                        new Subject(off, plan -> recorded(bench, false)),
-                        new Subject("record on", plan -> recorded(bench, true))));
+                        new Subject(off, plan -> recorded(bench, plan, 1, false)),
+                        new Subject("singles, record on", plan -> recorded(bench, plan, 1, true)),
+                        new Subject("batches of 100, record off", plan -> recorded(bench, plan, 100, false)),
+                        new Subject("batches of 100, record on", plan -> recorded(bench, plan, 100, true))));
     }
 
-    private static Sample recorded(Workbench bench, boolean isOn) throws IOException, InterruptedException {
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        stock.fill(RECORDED);
+    private static Sample recorded(Workbench bench, Plan plan, int lines, boolean isOn)
+            throws IOException, InterruptedException {
+        Stock stock = lines == 1
+                ? Stock.ofSingles(Workbench.SUBMIT, bench.certificates())
+                : Stock.ofBatches(Workbench.BATCH, bench.certificates(), lines);
+        int connections = lines == 1 ? CONNECTIONS : BATCH_CONNECTIONS;
         Path directory = bench.directory("record");
         try {
-            Sample sample;
-            try (Server backend = bench.start(directory, Map.of("RECORD", isOn ? "on" : "off"));
-                    LoadClient client = new LoadClient(backend.port(), RECORDED_CONNECTIONS, stock, "200")) {
-                Costs costs = backend.program().costs().started();
-                Load load = client.run(Duration.ZERO, Duration.ofMinutes(10), () -> {});
-                if (isOn) {
-                    Program.awaitMetric(backend.port(), "flk_record_lag_records", 0);
-                }
-                costs.run();
-                sample = costs.sample(load.items(), load.seconds());
+            Phase cold;
+            Phase warm;
+            try (Server backend = bench.start(directory, Map.of("RECORD", isOn ? "on" : "off"))) {
+                Runnable settled = isOn ? () -> awaitRecord(backend) : () -> {};
+                cold = Phase.of(backend, stock, connections, plan.warmUp().toNanos() / 1e9, settled);
+                warm = Phase.of(backend, stock, connections, plan.measuredSeconds(), settled);
             }
-            return sample.with(Figure.DISK_BYTES, (double) bytes(directory.resolve("data/dedup")) / RECORDED);
+            return warm.sample()
+                    .with(
+                            Figure.DISK_BYTES,
+                            (double) bytes(directory.resolve("data/dedup"))
+                                    / cold.and(warm).items());
         } finally {
             Workbench.delete(directory);
+        }
+    }
+
+    private static void awaitRecord(Server backend) {
+        try {
+            Program.awaitMetric(backend.port(), "flk_record_lag_records", 0);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("the wait for the record was interrupted", e);
         }
     }
 

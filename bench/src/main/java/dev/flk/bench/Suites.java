@@ -45,7 +45,8 @@ final class Suites {
                     Peers::run),
             new Suite(
                     "record",
-                    "150,000 singles over 16 connections to an empty backend, with and without the record",
+                    "singles over 64 connections and batches of 100 over 16, with and without the record: --warm-up 60"
+                            + " --seconds 60 measures warm backends",
                     HttpSuites::record),
             new Suite(
                     "first-seconds",

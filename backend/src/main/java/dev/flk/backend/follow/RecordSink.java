@@ -14,11 +14,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -81,7 +83,7 @@ public final class RecordSink implements Follower.Sink {
      * @param expiry the clock by which outcomes are removed
      * @param submissions the number of submissions since the start
      * @param voided what voids reviews in the log
-     * @param recorded accepts the shard of each outcome that was written
+     * @param recorded accepts the shards of the outcomes that were written
      */
     public RecordSink(
             DecidedLog log,
@@ -167,7 +169,9 @@ public final class RecordSink implements Follower.Sink {
         } while (!losers.isEmpty());
         isSettled = !isBusy;
         voided.forget(part.last());
-        outcomes.forEach(each -> recorded.accept(each.version().key().shard()));
+        Set<String> shards = new HashSet<>();
+        outcomes.forEach(each -> shards.add(each.version().key().shard()));
+        shards.forEach(recorded);
         if (isIncomplete && part.last() / REPORT_EVERY > part.after() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", part.last(), log.decidedUpTo());
         }

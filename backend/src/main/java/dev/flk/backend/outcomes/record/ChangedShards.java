@@ -34,10 +34,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
  * once after the start and again after new outcomes, in the order in which they become due, and several with one
- * question. After each slice of work,
- * the thread rests 19 times the processor time of the slice, so it takes at most 5 % of one core whatever the number of
- * shards; if the rows are on a server, it rests 19 times as long as the slice took, but at most ten seconds, because a
- * slow slice has mostly waited. A shard that can't be read stays due. Safe for any thread.
+ * question. After each slice of work, the thread rests 49 times the processor time of the slice, so it takes at most 2 %
+ * of one core whatever the number of shards; if the rows are on a server, it rests 49 times as long as the slice took,
+ * but at most ten seconds, because a slow slice has mostly waited. A shard that can't be read stays due. Safe for any thread.
  *
  * <p>The names are walked in their order at the start and every {@link #WALK_EVERY}, to find the shards of the record
  * and to forget those that it no longer has. If several backends share the rows, only the walk finds the outcomes of
@@ -54,7 +53,7 @@ public final class ChangedShards implements AutoCloseable {
     private static final Duration WALK_EVERY = Duration.ofMinutes(10);
     private static final int NAMES_AT_ONCE = 1_000;
     private static final int SHARDS_AT_ONCE = 64;
-    private static final int RESTS_PER_WORK = 19;
+    private static final int RESTS_PER_WORK = 49;
     private static final long SLICE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long MOST_SHARED_REST_NANOS = TimeUnit.SECONDS.toNanos(10);

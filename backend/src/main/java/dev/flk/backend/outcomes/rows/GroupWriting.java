@@ -18,12 +18,12 @@ import dev.flk.backend.outcomes.rows.ChangeOrder.Meta;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -69,13 +69,16 @@ final class GroupWriting {
         if (position != null) {
             generation = generation(group, position, randomHistory);
         }
-        List<RowKey> keys = Stream.concat(
-                        group.placed().stream().map(each -> each.version().key()),
-                        group.reviews().stream().map(each -> each.reviewed().key()))
-                .distinct()
-                .toList();
-        readCurrent(keys);
-        readReviews(keys);
+        Set<Long> ids = new TreeSet<>();
+        Set<Long> reviewed = new TreeSet<>();
+        for (Placed each : group.placed()) {
+            find(each.version().key(), ids, reviewed);
+        }
+        for (PlacedReview each : group.reviews()) {
+            find(each.reviewed().key(), ids, reviewed);
+        }
+        readCurrent(ids);
+        readReviews(reviewed);
         for (Placed each : group.placed()) {
             put(each);
         }
@@ -102,9 +105,17 @@ final class GroupWriting {
         return meta.generation();
     }
 
-    private void readCurrent(List<RowKey> keys) throws SQLException {
-        Collection<Long> ids = new TreeSet<>();
-        keys.stream().map(StoredRow::head).filter(knownRows::mayContain).forEach(ids::add);
+    private void find(RowKey key, Set<Long> rows, Set<Long> reviewed) {
+        long id = StoredRow.head(key);
+        if (knownRows.mayContain(id)) {
+            rows.add(id);
+        }
+        if (knownReviews.mayContain(id)) {
+            reviewed.add(id);
+        }
+    }
+
+    private void readCurrent(Set<Long> ids) throws SQLException {
         if (!ids.isEmpty()) {
             open.flush();
             query(
@@ -116,9 +127,7 @@ final class GroupWriting {
         }
     }
 
-    private void readReviews(List<RowKey> keys) throws SQLException {
-        Collection<Long> ids = new TreeSet<>();
-        keys.stream().map(StoredRow::head).filter(knownReviews::mayContain).forEach(ids::add);
+    private void readReviews(Set<Long> ids) throws SQLException {
         if (!ids.isEmpty()) {
             query(
                             connection,

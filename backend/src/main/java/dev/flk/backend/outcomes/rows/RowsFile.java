@@ -40,6 +40,11 @@ final class RowsFile {
     private static final String WAL = ".wal";
     private static final String MEMORY = "64MB";
     private static final String TEMPORARY = "1GB";
+    /**
+     * The bytes after which the journal is moved into the file. Each time, the incomplete last block of 122,880 rows is
+     * compressed again, so a smaller value costs processor time; a larger one costs memory and makes a step longer.
+     */
+    private static final String CHECKPOINT = "32MB";
     /** The format on disk, of the first version of DuckDB that can read it. */
     private static final String STORAGE = "v1.4.0";
 
@@ -213,6 +218,7 @@ final class RowsFile {
         settings.setProperty("threads", "1");
         settings.setProperty("temp_directory", sibling(".temp").toString());
         settings.setProperty("max_temp_directory_size", TEMPORARY);
+        settings.setProperty("checkpoint_threshold", CHECKPOINT);
         settings.setProperty("storage_compatibility_version", STORAGE);
         settings.setProperty("autoinstall_known_extensions", "false");
         settings.setProperty("autoload_known_extensions", "false");

@@ -157,7 +157,7 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
         values.add(claims == null ? null : claims.r());
         values.add(boxes == null ? null : joined(boxes.scales()));
         values.add(
-                boxes == null || boxes.counts().scales().equals(names(boxes.scales()))
+                boxes == null || areNames(boxes.counts().scales(), boxes.scales())
                         ? null
                         : json(boxes.counts().scales()));
         values.add(boxes == null ? null : joined(boxes.counts().counts()));
@@ -180,6 +180,15 @@ record StoredRow(long n, long before, boolean isCurrent, boolean waits, Version 
 
     private static List<String> names(List<Integer> scales) {
         return scales.stream().map(scale -> Integer.toString(scale)).toList();
+    }
+
+    /** Returns whether the names are those that scales have by default. */
+    private static boolean areNames(List<String> names, List<Integer> scales) {
+        boolean are = names.size() == scales.size();
+        for (int i = 0; are && i < names.size(); i++) {
+            are = names.get(i).equals(Integer.toString(scales.get(i)));
+        }
+        return are;
     }
 
     private static String json(List<String> texts) {
