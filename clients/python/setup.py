@@ -10,7 +10,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-STATE = HERE.parents[1] / "client/src/main/protobuf/flk/state/v1/state.proto"
+STATE = HERE.parents[1] / "state/client/src/main/protobuf/flk/state/v1/state.proto"
 # the files by their names in the descriptors, which no other protocol in the same process may have
 SOURCES = {"flk/state/v1/state.proto": STATE, "flk/client/error_details.proto": HERE / "error_details.proto"}
 # a oneof with one field has the same presence, and protoc 3.5 of Debian and Ubuntu does not know proto3's "optional"

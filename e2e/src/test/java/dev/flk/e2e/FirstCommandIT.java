@@ -91,7 +91,7 @@ final class FirstCommandIT {
 
     @Test
     void brokenSource_showsTheCompilersMessage() throws Exception {
-        Files.writeString(copy.resolve("wal/src/main/java/dev/flk/wal/Broken.java"), "broken\n");
+        Files.writeString(copy.resolve("libs/wal/src/main/java/dev/flk/wal/Broken.java"), "broken\n");
 
         Ended keygen = flk("agent", "keygen");
 

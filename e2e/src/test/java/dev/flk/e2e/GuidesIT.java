@@ -58,7 +58,7 @@ final class GuidesIT {
 
     private static Set<String> tests() {
         Set<String> tests = new HashSet<>();
-        for (String module : List.of("e2e", "backend", "verifier-core")) {
+        for (String module : List.of("e2e", "backend", "libs/access", "verifier-core")) {
             try (Stream<Path> files = Files.walk(Built.root().resolve(module + "/src/test/java"))) {
                 files.map(file -> file.getFileName().toString().replace(".java", ""))
                         .forEach(tests::add);
@@ -97,7 +97,7 @@ final class GuidesIT {
 
     @Test
     void eachFormerName_isInATableWithItsAdvice() {
-        List<String[]> formerNames = read("program/src/main/resources/dev/flk/program/cli/former-names.txt")
+        List<String[]> formerNames = read("libs/program/src/main/resources/dev/flk/program/cli/former-names.txt")
                 .lines()
                 .map(line -> line.split(" *[|] ", -1))
                 .toList();

@@ -79,7 +79,7 @@ class StatehouseIT {
     /** Returns a copy of the package and its protocol, because a build writes into the directory of its source. */
     private Path copy() throws IOException {
         Path root = PACKAGE.resolve("../..").normalize();
-        for (String part : List.of("clients/python", "client/src/main/protobuf")) {
+        for (String part : List.of("clients/python", "state/client/src/main/protobuf")) {
             try (Stream<Path> files = Files.walk(root.resolve(part))) {
                 for (Path file :
                         (Iterable<Path>) files.filter(Files::isRegularFile).filter(StatehouseIT::isSource)::iterator) {

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.logs.LogRegistry.Change.Put;
 import dev.flk.backend.logs.postgres.PostgresRegistry;
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;

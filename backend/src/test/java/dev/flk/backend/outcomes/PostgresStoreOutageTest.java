@@ -10,6 +10,7 @@ import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.ServerProcess;
 import java.sql.Connection;

@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;

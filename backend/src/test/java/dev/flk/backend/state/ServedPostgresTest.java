@@ -5,8 +5,8 @@ import static dev.flk.program.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.Committed;

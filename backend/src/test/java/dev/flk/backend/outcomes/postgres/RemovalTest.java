@@ -4,10 +4,10 @@ package dev.flk.backend.outcomes.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.Sweeper;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;

@@ -4,11 +4,11 @@ package dev.flk.backend.outcomes.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import java.io.IOException;

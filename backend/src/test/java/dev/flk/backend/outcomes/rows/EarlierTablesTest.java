@@ -4,7 +4,6 @@ package dev.flk.backend.outcomes.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.stores.postgres.PoolMetrics;
@@ -12,6 +11,7 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresPool;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import java.nio.file.Files;

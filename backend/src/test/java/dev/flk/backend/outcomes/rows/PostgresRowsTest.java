@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.RecordedOutcome;
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeRows;
@@ -21,6 +20,7 @@ import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.PostgresPool;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;

@@ -3,7 +3,6 @@ package dev.flk.backend.outcomes.rows;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
@@ -15,6 +14,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresStores;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.verification.Verdict.Kind;

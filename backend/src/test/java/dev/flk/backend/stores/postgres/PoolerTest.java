@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.testkit.PgBouncer;
 import dev.flk.testkit.PostgresServer;

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresCheck.Finding;

@@ -4,7 +4,6 @@ package dev.flk.backend.stores.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.rows.PostgresRows;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.testkit.PostgresServer;
