@@ -15,6 +15,7 @@ trap 'rm -rf "$work"' EXIT
 sources=(LICENSE NOTICE README.md CHANGELOG.md CONTRIBUTING.md RELEASING.md SECURITY.md alerts clients demo deploy docs flk licenses)
 built=(backend/target/flk-backend.jar backend/target/flk-backend.cdx.json
   agent/target/flk-agent.jar agent/target/flk-agent.cdx.json
+  state/server/target/flk-state.jar state/server/target/flk-state.cdx.json
   bench/target/flk-bench.jar 'deploy/deb/target/flk-*_all.deb')
 
 commit=$(git -C "$here" rev-parse HEAD)

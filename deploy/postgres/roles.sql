@@ -1,10 +1,10 @@
 -- Roles with least privileges for Postgres: flk_owner owns the tables and migrates them, flk_backend reads and writes them.
--- Run it as a superuser in the database of the backend:
+-- Run it as a superuser in the database of the programs:
 --
 --   psql -d flk -v owner_password=... -v backend_password=... -f roles.sql
 --
--- Then create the tables as flk_owner ('flk-backend postgres migrate'), also with the jar of a new version before its
--- backends start, and run the backends as flk_backend.
+-- Then create the tables as flk_owner ('flk-backend postgres migrate', and for the state 'flk-state postgres migrate'),
+-- also with the jar of a new version before its programs start, and run backends and state as flk_backend.
 \set ON_ERROR_STOP on
 BEGIN;
 CREATE ROLE flk_owner LOGIN PASSWORD :'owner_password';

@@ -183,7 +183,7 @@ start_own() {
   while port_answers "$redis_port"; do redis_port=$((redis_port + 1)); done
   start_redis
   export PCS_HMAC_KEY=chaos-$RANDOM$RANDOM$RANDOM
-  env PORT=0 STATE_PORT=off BIND_ADDR=127.0.0.1 PCS_SIGN_ALG=hmac TOKEN_RATE=1000000 DEDUP_BACKEND=redis \
+  env PORT=0 BIND_ADDR=127.0.0.1 PCS_SIGN_ALG=hmac TOKEN_RATE=1000000 DEDUP_BACKEND=redis \
     SESSION_STORE=redis \
     REDIS_ADDR=127.0.0.1:"$redis_port" WAL_DIR="$work/wal" WAL_MIN_FREE_BYTES=16MiB \
     "$java" -jar "$jar" >"$work/backend.log" 2>&1 &

@@ -13,7 +13,7 @@ from flk_state.client import Change, Event, StateClient, _datetime
 
 
 def dump(client: StateClient, agent_id: str = "", *, all_namespaces: bool = False) -> Iterator[str]:
-    """Yields the lines of a dump, which ``flk backend state restore`` reads: all revisions that are kept, of an agent,
+    """Yields the lines of a dump, which ``flk state restore`` reads: all revisions that are kept, of an agent,
     of the client's namespace, or of all namespaces.
 
     Raises ``RuntimeError`` if the history is compacted during the dump: dump again."""
@@ -52,7 +52,7 @@ def dump(client: StateClient, agent_id: str = "", *, all_namespaces: bool = Fals
 
 
 def event_line(event: Event, resume_token: str = "") -> str:
-    """Returns an event as ``flk backend state replay --json`` prints it."""
+    """Returns an event as ``flk state replay --json`` prints it."""
     changes = ",".join(map(_change, event.changes))
     head = line({
         "revision": event.revision,

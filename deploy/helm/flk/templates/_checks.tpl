@@ -19,10 +19,16 @@
 {{- if and $postgres (eq $store.kind "postgres") -}}
 {{- fail "backend.postgres.existingSecret is set, and backend.store.kind is postgres: record and state use the server of the store; remove backend.postgres.existingSecret" -}}
 {{- end -}}
-{{- range $name := list "STATE_ENGINE" "RECORD_STORE" -}}
-{{- if and (eq (lower (toString (index $.Values.backend.config $name))) "postgres") (ne $store.kind "postgres") (not $postgres) -}}
-{{- fail (printf "backend.config.%s is postgres, and backend.store.kind is %s: there is no Postgres; set backend.postgres.existingSecret to a Secret with the entry uri, or backend.store.kind to postgres" $name $store.kind) -}}
+{{- range $name, $engine := dict "backend.config.RECORD_STORE" .Values.backend.config.RECORD_STORE "state.config.STATE_ENGINE" (ternary .Values.state.config.STATE_ENGINE "" .Values.state.enabled) -}}
+{{- if and (eq (lower (toString $engine)) "postgres") (ne $store.kind "postgres") (not $postgres) -}}
+{{- fail (printf "%s is postgres, and backend.store.kind is %s: there is no Postgres; set backend.postgres.existingSecret to a Secret with the entry uri, or backend.store.kind to postgres" $name $store.kind) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (gt (int .Values.state.replicas) 1) (not (include "flk.isStateInPostgres" .)) -}}
+{{- fail "state.replicas is above 1, and each replica would have a state of its own: set state.config.STATE_ENGINE to postgres" -}}
+{{- end -}}
+{{- if and .Values.state.tls.existingSecret (not .Values.state.opsPort) -}}
+{{- fail "state.tls.existingSecret is set, and state.opsPort is not: probes and Prometheus need a port that speaks plain HTTP; set state.opsPort, for instance to 9090" -}}
 {{- end -}}
 {{- if gt (int .Values.backend.autoscaling.minReplicas) (int .Values.backend.autoscaling.maxReplicas) -}}
 {{- fail "backend.autoscaling.minReplicas is above backend.autoscaling.maxReplicas" -}}
@@ -112,6 +118,9 @@
 {{- $policy := .Values.networkPolicy -}}
 {{- if and $policy.enabled (include "flk.hasRemoteStore" .) (not $policy.backend.egress) -}}
 {{- fail (printf "networkPolicy.enabled is true, and nothing lets the backends reach %s: set networkPolicy.backend.egress, or networkPolicy.enabled to false" .Values.backend.store.kind) -}}
+{{- end -}}
+{{- if and $policy.enabled .Values.state.enabled (include "flk.isStateInPostgres" .) (not $policy.state.egress) -}}
+{{- fail "networkPolicy.enabled is true, and nothing lets the state reach Postgres: set networkPolicy.state.egress, or networkPolicy.enabled to false" -}}
 {{- end -}}
 {{- if and $policy.enabled .Values.agent.enabled .Values.agent.endpoint (not $policy.agent.egress) -}}
 {{- fail "networkPolicy.enabled is true, and nothing lets the agent reach agent.endpoint: set networkPolicy.agent.egress, or networkPolicy.enabled to false" -}}

@@ -76,23 +76,9 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if has .Values.backend.store.kind (list "redis" "postgres") -}}yes{{- end -}}
 {{- end -}}
 
-{{- /* whether all replicas have the same state; the backend ignores case */ -}}
-{{- define "flk.hasSharedState" -}}
-{{- if eq (lower (toString .Values.backend.config.STATE_ENGINE)) "postgres" -}}yes{{- end -}}
-{{- end -}}
-
-{{- /* whether a call of the state may go to any replica: they share the state, or there is never a second one */ -}}
-{{- define "flk.hasOneState" -}}
-{{- if or (include "flk.hasSharedState" .) (and (le (int .Values.backend.replicas) 1) (not .Values.backend.autoscaling.enabled)) -}}yes{{- end -}}
-{{- end -}}
-
-{{- /* the port of metrics and probes */ -}}
-{{- define "flk.opsPortName" -}}
-{{- if .Values.backend.opsPort -}}ops{{- else -}}http{{- end -}}
-{{- end -}}
-
-{{- define "flk.appProtocol" -}}
-{{- if .Values.backend.tls.existingSecret -}}https{{- else -}}http{{- end -}}
+{{- /* whether the state is in Postgres; the program ignores case */ -}}
+{{- define "flk.isStateInPostgres" -}}
+{{- if eq (lower (toString .Values.state.config.STATE_ENGINE)) "postgres" -}}yes{{- end -}}
 {{- end -}}
 
 {{- define "flk.backendUrl" -}}

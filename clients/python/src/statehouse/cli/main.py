@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``statehousectl`` reads the state of a backend. Its lines are those of ``flk backend state``.
+"""``statehousectl`` reads the state of a backend. Its lines are those of ``flk state``.
 
 Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 130 interrupted."""
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     tail = command("tail", _tail, "print new commits of an agent, or of all, until it is stopped")
     tail.add_argument("agent", metavar="AGENT", nargs="?", default="")
     tail.add_argument("--from", metavar="TIME", type=_time, dest="start", help="first the commits since then")
-    dumped = command("dump", _dump, "write all stored revisions, for flk backend state restore")
+    dumped = command("dump", _dump, "write all stored revisions, for flk state restore")
     dumped.add_argument("agent", metavar="AGENT", nargs="?", default="")
     dumped.add_argument("-o", "--output", metavar="FILE", help="a new file for the dump (default: standard output)")
     command("version", _version, "print the version of this program and of the state")

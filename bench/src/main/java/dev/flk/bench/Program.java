@@ -80,7 +80,7 @@ final class Program implements Closeable {
     /**
      * Starts the jar of a module from the module's build directory.
      *
-     * @param module {@code backend} or {@code agent}
+     * @param module {@code backend}, {@code agent} or {@code state}
      */
     static Program jar(
             String module,
@@ -90,7 +90,7 @@ final class Program implements Closeable {
             String... arguments)
             throws IOException {
         Path jar = ownJar().resolve("../../..")
-                .resolve(module)
+                .resolve(module.equals("state") ? "state/server" : module)
                 .resolve("target")
                 .resolve("flk-" + module + ".jar")
                 .normalize();

@@ -76,7 +76,7 @@ record Server(Program program, int port) implements Closeable {
 
     /**
      * Starts a backend with its data in {@code directory}. Apart from {@code settings}, its configuration differs from
-     * the default only in the address, the key, a raised {@code TOKEN_RATE}, and the state service, which is off.
+     * the default only in the address, the key and a raised {@code TOKEN_RATE}.
      */
     static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
             throws IOException, InterruptedException {
@@ -86,7 +86,6 @@ record Server(Program program, int port) implements Closeable {
         environment.put("PCS_SIGN_ALG", "hmac");
         environment.put("PCS_HMAC_KEY", SECRET);
         environment.put("TOKEN_RATE", "10000000");
-        environment.put("STATE_PORT", "off");
         environment.putAll(settings);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = program.awaitPort("listening on 127.0.0.1 port ");
@@ -94,10 +93,11 @@ record Server(Program program, int port) implements Closeable {
         return new Server(program, port);
     }
 
-    /** Starts a backend with the state service on. The port of the returned server is the port of the state service. */
+    /** Starts a program of the state. The port of the returned server is that of gRPC. */
     static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
-        Program program =
-                backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
+        Map<String, String> environment =
+                Map.of("PORT", "0", "BIND_ADDR", "127.0.0.1", "STATE_PORT", "0", "PCS_SIGN_ALG", "none");
+        Program program = Program.jar("state", directory, environment, jvmOptions);
         return new Server(program, program.awaitPort("state on 127.0.0.1 port "));
     }
 

@@ -23,13 +23,10 @@ import dev.flk.client.proto.Write;
 import io.grpc.Channel;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -47,10 +44,6 @@ final class StateSuite {
     private static final String BARE = "bare gRPC, commits, 64";
     private static final String BARE_READS = "bare gRPC, reads, 64";
     private static final String READS = "state, reads, 64";
-    private static final String SINGLES = "certificates, no state";
-    private static final String RECORDED = "certificates, recorded";
-    private static final String STATE_DEAD = "certificates, state dead";
-    private static final String CATCH_UP = "record, catching up";
     private static final String REPLAY = "state, replay";
 
     private StateSuite() {}
@@ -60,11 +53,6 @@ final class StateSuite {
         Server state = bench.keep(Server.state(bench.directory("state"), bench.backendJvm()));
         Server replayed = bench.keep(Server.state(bench.directory("replayed"), bench.backendJvm()));
         Server etcd = bench.keepIfInstalled("etcd", () -> Server.etcd(bench.directory("etcd")));
-        Server alone = bench.backend("alone");
-        Server recording = bench.backend("recording", Map.of("STATE_PORT", "0"));
-        Path broken = bench.directory("broken").toAbsolutePath();
-        Files.writeString(broken.resolve("CURRENT"), "no manifest\n");
-        Server dead = bench.backend("dead", Map.of("STATE_PORT", "0", "STATE_DIR", broken.toString()));
         fill(replayed);
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
@@ -82,13 +70,6 @@ final class StateSuite {
             subjects.add(calls("etcd, reads, 64", etcd, CLIENTS, 1, StateSuite::range));
         }
         subjects.add(new Subject(REPLAY, plan -> replay(replayed)));
-        List<Subject> certificates = List.of(
-                bench.singles(SINGLES, alone, CLIENTS, 30_000),
-                bench.singles(STATE_DEAD, dead, CLIENTS, 30_000),
-                bench.singles(RECORDED, recording, CLIENTS, 30_000),
-                new Subject(CATCH_UP, plan -> catchUp(recording)));
-        bench.warmUp(certificates);
-        subjects.addAll(certificates);
         return bench.measure("operations", BARE, subjects);
     }
 
@@ -123,28 +104,6 @@ final class StateSuite {
             costs.run();
             return costs.sample(count, seconds);
         }
-    }
-
-    /**
-     * Measures the rate at which the record of outcomes catches up with the backlog that the previous load has left.
-     * Only the time in which the backlog shrinks from 90 to 10 percent counts, because the record pauses at first and
-     * slows down at the end. This subject must run directly after the load that has left the backlog, and with no
-     * concurrent load; it ends when the backlog is empty.
-     */
-    private static Sample catchUp(Server server) throws IOException, InterruptedException {
-        long backlog = awaitLag(server, Long.MAX_VALUE);
-        long from = awaitLag(server, backlog * 9 / 10);
-        Costs costs = server.program().costs().started();
-        long begun = System.nanoTime();
-        long count = from - awaitLag(server, backlog / 10);
-        double seconds = (System.nanoTime() - begun) / 1e9;
-        costs.run();
-        awaitLag(server, 0);
-        return costs.sample(count, seconds);
-    }
-
-    private static long awaitLag(Server server, long max) throws IOException, InterruptedException {
-        return Program.awaitMetric(server.port(), "flk_record_lag_records", max);
     }
 
     private static String name(int client, long number) {

@@ -69,7 +69,7 @@ final class Stock {
         return new Stock(
                 () -> {
                     long number = next.getAndIncrement();
-                    String path = "/v1/sessions/agent-" + number % agents;
+                    String path = "/v1/agents/agent-" + number % agents;
                     byte[] body = HEARTBEAT.formatted(number).getBytes(StandardCharsets.UTF_8);
                     Map<String, String> headers = new TreeMap<>(signer.sign(
                             "PUT",

@@ -103,16 +103,9 @@ final class Targets {
         if (results.has("etcd, commits, 64")) {
             targets.add(atLeast("commits of 64 clients / etcd's", results.ratio(commits, "etcd, commits, 64"), 1));
         }
-        String alone = "certificates, no state";
         targets.addAll(List.of(
                 atLeast("commits / calls of bare gRPC", results.ratio(commits, "bare gRPC, commits, 64"), 0.4),
                 atLeast("reads / bare gRPC's", results.ratio("state, reads, 64", "bare gRPC, reads, 64"), 0.7),
-                atLeast("certificates with the record / without", results.ratio("certificates, recorded", alone), 0.9),
-                atLeast(
-                        "certificates with a dead state / without",
-                        results.ratio("certificates, state dead", alone),
-                        0.9),
-                atLeast("certificates a second, record catching up", results.rate("record, catching up"), 20_000),
                 atLeast("events replayed a second", results.rate("state, replay"), 100_000)));
         return targets;
     }

@@ -37,7 +37,7 @@ record Views(int shards, int outcomes, int agents, int waiting) {
     }
 
     Results run(Workbench bench) throws IOException, InterruptedException {
-        Server backend = bench.backend("views", Map.of("STATE_PORT", "0", "SESSION_SILENT_AFTER", "10s"));
+        Server backend = bench.backend("views", Map.of("AGENT_SILENT_AFTER", "10s"));
         Certificates certificates = bench.certificates(new Certificates.Variety(shards, outcomes / waiting));
         fill(backend, certificates);
         List<Subject> subjects = new ArrayList<>();
@@ -80,9 +80,6 @@ record Views(int shards, int outcomes, int agents, int waiting) {
         views.put("outcomes, shard", "/outcomes?shard=" + Certificates.SHARD);
         views.put("certificate", "/certificate?id=" + certificates.id(outcomes / waiting));
         views.put("review", "/review");
-        views.put("state", "/state");
-        views.put("state, agents", "/state?namespace=flk.sessions");
-        views.put("state, events", "/state?events=on");
         return views;
     }
 

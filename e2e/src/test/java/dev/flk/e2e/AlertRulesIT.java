@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -91,11 +92,13 @@ final class AlertRulesIT {
                 Files.writeString(directory.resolve("sources.yaml"), "sources: []\n")
                         .toString());
         try (ServedBackend backend = BackendInJvm.start(directory);
+                ServedBackend state = StateInJvm.start(directory, Map.of());
                 Agent agent = AgentHome.open(environment)) {
             Client client = new Client(backend.url());
             // per-shard metrics exist only after a submission
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Set<String> exposed = names(client.get("/metrics").body());
+            exposed.addAll(names(new Client(state.url()).get("/metrics").body()));
             exposed.addAll(names(AgentHome.metrics(agent).get("/metrics").body()));
             assertThat(names(queries)).hasSizeGreaterThan(50).isSubsetOf(exposed);
         }

@@ -45,7 +45,6 @@ final class AnswersIT {
                 REDIS_URI=redis://:%s@localhost:6379
                 WAL_DIR=%s
                 DEDUP_DIR=%s
-                STATE_PORT=off
                 """.formatted(
                         port,
                         opsPort,

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import ch.qos.logback.classic.LoggerContext;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.operate.cli.CommandLineProgram.Service;
 import dev.flk.backend.run.Backend;
-import java.io.ByteArrayOutputStream;
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
-import org.slf4j.LoggerFactory;
-import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /**
  * A backend that runs in the JVM of the tests as {@code flk-backend serve} does. The start of a process takes most of
@@ -35,7 +26,7 @@ final class BackendInJvm extends ServedBackend {
 
     private BackendInJvm(Map<String, String> environment, String... args) {
         Backend[] started = new Backend[1];
-        StandardError.CAPTURED.addReader(lines);
+        CapturedLog.OF_JVM.addReader(lines);
         Command serve = run(
                 environment,
                 (config, again) -> {
@@ -44,7 +35,7 @@ final class BackendInJvm extends ServedBackend {
                 },
                 args);
         if (started[0] == null) {
-            StandardError.CAPTURED.removeReader(lines);
+            CapturedLog.OF_JVM.removeReader(lines);
             throw new AssertionError("the backend did not start: " + serve.all());
         }
         backend = started[0];
@@ -107,7 +98,7 @@ final class BackendInJvm extends ServedBackend {
 
     /** Returns the settings with absolute directories of data. */
     private static Map<String, String> inDirectory(Path directory, Map<String, String> environment) {
-        Map.of("WAL_DIR", "data/wal", "DEDUP_DIR", "data/dedup", "STATE_DIR", "data/state")
+        Map.of("WAL_DIR", "data/wal", "DEDUP_DIR", "data/dedup")
                 .forEach((name, usual) -> environment.put(
                         name,
                         directory.resolve(environment.getOrDefault(name, usual)).toString()));
@@ -127,53 +118,6 @@ final class BackendInJvm extends ServedBackend {
     @Override
     public void close() {
         backend.close();
-        StandardError.CAPTURED.removeReader(lines);
-    }
-
-    /**
-     * The standard error of this JVM, to which backends log. While a backend runs, its lines go to the backends' readers
-     * instead of the console.
-     */
-    private static final class StandardError extends OutputStream {
-        static final StandardError CAPTURED = new StandardError(System.err);
-
-        private final PrintStream console;
-        private final List<Lines> readers = new CopyOnWriteArrayList<>();
-        private final ByteArrayOutputStream line = new ByteArrayOutputStream();
-
-        private StandardError(PrintStream console) {
-            this.console = console;
-            System.setErr(new PrintStream(this, true, StandardCharsets.UTF_8));
-            // the class path may contain a configuration of logging for the tests of another module
-            ((LoggerContext) LoggerFactory.getILoggerFactory()).reset();
-            SLF4JBridgeHandler.removeHandlersForRootLogger();
-            SLF4JBridgeHandler.install();
-        }
-
-        void addReader(Lines reader) {
-            readers.add(reader);
-        }
-
-        void removeReader(Lines reader) {
-            readers.remove(reader);
-        }
-
-        @Override
-        public synchronized void write(int b) {
-            if (readers.isEmpty()) {
-                console.write(b);
-            } else if (b == '\n') {
-                String text = line.toString(StandardCharsets.UTF_8);
-                line.reset();
-                readers.forEach(reader -> reader.add(text));
-            } else {
-                line.write(b);
-            }
-        }
-
-        @Override
-        public void flush() {
-            console.flush();
-        }
+        CapturedLog.OF_JVM.removeReader(lines);
     }
 }

@@ -13,7 +13,7 @@ final class Built {
     }
 
     static Path jar(String program) {
-        String module = program.substring(program.indexOf('-') + 1);
+        String module = program.equals("flk-state") ? "state/server" : program.substring(program.indexOf('-') + 1);
         Path jar = root().resolve(module).resolve("target").resolve(program + ".jar");
         if (!Files.exists(jar)) {
             throw new AssertionError(jar + " is not built; run mvn package first");

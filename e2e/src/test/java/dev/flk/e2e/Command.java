@@ -22,6 +22,11 @@ record Command(int exitCode, String out, String err) {
         return BackendInJvm.run(environment, args);
     }
 
+    /** Runs a command of the state's program, other than {@code serve}. */
+    static Command ofState(Map<String, String> environment, String... args) {
+        return StateInJvm.run(environment, args);
+    }
+
     /** Runs a command of the agent, which logs errors only and has no standard input. */
     static Command ofAgent(Map<String, String> environment, String... args) {
         Map<String, String> quiet = new HashMap<>(environment);

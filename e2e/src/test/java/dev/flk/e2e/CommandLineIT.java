@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -100,6 +102,15 @@ final class CommandLineIT {
     }
 
     @Test
+    void backendsJar_hasNothingOfTheState() throws IOException {
+        try (JarFile jar = new JarFile(Built.jar("flk-backend").toFile())) {
+            assertThat(jar.stream().map(JarEntry::getName))
+                    .contains("dev/flk/backend/Main.class")
+                    .noneMatch(name -> name.matches("(dev/flk/state|io/grpc|com/google/protobuf)/.*"));
+        }
+    }
+
+    @Test
     void version_exits0() throws IOException {
         Ended run = run(Map.of(), "--version");
         assertThat(run.exitCode()).isZero();
@@ -107,11 +118,7 @@ final class CommandLineIT {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "PORT, choose another BIND_ADDR or PORT",
-        "OPS_PORT, choose another OPS_BIND_ADDR or OPS_PORT",
-        "STATE_PORT, 'choose another STATE_PORT, or off'"
-    })
+    @CsvSource({"PORT, choose another BIND_ADDR or PORT", "OPS_PORT, choose another OPS_BIND_ADDR or OPS_PORT"})
     void portInUse_failsTheStartAndNamesThePort(String setting, String remedy) throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Map<String, String> more = Map.of(setting, Integer.toString(taken.getLocalPort()));
@@ -220,8 +227,7 @@ final class CommandLineIT {
         Files.writeString(
                 directory.resolve("flk.properties"),
                 "PORT=1\nBIND_ADDR=127.0.0.1\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=key\nLOG_FORMAT=json\n");
-        Map<String, String> environment =
-                new HashMap<>(Map.of("PORT", "0", "STATE_PORT", "off", "DEDUP_BACKEND", "memory"));
+        Map<String, String> environment = new HashMap<>(Map.of("PORT", "0", "DEDUP_BACKEND", "memory"));
         try (Program program =
                 Program.java("flk-backend", directory, environment, List.of(), "serve", "--config", "flk.properties")) {
             String line = program.awaitLine(text -> text.contains("listening on"));

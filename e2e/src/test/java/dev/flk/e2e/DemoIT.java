@@ -224,7 +224,7 @@ final class DemoIT {
             Client.awaitUntil(() -> client.metric("flk_escalated") > 0);
             Client.awaitUntil(() -> client.get("/ui/review").body().contains("<strong>degraded</strong>"));
             assertThat(client.get("/ui/shards").body()).contains("quakes-1", "quakes-4", "pump");
-            Client.awaitUntil(() -> client.metric("flk_sessions") == 1);
+            Client.awaitUntil(() -> client.metric("flk_agents{state=\"reporting\",}") == 1);
             process.destroy(); // SIGTERM stops both programs, as Ctrl-C does
             assertThat(process.waitFor()).isEqualTo(143);
         } finally {

@@ -87,7 +87,7 @@ final class DeployIT {
                 "keys: {existingSecret: our-keys}",
                 "{keys: {existingSecret: our-keys}, networkPolicy: {enabled: false}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
                 "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}",
-                "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}, config: {STATE_ENGINE: postgres}}, networkPolicy: {enabled: false}}"
+                "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}}, state: {enabled: true, config: {STATE_ENGINE: postgres}}, networkPolicy: {enabled: false}}"
             })
     void chart_isRendered(String values) throws Exception {
         assertThat(render(values))
@@ -97,12 +97,18 @@ final class DeployIT {
 
     @Test
     void chartWithoutAStateServer_isRefused() {
-        assertThatThrownBy(
-                        () -> render("{keys: {existingSecret: our-keys}, backend: {config: {STATE_ENGINE: postgres}}}"))
+        assertThatThrownBy(() ->
+                        render("{keys: {existingSecret: k}, state: {enabled: true, config: {STATE_ENGINE: postgres}}}"))
                 .hasMessageContaining("set backend.postgres.existingSecret");
     }
 
-    /** Checks the values file of the fleet: two replicas on two nodes, with all that they share. */
+    @Test
+    void chartWithSeveralStates_isRefused() {
+        assertThatThrownBy(() -> render("{keys: {existingSecret: k}, state: {enabled: true, replicas: 2}}"))
+                .hasMessageContaining("set state.config.STATE_ENGINE to postgres");
+    }
+
+    /** Checks the values file of the fleet: two replicas on two nodes, with all that they share, and the state. */
     @Test
     void chartsFleet_isRendered() throws Exception {
         String rendered = chart().template()
@@ -117,26 +123,28 @@ final class DeployIT {
                 .containsPattern("hostname\\s+maxSkew: 1\\s+whenUnsatisfiable: DoNotSchedule");
     }
 
-    /**
-     * Checks that the Service, one name for all replicas, leads to the state only if every replica would answer the
-     * same. The headless Service always does, because it has a name for each replica.
-     */
+    /** Checks that the port of the state has a name only if other pods reach it, which a backend no longer has. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-                    replicas: 1, store: {kind: embedded}                                                       | true
-                    replicas: 1, store: {kind: redis, existingSecret: s}                                       | true
-                    replicas: 3, store: {kind: redis, existingSecret: s}                                       | false
-                    replicas: 1, store: {kind: redis, existingSecret: s}, autoscaling: {enabled: true}         | false
-                    replicas: 3, store: {kind: postgres, existingSecret: s}                                    | false
-                    replicas: 3, store: {kind: postgres, existingSecret: s}, config: {STATE_ENGINE: postgres}  | true
-                    store: {kind: postgres, existingSecret: s}, config: {STATE_ENGINE: Postgres}, autoscaling: {enabled: true} | true
+                    tokens: {existingSecret: t}  | http, state
+                    config: {STATE_AUTH: none}   | http, state
+                    config: {STATE_HISTORY: 1d}  | http
                     """)
-    void chartsService_leadsToTheState_onlyIfThereIsOne(String backend, boolean leads) throws IOException {
-        String rendered = render("{keys: {existingSecret: k}, networkPolicy: {enabled: false},"
-                + " backend: {stateTokens: {existingSecret: t}, " + backend + "}}");
+    void chartsService_leadsToTheState_onlyIfItIsOpen(String state, String ports) throws IOException {
+        String rendered = render("{keys: {existingSecret: k}, state: {enabled: true, " + state + "}}");
 
-        assertThat(ports(rendered, "flk-backend").contains("state")).isEqualTo(leads);
-        assertThat(ports(rendered, "flk-backend-headless")).contains("state");
+        assertThat(ports(rendered, "flk-state")).containsExactly(ports.split(", ", -1));
+        assertThat(ports(rendered, "flk-backend")).containsExactly("http");
+    }
+
+    @Test
+    void chart_hasNoState_unlessItIsEnabled() throws IOException {
+        assertThat(render("keys: {existingSecret: k}")).doesNotContain("flk-state");
+        assertThat(
+                        render(
+                                "{keys: {existingSecret: k}, state: {enabled: true}, metrics: {serviceMonitor: {enabled: true}}}"))
+                .containsPattern("kind: NetworkPolicy\\s+metadata:\\s+name: flk-state")
+                .containsPattern("kind: ServiceMonitor\\s+metadata:\\s+name: flk-state");
     }
 
     /** Returns the names of the ports of a Service. */
@@ -163,7 +171,7 @@ final class DeployIT {
     void composeFile_isValid() throws Exception {
         HostProgram compose = HostProgram.orSkip("docker-compose", "docker-compose", DEPLOY.resolve("compose"));
         assertThat(compose.succeed("config", "--quiet")).isEmpty();
-        for (String profile : List.of("postgres", "kafka", "fleet")) {
+        for (String profile : List.of("postgres", "kafka", "fleet", "state")) {
             assertThat(compose.succeed("--profile", profile, "config", "--quiet"))
                     .isEmpty();
         }
@@ -200,7 +208,10 @@ final class DeployIT {
     @Test
     void composeProfile_hasSettingsThatTheServicesGet() throws Exception {
         Map<String, Map<String, Map<String, Object>>> file = composeFile();
-        Map<?, ?> backend = (Map<?, ?>) file.get("services").get("backend-2").get("environment");
+        Map<Object, Object> passed = new HashMap<>();
+        for (String service : List.of("backend-2", "state")) {
+            passed.putAll((Map<?, ?>) file.get("services").get(service).get("environment"));
+        }
         Properties settings = new Properties();
         try (Reader reader = Files.newBufferedReader(DEPLOY.resolve("compose/fleet.env"))) {
             settings.load(reader);
@@ -210,7 +221,7 @@ final class DeployIT {
         assertThat(settings.stringPropertyNames())
                 .allMatch(name -> name.equals("COMPOSE_PROFILES")
                         || text.contains("${" + name + ":-")
-                        || (backend.containsKey(name) && backend.get(name) == null));
+                        || (passed.containsKey(name) && passed.get(name) == null));
     }
 
     @Test
@@ -271,6 +282,7 @@ final class DeployIT {
             strings = {
                 "systemd/flk-agent.service",
                 "systemd/flk-backend.service",
+                "systemd/flk-state.service",
                 "../examples/feed/flk-outcomes-to-postgres.service"
             })
     void unit_isValidAndHasLowExposure(String file) throws Exception {
@@ -287,7 +299,7 @@ final class DeployIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"flk-agent", "flk-backend"})
+    @ValueSource(strings = {"flk-agent", "flk-backend", "flk-state"})
     void logrotateFile_isRead(String name) throws Exception {
         HostProgram logrotate = HostProgram.orSkip("logrotate", "logrotate", directory);
         Path copy = Files.writeString(

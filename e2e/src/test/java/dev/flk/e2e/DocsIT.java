@@ -35,8 +35,8 @@ import org.yaml.snakeyaml.Yaml;
 final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
     private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");
-    private static final Pattern COMMAND =
-            Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+\\b(?![./]\\w)(?: [a-z-]+)?)");
+    private static final Pattern COMMAND = Pattern.compile(
+            "(?m)(?:\\./flk |flk-(?!state))(agent|backend|state)(?:\\.jar)? ([a-z]+\\b(?![./]\\w)(?: [a-z-]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
     /** A row of a table of settings in the docs. */
@@ -59,7 +59,7 @@ final class DocsIT {
             ".*: (… |WARN )",
             "docs/log-care\\.md: (flk-backend: |WAL_ARCHIVE_COMMAND=|#!)",
             "docs/(operations-guide|runbooks)\\.md: (BACKEND=|PATH=|sum |count |histogram_quantile|sort\\()",
-            "docs/(postgres|sessions)\\.md: (SELECT |SESSION_STORE=|user )",
+            "docs/(postgres|state/sessions)\\.md: (SELECT |SESSION_STORE=|user )",
             "docs/record-sql\\.md: (certificates|key_id|shard_id|week)",
             "docs/redis\\.md: (DEDUP_BACKEND=|redis://|port )",
             "docs/refused\\.md: import ",
@@ -110,15 +110,18 @@ final class DocsIT {
     }
 
     /**
-     * Checks that every setting to which the deployment files give a value is listed in {@code docs/configuration.md},
-     * and that all but three of the settings listed there get a value in these files or are in the chart's schema. A
-     * unit test of each program checks that this page is complete.
+     * Checks that every setting to which the deployment files give a value is listed in a page of settings, and that all
+     * but three of the settings listed there get a value in these files or are in the chart's schema. A unit test of each
+     * program checks that its page is complete.
      */
     @Test
     void deploymentFilesAndDocs_haveTheSameSettings() throws IOException {
-        String settings = Files.readString(Built.root().resolve("docs/configuration.md"));
+        String settings = Files.readString(Built.root().resolve("docs/configuration.md"))
+                + Files.readString(Built.root().resolve("docs/state/configuration.md"));
         List<Path> files = List.of(
+                Path.of("helm/flk/templates/_server.tpl"),
                 Path.of("helm/flk/templates/backend-config.yaml"),
+                Path.of("helm/flk/templates/state-config.yaml"),
                 Path.of("helm/flk/templates/_agent.tpl"),
                 Path.of("helm/flk/templates/agent-config.yaml"),
                 Path.of("compose/compose.yaml"),
@@ -151,7 +154,7 @@ final class DocsIT {
                 .filteredOn(name -> !named.contains(name)
                         && !schema.contains('"' + name + '"')
                         && !schema.contains('"' + name + "_FILE\""))
-                .containsExactly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
+                .containsOnly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
     }
 
     /** Checks the settings from which {@code ./flk health} concludes that the environment configures a backend. */
@@ -159,13 +162,19 @@ final class DocsIT {
     void settingsOnlyOfABackend_areNotSettingsOfAnAgent() throws IOException {
         String[] programs =
                 Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
+        String ofState = Files.readString(Built.root().resolve("docs/state/configuration.md"));
         String script = Files.readString(Built.root().resolve("flk"));
         String settings =
                 matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
+        String stateSettings =
+                matches(Pattern.compile("state_settings='([^']+)'"), script).get(0);
 
         assertThat(settings.strip().split("\\s+"))
                 .isSubsetOf(matches(ROW, programs[0]))
                 .doesNotContainAnyElementsOf(matches(ROW, programs[1]));
+        assertThat(stateSettings.strip().split("\\s+"))
+                .isSubsetOf(matches(ROW, ofState))
+                .doesNotContainAnyElementsOf(matches(ROW, String.join("", programs)));
     }
 
     /** Checks that Compose passes on every setting, except addresses and files inside the container. */
@@ -178,6 +187,10 @@ final class DocsIT {
 
         assertThat(notPassedOn(programs[0], member(services, "backend")))
                 .containsExactly("BIND_ADDR", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "REDIS_ADDR");
+        assertThat(notPassedOn(
+                        Files.readString(Built.root().resolve("docs/state/configuration.md")),
+                        member(services, "state")))
+                .containsExactly("BIND_ADDR", "UI_URL", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "REDIS_ADDR");
         assertThat(notPassedOn(programs[1], member(services, "agent")))
                 .containsExactly("TLS_CA", "TLS_CERT", "TLS_KEY", "CONTROL_SOCKET");
     }
@@ -258,7 +271,9 @@ final class DocsIT {
             arguments.add("--help");
             Command help = words[0].equals("agent")
                     ? Command.ofAgent(Map.of(), arguments.toArray(String[]::new))
-                    : Command.ofBackend(Map.of(), arguments.toArray(String[]::new));
+                    : words[0].equals("state")
+                            ? Command.ofState(Map.of(), arguments.toArray(String[]::new))
+                            : Command.ofBackend(Map.of(), arguments.toArray(String[]::new));
             // an unknown word after the program's name prints the help of the program, with exit code 0
             if (help.exitCode() != 0 || !help.out().contains("Usage: flk-" + command + " ")) {
                 unknown.add(command);
@@ -333,9 +348,11 @@ final class DocsIT {
                     "REDIS=" + redis.uri()));
             for (String port : List.of(
                     "PORT",
-                    "STATE_PORT",
+                    "GRPC_PORT",
+                    "SESSION_PORT",
                     "SHARED_PORT",
-                    "SHARED_STATE_PORT",
+                    "SHARED_GRPC_PORT",
+                    "SHARED_SESSION_PORT",
                     "OPS_PORT",
                     "INTAKE_PORT",
                     "METRICS_PORT")) {

@@ -170,7 +170,7 @@ final class FirstFilesIT {
                         bash.toString(),
                         "-c",
                         command.replace("http://localhost:8080", url)
-                                .replace("BIND_ADDR=", "PORT=0 STATE_PORT=0 BIND_ADDR=")
+                                .replace("BIND_ADDR=", "PORT=0 BIND_ADDR=")
                                 .replace("backend record", "backend record --url " + url))
                 .directory(clone.toFile());
         builder.environment().put("HOME", home.toString());

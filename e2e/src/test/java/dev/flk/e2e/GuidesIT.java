@@ -58,7 +58,7 @@ final class GuidesIT {
 
     private static Set<String> tests() {
         Set<String> tests = new HashSet<>();
-        for (String module : List.of("e2e", "backend", "libs/access", "verifier-core")) {
+        for (String module : List.of("e2e", "backend", "state/server", "libs/access", "verifier-core")) {
             try (Stream<Path> files = Files.walk(Built.root().resolve(module + "/src/test/java"))) {
                 files.map(file -> file.getFileName().toString().replace(".java", ""))
                         .forEach(tests::add);
@@ -115,12 +115,13 @@ final class GuidesIT {
     @Test
     void eachItem_worksOrIsInATable() throws Exception {
         List<String> wrong = new ArrayList<>();
-        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "OPS_PORT", "0"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("OPS_PORT", "0"));
+                ServedBackend state = StateInJvm.start(directory, Map.of())) {
             for (Item item : items()) {
                 if (!isListed(item)) {
                     wrong.add(item + ": is in no table, and nothing is tried");
                 }
-                String result = item.tried().isEmpty() ? "" : result(item.tried(), backend);
+                String result = item.tried().isEmpty() ? "" : result(item.tried(), backend, state);
                 String[] expected = item.expected().split(" ", 2);
                 if (!result.startsWith(expected[0]) || !result.contains(expected[expected.length - 1])) {
                     wrong.add(item + ": " + result);
@@ -140,25 +141,28 @@ final class GuidesIT {
     }
 
     /** Tries something and returns the exit code or status, a space, and what was printed or answered, in one line. */
-    private String result(String tried, ServedBackend backend) throws IOException, InterruptedException {
-        String[] words = tried.replace("{state}", backend.stateUrl()).split(" ", -1);
+    private String result(String tried, ServedBackend backend, ServedBackend state)
+            throws IOException, InterruptedException {
+        String[] words = tried.split(" ", -1);
         String[] rest = Arrays.copyOfRange(words, 1, words.length);
         return switch (words[0]) {
             case "GET" -> line(new Client(backend.url()).get(rest[0]));
             case "OPS" -> line(new Client(backend.opsUrl()).get(rest[0]));
             case "metric" -> {
-                assertThat(new Client(backend.opsUrl()).get("/metrics").body()).contains("\n" + rest[0]);
+                String url = rest[0].startsWith("flk_state") ? state.url() : backend.opsUrl();
+                assertThat(new Client(url).get("/metrics").body()).contains("\n" + rest[0]);
                 yield "";
             }
             case "setting" -> {
                 String[] setting = rest[0].split("=", 2);
-                yield line(Command.ofBackend(with(setting[0], setting[1]), "config", "check"));
+                yield line(check(setting[0], with(setting[0], setting[1])));
             }
             case "file" -> {
                 Path file = Files.writeString(directory.resolve("flk.properties"), rest[0]);
-                yield line(Command.ofBackend(with("PORT", "0"), "config", "check", "--config", file.toString()));
+                yield line(check(rest[0], with("PORT", "0"), "--config", file.toString()));
             }
             case "backend" -> line(Command.ofBackend(Map.of(), rest));
+            case "state" -> line(Command.ofState(Map.of(), rest));
             case "agent" -> line(Command.ofAgent(Map.of(), rest));
             case "flk" -> {
                 HostProgram.Ended ended = new HostProgram(Built.root().resolve("flk"), directory).run(rest);
@@ -170,6 +174,16 @@ final class GuidesIT {
             }
             default -> throw new AssertionError(tried);
         };
+    }
+
+    /** Checks a configuration with the program that has the setting. */
+    private static Command check(String setting, Map<String, String> environment, String... options) {
+        List<String> command = new ArrayList<>(List.of("config", "check"));
+        command.addAll(List.of(options));
+        String[] args = command.toArray(String[]::new);
+        return setting.matches("(STATE|SESSION).*")
+                ? Command.ofState(environment, args)
+                : Command.ofBackend(environment, args);
     }
 
     private static Map<String, String> with(String name, String value) {

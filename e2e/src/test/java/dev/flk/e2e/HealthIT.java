@@ -86,7 +86,7 @@ final class HealthIT {
     @Test
     void health_bothRunning_exits0_stoppedBackendIsNamed() throws Exception {
         try (ServedBackend backend = BackendInJvm.start(directory)) {
-            configure("backend.properties", Map.of("PORT", Integer.toString(backend.port()), "STATE_PORT", "off"));
+            configure("backend.properties", Map.of("PORT", Integer.toString(backend.port())));
             configureAgent(backend.port());
             AgentHome home = AgentHome.in(directory);
             try (Agent agent = AgentHome.open(home.sendingTo(backend.url()))) {
@@ -114,7 +114,7 @@ final class HealthIT {
         assertThat(down.out().lines())
                 .allMatch(line -> line.startsWith("{\"type\":\"check\",\"program\":\"flk-"))
                 .anyMatch(line -> line.contains("flk-backend\",\"grade\":\"bad\",\"subject\":\"backend\"")
-                        && line.contains("start the backend"))
+                        && line.contains("start it"))
                 .anyMatch(
                         line -> line.contains("flk-agent\",\"grade\":\"bad\"") && line.contains("no process listens"));
     }
@@ -123,8 +123,7 @@ final class HealthIT {
     void health_bothConfiguredByTheEnvironment_asksBoth_onlyTheAgent_asksTheAgent() throws Exception {
         Map<String, String> agent = Map.of("ENDPOINT", "http://127.0.0.1:1", "OUTBOX_PATH", "outbox");
         Map<String, String> both = new HashMap<>(agent);
-        both.put("PORT", "1");
-        both.put("STATE_PORT", "off");
+        both.put("WAL_DIR", "wal");
 
         assertThat(flk(agent, "health", "--json").out())
                 .contains("\"program\":\"flk-agent\"")
@@ -149,9 +148,7 @@ final class HealthIT {
                     Map.of(
                             "PORT",
                             port,
-                            "STATE_PORT",
-                            port,
-                            "STATE_ENGINE",
+                            "RECORD_STORE",
                             "postgres",
                             "POSTGRES_CONN",
                             "postgresql://u@127.0.0.1:" + port + "/flk",
@@ -170,8 +167,7 @@ final class HealthIT {
 
             assertThat(Duration.ofNanos(System.nanoTime() - beganNanos)).isLessThan(LIMIT);
             assertThat(health.exitCode()).isEqualTo(1);
-            for (String subject :
-                    List.of("backend", "state", "redis", "postgres", "agent", "http://127.0.0.1:" + port)) {
+            for (String subject : List.of("backend", "redis", "postgres", "agent", "http://127.0.0.1:" + port)) {
                 assertThat(health.out()).contains("\"bad\",\"subject\":\"" + subject + "\"");
             }
             assertThat(health.out()).contains("\"good\",\"subject\":\"disk\"");

@@ -153,6 +153,7 @@ final class OpenApi {
                 : path.replaceFirst("^/v1/pcs/[^/]+$", "/v1/pcs/{pcs_id}")
                         .replaceFirst(OUTCOMES, "/v1/shards/{shard}/outcomes")
                         .replaceFirst("^/v1/reviews/groups/[^/]+$", "/v1/reviews/groups/{group}")
+                        .replaceFirst("^/v1/agents/.+$", "/v1/agents/{id}")
                         .replaceFirst("^" + SESSION, "/v1/sessions/{id}");
         return "/paths/" + template.replace("/", "~1");
     }
@@ -162,17 +163,18 @@ final class OpenApi {
     }
 
     /** Returns the paths in the document, with each parameter replaced by {@code value}. */
-    List<String> paths(String value) {
-        List<String> paths = new ArrayList<>();
-        document.path("paths").fieldNames().forEachRemaining(path -> paths.add(path.replaceAll("\\{[^}]+}", value)));
-        return paths;
+    List<String> paths(String value, boolean areOfState) {
+        return document.path("paths").properties().stream()
+                .filter(path -> path.getValue().has("servers") == areOfState)
+                .map(path -> path.getKey().replaceAll("\\{[^}]+}", value))
+                .toList();
     }
 
     /** Returns the methods described for a path, in upper case. */
     Set<String> methods(String path) {
         Set<String> methods = new TreeSet<>();
         document.at(place(path)).fieldNames().forEachRemaining(name -> methods.add(name.toUpperCase(Locale.ROOT)));
-        methods.remove("PARAMETERS");
+        methods.removeAll(Set.of("PARAMETERS", "SERVERS"));
         return methods;
     }
 

@@ -121,6 +121,21 @@ final class OpenApiIT {
             404 | GET    | /v1/sessions/changes        | operator |                   |
             """;
 
+    /** Requests about agents in the order in which they are sent. */
+    private static final String REPORTS = """
+            200 | PUT | /v1/agents/pump-7          | agent  |                            | {"sent_at":"2100-01-31T12:00:00Z"}
+            409 | PUT | /v1/agents/pump-7          | agent  |                            | {"sent_at":"2026-01-31T12:00:00Z"}
+            400 | PUT | /v1/agents/pump-7          | agent  |                            | []
+            400 | PUT | /v1/agents/pump-7%2Fnotes  | agent  |                            | {}
+            401 | PUT | /v1/agents/pump-7          | nobody |                            | {}
+            403 | PUT | /v1/agents/pump-7          | agent  | Sec-Fetch-Site: cross-site | {}
+            413 | PUT | /v1/agents/pump-7          | agent  |                            | LONG
+            200 | GET | /v1/agents                 | nobody |                            |
+            200 | GET | /v1/agents?silent=0s&limit=1&prefix=pump&page=a | nobody | |
+            400 | GET | /v1/agents?limit=0         | nobody |                            |
+            403 | GET | /v1/agents                 | nobody | Sec-Fetch-Site: cross-site |
+            """;
+
     /** The statuses of HTTP requests that are invalid, too slow, too large or not supported, and of internal errors. */
     private static final Set<Integer> OF_EVERY_PATH = Set.of(408, 413, 414, 415, 431, 500, 501, 505);
 
@@ -173,7 +188,7 @@ final class OpenApiIT {
         "505, HTTP/2.0~Host: e2e~~"
     })
     void malformedHttpRequest_isAnsweredAsDescribed(int status, String rest) throws IOException {
-        for (String line : List.of("POST /v1/pcs/submit", "POST /v1/pcs/batch", "PUT /v1/sessions/agent")) {
+        for (String line : List.of("POST /v1/pcs/submit", "POST /v1/pcs/batch", "PUT /v1/agents/agent")) {
             try (RawConnection connection = backend.connect()) {
                 Answer answer = connection
                         .send(line + " " + rest.replace("~", "\r\n").replace("LONG", "x".repeat(17 << 10)))
@@ -190,9 +205,16 @@ final class OpenApiIT {
      * answered 404.
      */
     @Test
-    void paths_haveTheDescribedMethods() throws Exception {
-        Client client = backend.client();
-        for (String path : DOCUMENT.paths("01234567")) {
+    void paths_haveTheDescribedMethods(@TempDir Path directory) throws Exception {
+        try (ServedBackend state = StateInJvm.start(directory, Map.of())) {
+            requirePaths(backend.client(), DOCUMENT.paths("01234567", false));
+            requirePaths(new Client(state.url()), DOCUMENT.paths("01234567", true));
+        }
+    }
+
+    private static void requirePaths(Client client, List<String> paths) throws Exception {
+        assertThat(paths).hasSizeGreaterThan(2);
+        for (String path : paths) {
             Answer answer = client.send(client.request(path).method("PATCH", BodyPublishers.noBody()));
 
             assertThat(answer.status()).as(path).isEqualTo(405);
@@ -210,40 +232,62 @@ final class OpenApiIT {
                 Map.of(
                         "DEDUP_BACKEND", "redis",
                         "REDIS_ADDR", "127.0.0.1:9",
-                        "STATE_ENGINE", "postgres",
-                        "STATE_PORT", "0",
-                        "STATE_TOKENS_FILE", tokensIn(directory),
-                        "POSTGRES_CONN", "postgresql://127.0.0.1:9/none",
                         "ADDRESS_FAILURE_RATE", "0.001",
                         "ADDRESS_FAILURE_BURST", "1"))) {
             Client client = Client.comparing(storeless.url());
             assertThat(client.submit(Pcs.number(1)).error()).isEqualTo("dedup store unavailable");
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
             assertThat(client.get("/readyz").status()).isEqualTo(503);
-            awaitStarted(client);
-            ask(client, WHILE_DOWN);
             assertThat(client.batch("{").status()).isEqualTo(200);
             assertThat(client.batch("{\n{\n").status()).isEqualTo(429);
-            ask(client, AFTER_FAILURES);
+            ask(client, "429 | PUT | /v1/agents/pump-7 | agent | | {}");
         }
     }
 
-    /** Waits until the backend serves its features; a request without credentials would count against the address. */
+    @Test
+    void sessionsWithoutTheirStore_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
+        try (ServedBackend storeless = StateInJvm.start(
+                directory,
+                Map.of(
+                        "STATE_ENGINE", "postgres",
+                        "STATE_TOKENS_FILE", tokensIn(directory),
+                        "POSTGRES_CONN", "postgresql://127.0.0.1:9/none"))) {
+            Client client = Client.comparing(storeless.url());
+            awaitStarted(client);
+            ask(client, WHILE_DOWN);
+            for (String[] cells : rows(AFTER_FAILURES)) {
+                Client.awaitUntil(() -> {
+                    int refused = client.send(client.request("/v1/sessions")).status();
+                    return refused == 429 && answer(client, cells).status() == 429;
+                });
+            }
+        }
+    }
+
+    /** Waits until the program serves the sessions; a request without credentials would count against the address. */
     private static void awaitStarted(Client client) {
-        Client.awaitUntil(() ->
-                !client.send(asOperator(client, "/v1/sessions")).error().equals("this backend is still starting"));
+        Client.awaitUntil(
+                () -> !client.send(asOperator(client, "/v1/sessions")).error().contains("still starting"));
     }
 
     @Test
-    void sessionsOff_areAnsweredAsDescribed() throws Exception {
-        awaitStarted(backend.client());
-        ask(backend.client(), WHILE_OFF);
+    void sessionsOff_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
+        try (ServedBackend off = StateInJvm.start(directory, Map.of("SESSION_STORE", "off"))) {
+            Client client = Client.comparing(off.url());
+            awaitStarted(client);
+            ask(client, WHILE_OFF);
+        }
+    }
+
+    @Test
+    void reports_areAnsweredAsDescribed() throws Exception {
+        Client.awaitUntil(() -> backend.client().get("/v1/agents").status() == 200);
+        ask(backend.client(), REPORTS);
     }
 
     @Test
     void sessions_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
-        try (ServedBackend process =
-                BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)))) {
+        try (ServedBackend process = StateInJvm.start(directory, Map.of("STATE_TOKENS_FILE", tokensIn(directory)))) {
             Client client = Client.comparing(process.url());
             Client.awaitUntil(
                     () -> client.send(asOperator(client, "/v1/sessions")).status() == 200);
@@ -300,30 +344,34 @@ final class OpenApiIT {
     /** Sends the requests in a table and checks the statuses. The client compares each answer with the document. */
     private static void ask(Client client, String table) throws Exception {
         for (String[] cells : rows(table)) {
-            byte[] body = cells[5].replace("LONG", "x".repeat(70_000)).getBytes(UTF_8);
-            Map<String, String> headers = new LinkedHashMap<>();
-            if (!cells[4].isEmpty()) {
-                headers.put(cells[4].split(": ", -1)[0], cells[4].split(": ", -1)[1]);
-            }
-            if (BEARERS.containsKey(cells[3])) {
-                headers.put("Authorization", "Bearer " + BEARERS.get(cells[3]));
-            } else if (cells[3].equals("agent")) {
-                headers.putAll(MessageSigner.of(new HmacSigner(Pcs.KEY))
-                        .sign(
-                                cells[1],
-                                cells[2],
-                                headers,
-                                body,
-                                Instant.now(),
-                                UUID.randomUUID().toString()));
-            }
-            HttpRequest.Builder request = client.request(cells[2])
-                    .method(cells[1], body.length == 0 ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body));
-            headers.forEach(request::header);
-            assertThat(client.send(request).status())
+            assertThat(answer(client, cells).status())
                     .as(String.join(" ", cells))
                     .isEqualTo(Integer.parseInt(cells[0]));
         }
+    }
+
+    private static Client.Answer answer(Client client, String[] cells) throws Exception {
+        byte[] body = cells[5].replace("LONG", "x".repeat(70_000)).getBytes(UTF_8);
+        Map<String, String> headers = new LinkedHashMap<>();
+        if (!cells[4].isEmpty()) {
+            headers.put(cells[4].split(": ", -1)[0], cells[4].split(": ", -1)[1]);
+        }
+        if (BEARERS.containsKey(cells[3])) {
+            headers.put("Authorization", "Bearer " + BEARERS.get(cells[3]));
+        } else if (cells[3].equals("agent")) {
+            headers.putAll(MessageSigner.of(new HmacSigner(Pcs.KEY))
+                    .sign(
+                            cells[1],
+                            cells[2],
+                            headers,
+                            body,
+                            Instant.now(),
+                            UUID.randomUUID().toString()));
+        }
+        HttpRequest.Builder request = client.request(cells[2])
+                .method(cells[1], body.length == 0 ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body));
+        headers.forEach(request::header);
+        return client.send(request);
     }
 
     private static List<String[]> rows(String table) {

@@ -59,15 +59,15 @@ class PackagesIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"flk-agent", "flk-backend"})
+    @ValueSource(strings = {"flk-agent", "flk-backend", "flk-state"})
     void packages_haveNoLintianErrors(String name) throws Exception {
         HostProgram lintian = HostProgram.orSkip("lintian", "lintian", directory);
         lintian.succeed("--fail-on", "error", built(name).toString());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"agent", "backend"})
-    void installUpgradeRemoveAndPurge_keepCertificates_onlyPurgeDeletesSettings(String program) throws Exception {
+    @ValueSource(strings = {"agent", "backend", "state"})
+    void installUpgradeRemoveAndPurge_keepData_onlyPurgeDeletesSettings(String program) throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
         HostProgram.orSkip("systemd-sysusers", "systemd", directory);
         String name = "flk-" + program;
@@ -88,26 +88,38 @@ class PackagesIT {
 
         String changed = Files.readString(settings) + "PCS_SIGN_ALG=hmac\n";
         Files.writeString(settings, changed);
-        Path certificates = Files.writeString(data.resolve("certificates"), "kept");
-        dpkg("--install", newer(name).toString());
+        Path kept = Files.writeString(data.resolve("data"), "kept");
+        dpkg("--install", withVersion("99", name).toString());
         assertThat(settings).hasContent(changed);
         assertThat(mode(settings)).isEqualTo("rw-r-----");
-        assertThat(certificates).hasContent("kept");
+        assertThat(kept).hasContent("kept");
 
         dpkg("--remove", name);
         assertThat(jar).doesNotExist();
         assertThat(settings).hasContent(changed);
-        assertThat(certificates).hasContent("kept");
+        assertThat(kept).hasContent("kept");
 
-        assertThat(dpkg("--purge", name)).contains(data + " is kept with its certificates");
+        assertThat(dpkg("--purge", name)).contains(data + " is kept");
         assertThat(settings).doesNotExist();
-        assertThat(certificates).hasContent("kept");
+        assertThat(kept).hasContent("kept");
 
         dpkg("--install", built(name).toString());
-        Files.delete(certificates);
+        Files.delete(kept);
         dpkg("--purge", name);
         assertThat(root.resolve("var/lib/flk")).doesNotExist();
         assertThat(root.resolve("etc/flk")).doesNotExist();
+    }
+
+    @Test
+    void upgradeOfTheBackendFromBefore_saysThatTheStateHasStopped_nextOneDoesNot() throws Exception {
+        assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
+        HostProgram.orSkip("systemd-sysusers", "systemd", directory);
+        String stopped = "have stopped until the package flk-state is installed";
+
+        assertThat(dpkg("--install", withVersion("0.1.0", "flk-backend").toString()))
+                .doesNotContain(stopped);
+        assertThat(dpkg("--install", built("flk-backend").toString())).contains(stopped);
+        assertThat(dpkg("--install", built("flk-backend").toString())).doesNotContain(stopped);
     }
 
     /** Checks that each user can read the packaged file of sources, that it is valid, and that upgrades keep changes. */
@@ -126,7 +138,7 @@ class PackagesIT {
 
         String changed = Files.readString(sources) + "# changed\n";
         Files.writeString(sources, changed);
-        dpkg("--install", newer("flk-agent").toString());
+        dpkg("--install", withVersion("99", "flk-agent").toString());
         assertThat(sources).hasContent(changed);
     }
 
@@ -134,16 +146,16 @@ class PackagesIT {
         return built(name).getFileName().toString().split("_", -1)[1];
     }
 
-    /** Returns a copy of the package with a higher version. */
-    private Path newer(String name) throws Exception {
+    /** Returns a copy of the package with another version. */
+    private Path withVersion(String version, String name) throws Exception {
         HostProgram tool = HostProgram.orSkip("dpkg-deb", "dpkg", directory);
         Path content = directory.resolve(name);
         tool.succeed("--raw-extract", built(name).toString(), content.toString());
         Path control = content.resolve("DEBIAN/control");
-        Files.writeString(control, Files.readString(control).replaceFirst("Version: .*", "Version: 99"));
-        Path newer = directory.resolve("newer.deb");
-        tool.succeed("-Znone", "--build", content.toString(), newer.toString());
-        return newer;
+        Files.writeString(control, Files.readString(control).replaceFirst("Version: .*", "Version: " + version));
+        Path copy = directory.resolve("copy.deb");
+        tool.succeed("-Znone", "--build", content.toString(), copy.toString());
+        return copy;
     }
 
     private String dpkg(String action, String what) throws Exception {
@@ -188,7 +200,8 @@ class PackagesIT {
     private Set<String> missing() throws IOException {
         Set<String> missing = new TreeSet<>();
         for (String place : List.of("etc/cron.d", "etc/logrotate.d", "usr/lib/systemd/system", "usr/bin")) {
-            try (Stream<Path> files = Files.list(root.resolve(place))) {
+            Path present = root.resolve(place);
+            try (Stream<Path> files = Files.exists(present) ? Files.list(present) : Stream.empty()) {
                 for (Path file : files.toList()) {
                     String text = Files.readString(file, StandardCharsets.UTF_8);
                     assertThat(text).doesNotContain("/opt/").doesNotContainPattern("@[A-Z]+@");

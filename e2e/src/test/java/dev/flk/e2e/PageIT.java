@@ -6,20 +6,23 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.message.MessageSigner;
 import dev.flk.testkit.PostgresServer;
 import java.net.URLEncoder;
+import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -39,7 +42,6 @@ import org.openqa.selenium.interactions.Actions;
 
 /** Tests of the operators' page in a real browser: each view in each condition, and what only its script does. */
 final class PageIT {
-    private static final String TOKEN = "the token of an operator";
     private static final String SHARD = "hall-3/bearing-of-the-inner-ring/sensor-12";
     private static final int OUTCOMES = 60;
 
@@ -87,7 +89,9 @@ final class PageIT {
             "/outcomes?shard=" + SHARD + "&verdict=rejected",
             "/outcomes?key=none",
             "/review",
-            "/review?show=reviewed",
+            "/review?show=reviewed");
+
+    private static final List<String> VIEWS_OF_STATE = List.of(
             "/state",
             "/state?namespace=flk.sessions",
             "/state?events=on",
@@ -135,17 +139,7 @@ final class PageIT {
     }
 
     private static ServedBackend start(Path directory, Map<String, String> more) throws Exception {
-        byte[] digest = MessageDigest.getInstance("SHA-256").digest(TOKEN.getBytes(StandardCharsets.UTF_8));
-        Path tokens = Files.writeString(
-                directory.resolve("tokens.json"),
-                "{\"version\": 1, \"tokens\": [{\"name\": \"operator\", \"sha256\": \""
-                        + HexFormat.of().formatHex(digest)
-                        + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/\"]}]}");
-        Map<String, String> settings = new HashMap<>();
-        settings.put("STATE_PORT", "0");
-        settings.put("STATE_TOKENS_FILE", tokens.toString());
-        settings.putAll(more);
-        ServedBackend backend = BackendInJvm.start(directory, settings);
+        ServedBackend backend = BackendInJvm.start(directory, more);
         new Client(backend.url()).awaitReady();
         return backend;
     }
@@ -171,12 +165,22 @@ final class PageIT {
         Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
     }
 
-    private static void report(Client client, String session, String json) throws Exception {
-        assertThat(client.send(client.request("/v1/sessions/" + session)
-                                .header("Authorization", "Bearer " + TOKEN)
-                                .PUT(BodyPublishers.ofString(json)))
-                        .status())
-                .isEqualTo(200);
+    private static void report(Client client, String agent, String json) throws Exception {
+        put(client, "/v1/agents/" + agent, json);
+    }
+
+    private static void put(Client client, String path, String json) throws Exception {
+        HttpRequest.Builder request = client.request(path).PUT(BodyPublishers.ofString(json));
+        MessageSigner.of(new HmacSigner(Pcs.KEY))
+                .sign(
+                        "PUT",
+                        path,
+                        Map.of(),
+                        json.getBytes(StandardCharsets.UTF_8),
+                        Instant.now(),
+                        UUID.randomUUID().toString())
+                .forEach(request::header);
+        assertThat(client.send(request).status()).isIn(200, 201);
     }
 
     private static void open(ServedBackend backend, String view) {
@@ -236,7 +240,7 @@ final class PageIT {
                         return [...document.querySelectorAll('main *:not(.hidden, .wide, thead, input, select, svg *)')]
                             .filter((each) => cuts(each) && !each.querySelector('svg.bars')).map((each) => each.outerHTML.slice(0, 200));
                         """);
-                if (!view.startsWith("/state")) {
+                if (!VIEWS_OF_STATE.contains(view)) {
                     assertThat((List<?>) cut).as("%s at %d", view, width).isEmpty();
                 }
             }
@@ -267,10 +271,41 @@ final class PageIT {
 
     @Test
     @Tag("thorough")
-    void viewsWithoutStateAndRecord_areSound() throws Exception {
-        try (ServedBackend backend = start(directory, Map.of("STATE_PORT", "off", "RECORD", "off"))) {
-            look("off", backend, "", List.of("", "/agents", "/outcomes", "/shards", "/review", "/state"));
+    void viewsWithoutRecord_areSound() throws Exception {
+        try (ServedBackend backend = start(directory, Map.of("RECORD", "off"))) {
+            look("off", backend, "", List.of("", "/agents", "/outcomes", "/shards", "/review"));
         }
+    }
+
+    @Test
+    @Tag("thorough")
+    void viewsOfState_areSound_andHostileTextNeverBecomesMarkup() throws Exception {
+        try (ServedBackend state = StateInJvm.start(directory, Map.of())) {
+            Client ofState = new Client(state.url());
+            ofState.awaitReady();
+            look("state", state, "", VIEWS_OF_STATE);
+            Set<String> plain = markupOfState(state, "plain", 0);
+            for (String text : HOSTILE_TEXTS) {
+                assertThat(markupOfState(state, text, 1 + HOSTILE_TEXTS.indexOf(text)))
+                        .as(text)
+                        .isSubsetOf(plain);
+            }
+            assertThat(browser.errors()).noneMatch(error -> error.contains("Content Security Policy"));
+        }
+    }
+
+    private static Set<String> markupOfState(ServedBackend state, String text, int number) throws Exception {
+        String quoted = TextNode.valueOf(text).toString();
+        String agent = "agent-" + number;
+        put(new Client(state.url()), "/v1/sessions/" + agent, "{" + quoted + ":" + quoted + "}");
+        String query = URLEncoder.encode(text, StandardCharsets.UTF_8);
+        return Stream.of(
+                        "/state?namespace=flk.sessions&agent=" + query,
+                        "/state?events=on",
+                        "/state?namespace=" + query,
+                        "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent)
+                .flatMap(view -> elements(state, view).stream())
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     @Test
@@ -278,7 +313,7 @@ final class PageIT {
     void storeGoesDown_everyViewSaysSo_andIsSound() throws Exception {
         try (PostgresServer server = PostgresServer.startWithScram()) {
             Map<String, String> settings = new HashMap<>(server.configuration());
-            settings.putAll(Map.of("STATE_ENGINE", "postgres", "TOL_D", "0.2"));
+            settings.put("TOL_D", "0.2");
             Map<String, String> others = new HashMap<>(server.configuration());
             String name = "flk-backend-1.flk-backend-headless.measurements.svc.cluster.local";
             others.putAll(Map.of("LOG_NAME", name, "UI_URL", "https://other.example/ui"));
@@ -294,7 +329,7 @@ final class PageIT {
                         .contains(name, "(this one)", "(differs)");
                 look("logs", backend, "", List.of("", "/outcomes", "/review"));
                 server.kill();
-                List<String> views = List.of("/agents", "/outcomes", "/outcomes?shard=pump-1", "/review", "/state");
+                List<String> views = List.of("/outcomes", "/outcomes?shard=pump-1", "/review");
                 for (String view : views) {
                     open(backend, view);
                     assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
@@ -451,7 +486,7 @@ final class PageIT {
     }
 
     /**
-     * Puts a text into each field of a certificate, session, review or query that can hold it, and opens each view that
+     * Puts a text into each field of a certificate, report, review or query that can hold it, and opens each view that
      * shows the text. Returns the names of all elements, each with its attribute names and the start of each URL that
      * it refers to.
      */
@@ -497,11 +532,7 @@ final class PageIT {
                 "/review?show=reviewed",
                 "/review?id=" + wrong.id(),
                 "/search?q=" + query,
-                "/search?q=" + query + "x",
-                "/state?namespace=flk.sessions&agent=" + query,
-                "/state?events=on",
-                "/state?namespace=" + query,
-                "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent);
+                "/search?q=" + query + "x");
         Stream.concat(explored, others).forEach(view -> found.addAll(elements(backend, view)));
         return found;
     }

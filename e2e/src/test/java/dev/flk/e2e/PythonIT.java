@@ -45,11 +45,11 @@ class PythonIT {
 
     @Test
     void pythonTests_passAgainstABackend() throws Exception {
-        try (ServedBackend backend =
-                BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "PCS_HMAC_KEY", "golden-outcomes-key"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("PCS_HMAC_KEY", "golden-outcomes-key"));
+                ServedBackend state = StateInJvm.start(directory, Map.of())) {
             String printed = run(
                     directory,
-                    Map.of("FLK_URL", backend.url(), "FLK_STATE", state(backend)),
+                    Map.of("FLK_URL", backend.url(), "FLK_STATE", state(state)),
                     python(),
                     "-m",
                     "unittest",
@@ -69,14 +69,15 @@ class PythonIT {
                 .toList();
         assertThat(programs).hasSize(3);
         Files.write(directory.resolve("certificate.json"), Pcs.number(1).bytes());
-        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0"))) {
-            assertThat(runProgram(programs.get(0).replace("localhost:50051", state(backend))))
+        try (ServedBackend backend = BackendInJvm.start(directory);
+                ServedBackend state = StateInJvm.start(directory, Map.of())) {
+            assertThat(runProgram(programs.get(0).replace("localhost:50051", state(state))))
                     .isEqualTo("{\"n\":2}\n1 memory 1 {\"n\":1}\n2 memory 2 {\"n\":2}\n");
             assertThat(runProgram(programs.get(1)
                             .replace("http://localhost:8080", backend.url())
                             .replace("the secret", Pcs.KEY)))
                     .isEqualTo("True False None\n");
-            assertThat(runProgram(programs.get(2).replace("localhost:50051", state(backend))))
+            assertThat(runProgram(programs.get(2).replace("localhost:50051", state(state))))
                     .isEqualTo("""
                             {'fact': 'Paris is in France'} 1
                             None ['draft', 'memory']
@@ -86,8 +87,8 @@ class PythonIT {
         }
     }
 
-    private static String state(ServedBackend backend) {
-        return backend.stateUrl().replace("http://", "");
+    private static String state(ServedBackend program) {
+        return program.stateUrl().replace("http://", "");
     }
 
     private String runProgram(String text) throws IOException, InterruptedException {

@@ -27,8 +27,8 @@ final class ReloadIT {
     private Path directory;
 
     private void configure(String... lines) throws IOException {
-        List<String> all = new ArrayList<>(List.of(
-                "PORT=0", "STATE_PORT=off", "BIND_ADDR=127.0.0.1", "PCS_SIGN_ALG=hmac", "PCS_HMAC_KEY=" + Pcs.KEY));
+        List<String> all = new ArrayList<>(
+                List.of("PORT=0", "BIND_ADDR=127.0.0.1", "PCS_SIGN_ALG=hmac", "PCS_HMAC_KEY=" + Pcs.KEY));
         all.addAll(List.of(lines));
         Files.write(directory.resolve("flk.properties"), all);
     }

@@ -8,13 +8,16 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Predicate;
 
-/** A backend that serves on a free port of loopback: a {@link BackendProcess} or a {@link BackendInJvm}. */
+/**
+ * A backend, or a program of the state, that serves on a free port of loopback: a {@link BackendProcess}, a {@link
+ * BackendInJvm} or a {@link StateInJvm}.
+ */
 abstract class ServedBackend implements AutoCloseable {
     private static final int MOST_NAME_CHARS = 100;
 
     /**
      * Returns the default environment of backends in these tests: a free port, the sample key, a rate limit that no
-     * test reaches, and no state API.
+     * test reaches.
      */
     static Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
@@ -23,7 +26,6 @@ abstract class ServedBackend implements AutoCloseable {
         environment.put("PCS_SIGN_ALG", "hmac");
         environment.put("PCS_HMAC_KEY", Pcs.KEY);
         environment.put("TOKEN_RATE", "1000000");
-        environment.put("STATE_PORT", "off");
         environment.put("WARM_UP", "off"); // saves each test a second
         return environment;
     }
@@ -65,7 +67,7 @@ abstract class ServedBackend implements AutoCloseable {
     }
 
     private static boolean isReady(String line) {
-        return line.contains("ready: submissions are accepted");
+        return line.contains(" ready: ");
     }
 
     final int port() {
@@ -95,7 +97,7 @@ abstract class ServedBackend implements AutoCloseable {
         return "http://127.0.0.1:" + opsPort();
     }
 
-    /** Returns the URL of the state of a backend that is configured with {@code STATE_PORT}. */
+    /** Returns the URL of the state of a program of the state. */
     final String stateUrl() {
         return "http://127.0.0.1:" + port("serving the state on ");
     }

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of sessions that two real backends share in one Redis, and of their copy in Postgres. */
+/** Tests of sessions that two real programs share in one Redis, and of their copy in Postgres. */
 final class SharedSessionsIT {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final int SESSIONS = 10;
@@ -62,7 +62,7 @@ final class SharedSessionsIT {
     }
 
     private ServedBackend backend(String name, RedisServer redis, Map<String, String> more) throws IOException {
-        return BackendInJvm.start(Files.createDirectory(directory.resolve(name)), environment(redis, more));
+        return StateInJvm.start(Files.createDirectory(directory.resolve(name)), environment(redis, more));
     }
 
     /** Changes a session and returns its new version. */
@@ -125,7 +125,7 @@ final class SharedSessionsIT {
                 RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             String database = postgres.newDatabase();
             Map<String, String> copy = Map.of("SESSION_DATABASE_URL", postgres.uri(database));
-            try (BackendProcess one = BackendProcess.start(
+            try (BackendProcess one = StateInJvm.process(
                             Files.createDirectory(directory.resolve("one")), environment(redis, copy));
                     ServedBackend other = backend("other", redis, copy)) {
                 awaitServing(one);

@@ -43,16 +43,10 @@ class StateBoundsIT {
 
     @Test
     void openTransactions_largeValues_andAMillionKeys_areBounded() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(
+        try (BackendProcess backend = StateInJvm.process(
                         directory,
-                        Map.of(
-                                "STATE_PORT",
-                                "0",
-                                "STATE_MAX_OPEN_TX",
-                                Integer.toString(OPEN),
-                                "STATE_TX_TIMEOUT",
-                                "10m"),
-                        List.of("-Xmx256m"));
+                        Map.of("STATE_MAX_OPEN_TX", Integer.toString(OPEN), "STATE_TX_TIMEOUT", "10m"),
+                        "-Xmx256m");
                 StateClient client = backend.connectToState()) {
             open(backend);
             assertServed(client);

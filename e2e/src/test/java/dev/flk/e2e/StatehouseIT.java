@@ -29,7 +29,7 @@ class StatehouseIT {
     void installedWithoutAnIndex_passesTheTestsOfItsUsers() throws Exception {
         Path copy = copy();
         HostProgram python = install(copy);
-        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0"))) {
+        try (ServedBackend backend = StateInJvm.start(directory, Map.of())) {
             String state = backend.stateUrl().replace("http://", "");
             HostProgram.Ended tests = python.run(
                     Map.of("FLK_STATE", state),

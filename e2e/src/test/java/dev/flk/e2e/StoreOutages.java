@@ -49,9 +49,7 @@ abstract class StoreOutages {
     private ServedBackend backend(String name) throws IOException {
         Map<String, String> configuration = new HashMap<>(store.configuration());
         configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
-        if (store instanceof RedisServer) {
-            configuration.put("SESSION_STORE", "redis"); // the guarantee also holds with sessions on the same server
-        }
+        if (store instanceof RedisServer) {}
         return BackendInJvm.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 

@@ -71,44 +71,40 @@ final class TlsIT {
         CLIENTS.issue("operator").writeTo(etc, "operator");
         AUTHORITY.writeTo(etc.resolve("authority.crt"));
         Map<String, String> more =
-                Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0", "STATE_PORT", "0");
-        try (ServedBackend backend = BackendInJvm.start(directory, environment(more))) {
-            String url = backend.stateUrl().replace("http://127.0.0.1", "https://localhost");
+                Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0");
+        try (ServedBackend backend = BackendInJvm.start(directory, environment(more));
+                ServedBackend state = StateInJvm.start(directory, environment(more))) {
+            String url = state.stateUrl().replace("http://127.0.0.1", "https://localhost");
             assertThat(submitOnce(backend, AUTHORITY.context(CLIENTS.issue("agent")), Pcs.number(1)))
                     .isEqualTo(200);
             assertThatIOException()
                     .as("without a certificate")
                     .isThrownBy(() -> submitOnce(backend, AUTHORITY.context(), Pcs.number(2)));
-            List<String> health = List.of(
-                    "state",
-                    "health",
-                    "--url",
-                    url,
-                    "--ca",
-                    etc.resolve("authority.crt").toString());
+            List<String> info = List.of(
+                    "info", "--url", url, "--ca", etc.resolve("authority.crt").toString());
             try (StateClient anonymous = StateClient.to(url.replace("https://", ""))
                     .timeout(Duration.ofSeconds(1))
                     .tls(etc.resolve("authority.crt"))
                     .connect()) {
                 assertThatThrownBy(anonymous::info).isInstanceOf(StateCallException.Unreachable.class);
             }
-            List<String> shown = new ArrayList<>(health);
+            List<String> shown = new ArrayList<>(info);
             String certificate = etc.resolve("operator.crt").toString();
             String none = etc.resolve("none.key").toString();
             shown.addAll(List.of(
                     "--cert", certificate, "--key", etc.resolve("operator.key").toString()));
-            assertThat(run(0, shown)).startsWith("serving, at revision ");
+            assertThat(run(0, shown)).startsWith("engine ");
             shown.set(shown.size() - 1, certificate);
             assertThat(run(1, shown))
-                    .startsWith("flk-backend: --ca, --cert or --key: ")
+                    .startsWith("flk-state: --ca, --cert or --key: ")
                     .doesNotContain("\tat ");
             shown.set(shown.size() - 1, none);
-            assertThat(run(1, shown)).startsWith("flk-backend: --ca, --cert or --key: " + none + " (No such");
+            assertThat(run(1, shown)).startsWith("flk-state: --ca, --cert or --key: " + none + " (No such");
         }
     }
 
     private static String run(int exitCode, List<String> arguments) {
-        return Command.ofBackend(Map.of(), arguments.toArray(String[]::new))
+        return Command.ofState(Map.of(), arguments.toArray(String[]::new))
                 .exits(exitCode)
                 .all();
     }

@@ -29,7 +29,7 @@ final class ToolTracesIT {
     private static final String BACKEND_OR_CONTACTS_NO_BACKEND = "config explain feed policy keys postgres serve wal";
     private static final Pattern TRACE = Pattern.compile(
             "flk_(rejected|signature|conflicts|dedup_hits|rate_limited|unavailable|internal_errors|refused_early"
-                    + "|operator_requests_refused|state_calls_refused|overruled|wal_errors|accepted|escalated).*");
+                    + "|operator_requests_refused|overruled|wal_errors|accepted|escalated).*");
     private static final Pattern COMMAND = Pattern.compile("(?m)^  ([a-z]+)  ");
 
     @TempDir
@@ -45,7 +45,7 @@ final class ToolTracesIT {
                                 + "\"public_key\":\"%s\",\"shard_prefixes\":[\"shard-\"]}]}")
                         .formatted(signer.publicKeyBase64()));
         Map<String, String> settings =
-                Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "", "STATE_PORT", "0");
+                Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "");
         try (ServedBackend backend = BackendInJvm.start(directory, settings)) {
             Client client = new Client(backend.url());
             Pcs escalated = Pcs.number(1).with("regime", "\"sticky\"").signedBy(signer);
@@ -74,18 +74,14 @@ final class ToolTracesIT {
 
             Map<String, String> ofBackend = new LinkedHashMap<>(ServedBackend.environment(directory, settings));
             ofBackend.put("PORT", Integer.toString(backend.port()));
-            ofBackend.put("STATE_PORT", backend.stateUrl().replaceAll(".*:", ""));
-            for (String each : List.of("WAL", "DEDUP", "STATE")) {
+            for (String each : List.of("WAL", "DEDUP")) {
                 ofBackend.put(each + "_DIR", file("data/" + each.toLowerCase(Locale.ROOT)));
             }
-            Path token = Files.writeString(directory.resolve("token"), "any");
             commands = List.of(
                     "record --all",
                     "logs",
                     "outcomes backup " + file("backup"),
-                    "sessions list --token-file " + token,
-                    "state get a b",
-                    "state set a b {}",
+                    "agents",
                     "health",
                     "diagnostics --output " + file("backend.zip"));
             assertListed(Command.ofBackend(ofBackend, "--help").out(), commands, BACKEND_OR_CONTACTS_NO_BACKEND);

@@ -2,7 +2,7 @@
 # Runs the commands of pages, for DocsIT: bash docs.sh ROOT, in an empty directory with the files
 #   *.page      the blocks of a page, without indentation; a block begins with a line that is its place
 #   not-run     a regular expression a line: commands that are not run
-#   settings    the ports of two backends and an agent, and where Postgres and Redis are
+#   settings    the ports of two backends, two programs of the state and an agent, and where Postgres and Redis are
 # and writes a line of three columns to the file results for each command, program and request.
 
 root=$1 world=$PWD results=$PWD/results place=world
@@ -30,9 +30,14 @@ cat >flk <<'FLK'
 given=$* limit=(timeout 60) log=
 copied() { rm -rf stopped && cp -r data stopped && export WAL_DIR=stopped/wal DEDUP_DIR=stopped/dedup STATE_DIR=stopped/state; }
 case " $given " in
-  *' sessions '* | *' postgres '* | *' logs '* | *" state find "*)
+  ' state sessions '* | ' state find '*)
+    set -- "${@/state.properties/shared-state.properties}"
+    GRPC_PORT=$SHARED_GRPC_PORT SESSION_PORT=$SHARED_SESSION_PORT PORT=$SHARED_SESSION_PORT
+    ;;
+  ' state '*) PORT=$SESSION_PORT ;;&
+  *' postgres '* | *' logs '*)
     set -- "${@/flk.properties/shared.properties}"
-    PORT=$SHARED_PORT STATE_PORT=$SHARED_STATE_PORT
+    PORT=$SHARED_PORT
     ;;
   *' wal repair '* | *' wal compact '* | *' policy try '*) copied && set -- "${@/#data/stopped}" ;;
   *' wal restore '* | *' wal init '* | *' outcomes restore '* | *' state restore '*) copied && rm -r stopped/* ;;
@@ -41,13 +46,15 @@ case " $given " in
 esac
 case "$given" in
   *--config* | *--url* | *--offline*) ;;
-  'backend state find'*) set -- "$@" --url "http://127.0.0.1:$SHARED_STATE_PORT" --token-file operator.token ;;
-  'backend state '*) set -- "$@" --url "http://127.0.0.1:$STATE_PORT" ;;
-  'backend record'* | 'backend sessions '*) set -- "$@" --url "http://127.0.0.1:$PORT" ;;
+  'state sessions '*) set -- "$@" --url "http://127.0.0.1:$SESSION_PORT" ;;
+  'state find'*) set -- "$@" --url "http://127.0.0.1:$GRPC_PORT" --token-file operator.token ;;
+  'state serve'*) ;;
+  'state '*) set -- "$@" --url "http://127.0.0.1:$GRPC_PORT" ;;
+  'backend record'* | 'backend agents'*) set -- "$@" --url "http://127.0.0.1:$PORT" ;;
 esac
 case " $given " in
   *' --follow '* | *' sessions watch '*) limit=(timeout 8) ;;
-  ' backend --config '* | ' agent run '*)
+  ' backend --config '* | ' agent run '* | ' state serve '* | ' state --config '*)
     [[ $given == *--until-empty* ]] || log=$(mktemp -p trial)
     export PORT=0 STATE_PORT=0 METRICS_PORT=0 INTAKE_PORT=0 INTAKE_SOCKET=trial/intake-$$ SPOOL_DIR=trial LOG_NAME=trial-$$
     export OUTBOX_PATH=trial/outbox-$$ DLQ_PATH=trial/dlq-$$ WAL_DIR=trial/wal-$$ DEDUP_DIR=trial/dedup-$$ STATE_DIR=trial/state-$$
@@ -55,7 +62,7 @@ case " $given " in
 esac
 if [ "$log" ]; then
   "${limit[@]}" "$ROOT/flk" "$@" 2>"$log" & server=$!
-  until grep -qE 'ready: submissions|wait in the outbox' "$log" || ! kill -0 $server 2>/dev/null; do sleep 0.2; done
+  until grep -qE ' ready: |wait in the outbox' "$log" || ! kill -0 $server 2>/dev/null; do sleep 0.2; done
   kill $server && wait $server
   code=$? && cat "$log" >&2
   [ $code != 143 ] || code=0
@@ -80,7 +87,8 @@ exit $code
 CURL
 chmod +x flk bin/curl
 CURL=$(command -v curl) ROOT=$root RESULTS=$results PATH=$world/bin:$PATH
-export PGPASSWORD CURL ROOT RESULTS PORT STATE_PORT SHARED_PORT SHARED_STATE_PORT LC_ALL=C.UTF-8 PLACE=world TOKEN_RATE=100000
+export PGPASSWORD CURL ROOT RESULTS LC_ALL=C.UTF-8 PLACE=world TOKEN_RATE=100000
+export PORT GRPC_PORT SESSION_PORT SHARED_PORT SHARED_GRPC_PORT SHARED_SESSION_PORT
 
 cat >all.secret <<<"an example of a secret"
 cat >keys.json <<'TXT'
@@ -97,23 +105,33 @@ TXT
 cat >flk.properties <<TXT
 BIND_ADDR=127.0.0.1
 PORT=$PORT
-STATE_PORT=$STATE_PORT
+KEYS_FILE=keys.json
+TXT
+cat >state.properties <<TXT
+BIND_ADDR=127.0.0.1
+PORT=$SESSION_PORT
+STATE_PORT=$GRPC_PORT
 KEYS_FILE=keys.json
 TXT
 cat >shared.properties <<TXT
 BIND_ADDR=127.0.0.1
 PORT=$SHARED_PORT
-STATE_PORT=$SHARED_STATE_PORT
 OPS_PORT=$OPS_PORT
 DEBUG=on
 METRICS_USER=prometheus
 METRICS_PASS=secret
 KEYS_FILE=keys.json
-STATE_TOKENS_FILE=tokens.json
 LOG_NAME=backend-1
 WAL_DIR=shared/wal
-STATE_DIR=shared/state
 DEDUP_BACKEND=postgres
+POSTGRES_CONN=$POSTGRES
+TXT
+cat >shared-state.properties <<TXT
+BIND_ADDR=127.0.0.1
+PORT=$SHARED_SESSION_PORT
+STATE_PORT=$SHARED_GRPC_PORT
+KEYS_FILE=keys.json
+STATE_TOKENS_FILE=tokens.json
 STATE_ENGINE=postgres
 POSTGRES_CONN=$POSTGRES
 SESSION_STORE=redis
@@ -153,15 +171,19 @@ jq -c '{when: (now | todate), outbox_seq: 7, added: (now * 1000 | floor), pcs_id
 
 "$root/flk" backend --config flk.properties 2>backend.log &
 await backend.log grep -q 'ready: submissions' backend.log
-env -u PORT -u STATE_PORT "$root/flk" backend --config shared.properties 2>shared.log &
+env -u PORT "$root/flk" backend --config shared.properties 2>shared.log &
 await shared.log grep -q 'ready: submissions' shared.log
+for file in state shared-state; do
+  env -u PORT "$root/flk" state --config $file.properties 2>$file.log &
+  await $file.log grep -q ' ready: ' $file.log
+done
 "$root/flk" agent run --config agent.properties 2>agent.log &
 await agent.log test -S data/outbox/control.sock
 ./flk agent submit --config agent.properties pcs.json escalated.json rejected.json
 await agent.log grep -q "$REJECTED" agent.log
 OUTBOX_PATH=waiting ./flk agent certify --config agent.properties --shard demo --window 500 demo/earthquakes.csv
 curl -sf -X PUT -H "Authorization: Bearer $(cat operator.token)" -d '{"state": "ready"}' \
-  "http://localhost:$SHARED_PORT/v1/sessions/pump-7"
+  "http://localhost:$SHARED_SESSION_PORT/v1/sessions/pump-7"
 await backend.log test -e data/wal/inbox.mark
 cp data/wal/inbox.* data/wal/*.wal copy
 awk 'BEGIN { print "time,temp,hum"; for (i = 0; i < 2000; i++) print 1795161600 + i "," i % 7 "," i % 5 }' >data.csv
@@ -212,7 +234,7 @@ run_page() {
 }
 
 for page in *.page; do
-  sed -i -E -e "s|localhost:8080/v1/sessions|localhost:$SHARED_PORT/v1/sessions|; s/(localhost|127\.0\.0\.1):8080/\1:$PORT/; s/:8081/:$INTAKE_PORT/; s/:9090/:$OPS_PORT/; s/:9100/:$METRICS_PORT/" \
+  sed -i -E -e "s|localhost:8081/v1/sessions|localhost:$SHARED_SESSION_PORT/v1/sessions|; s/(localhost|127\.0\.0\.1):8080/\1:$PORT/; s/:8081/:$INTAKE_PORT/; s/:9090/:$OPS_PORT/; s/:9100/:$METRICS_PORT/" \
     -e "s/(\"until\": )\"2026-01-31T12:00:00Z\"/\1\"$(date -u +%FT%TZ)\"/" \
     -e "s|^(\./flk agent verify .*changed.json)|jq -c '.budget = 0.1' refused.json >changed.json; \1|" \
     -e "s|^pg_dump|POSTGRES_CONN=${POSTGRES%/*}/flk; pg_dump|" -e "s/90_000/12_000/; s/\bPCS_ID\b/$REJECTED/; s/\bID\b/$ESCALATED/; s/8232abbf/${ESCALATED:0:8}/; s/\bKEY\b/plant-7/; s/\bTEXT\b/D_hat/" \

@@ -26,6 +26,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -38,14 +40,22 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heartbeat of an agent: a request at regular intervals that stores the agent's state as a session in a backend.
- * Heartbeats are never queued: no heartbeat is sent while the answer to the previous heartbeat is pending, and a failed
+ * The heartbeat of an agent: a report of the agent's state that is sent to a backend at regular intervals. A backend of
+ * version 0.1.0 has no path for reports and answers 404; such a backend gets the report as an update of the agent's
+ * session. Heartbeats are never queued: no heartbeat is sent while the answer to the previous heartbeat is pending, and a failed
  * heartbeat is not repeated, because the next heartbeat replaces it. Heartbeats have their own thread and connection,
  * so that they never delay a certificate.
  */
 public final class Heartbeat implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Heartbeat.class);
     private static final Duration FIRST_AFTER = Duration.ofSeconds(1);
+    private static final String REPORTS = "/v1/agents/";
+    private static final String SESSIONS = "/v1/sessions/";
+    /** The number of reports after which a backend without a path for reports is asked for it again. */
+    private static final int SESSIONS_FOR = 100;
+    /** The longest wait for the answer to the last report. */
+    private static final Duration STOP_WITHIN = Duration.ofMillis(500);
+
     private static final int NONCE_BYTES = 16;
     private static final int MOST_SHARDS = 64;
     private static final int UNAUTHORIZED = 401;
@@ -67,6 +77,12 @@ public final class Heartbeat implements Closeable {
 
     private volatile Target target;
     private volatile boolean isAwaited;
+    /** The number of reports that each backend still gets as a session. */
+    private final Map<BackendClient, Integer> asSessions = new ConcurrentHashMap<>();
+    /** Whether a report was sent; used by the timer's thread only. */
+    private boolean hasReported;
+    /** Completed when the last report has ended; null unless the agent stops. */
+    private volatile @Nullable CompletableFuture<Void> last;
     /** The offset of the backend's clock from this machine's, according to the last answer. */
     private volatile Duration clockAhead = Duration.ZERO;
     /** The problem that was logged last; null if none was logged after the last heartbeat that a backend has stored. */
@@ -107,6 +123,7 @@ public final class Heartbeat implements Closeable {
      * @param heldShards the number of shards that are held because a signature was rejected
      * @param breakerOpen whether no backend answers
      * @param sourceProblems the number of sources that, or of which some files, are not read
+     * @param stopped true in the last report of an agent that stops; otherwise null
      */
     private record Beat(
             String version,
@@ -125,7 +142,8 @@ public final class Heartbeat implements Closeable {
             boolean breakerOpen,
             long outboxBytes,
             long diskFreeBytes,
-            @Nullable Integer sourceProblems) {}
+            @Nullable Integer sourceProblems,
+            @Nullable Boolean stopped) {}
 
     private Heartbeat(
             Target target,
@@ -169,6 +187,7 @@ public final class Heartbeat implements Closeable {
         try {
             timer.execute(() -> {
                 target.close();
+                asSessions.clear();
                 target = following;
                 if (next != null && next.cancel(false)) {
                     schedule(FIRST_AFTER);
@@ -185,33 +204,50 @@ public final class Heartbeat implements Closeable {
     }
 
     private void beat() {
-        Target now = target;
-        Duration every = now.config().every();
         try {
-            boolean isOn = !every.isZero() && !now.clients().isEmpty();
-            if (isOn && now.config().key().isPresent() && !isAwaited) {
-                send(now, now.config().key().get());
+            if (!isAwaited && last == null) {
+                send(null);
             }
-        } catch (IOException | RuntimeException e) {
-            failed("the state of the agent could not be read: " + e.getMessage());
         } finally {
             if (!timer.isShutdown()) {
+                Duration every = target.config().every();
                 schedule(every.isZero() ? FIRST_AFTER : every);
             }
         }
     }
 
-    private void send(Target now, SigningKey key) throws IOException {
+    /**
+     * Sends a report, unless heartbeats are switched off.
+     *
+     * @param stops completed when the report has ended, if it is the last one of an agent that stops; otherwise null
+     */
+    private void send(@Nullable CompletableFuture<Void> stops) {
+        Target now = target;
+        boolean isOn = !now.config().every().isZero() && !now.clients().isEmpty();
+        try {
+            if (isOn && now.config().key().isPresent() && (stops == null || hasReported)) {
+                send(now, now.config().key().get(), stops);
+                hasReported = true;
+            } else if (stops != null) {
+                stops.complete(null);
+            }
+        } catch (IOException | RuntimeException e) {
+            failed("the state of the agent could not be read: " + e.getMessage());
+        }
+    }
+
+    private void send(Target now, SigningKey key, @Nullable CompletableFuture<Void> stops) throws IOException {
         StatusReport report = status.status();
         List<Backend> backends = report.sending().backends() == null
                 ? List.of()
                 : report.sending().backends();
         String host = host();
-        byte[] body = Json.bytes(beat(report, backends, host));
-        String path = "/v1/sessions/"
+        byte[] body = Json.bytes(beat(report, backends, host, stops != null));
+        BackendClient client = client(now, backends);
+        boolean isSession = asSessions.computeIfPresent(client, (any, left) -> left == 1 ? null : left - 1) != null;
+        String path = (isSession ? SESSIONS : REPORTS)
                 + URLEncoder.encode(now.config().agentId().orElse(host), StandardCharsets.UTF_8)
                         .replace("+", "%20");
-        BackendClient client = client(now, backends);
         byte[] nonce = new byte[NONCE_BYTES];
         random.nextBytes(nonce);
         Map<String, String> signature = MessageSigner.of(key)
@@ -227,9 +263,18 @@ public final class Heartbeat implements Closeable {
         isAwaited = true;
         boolean isSent = false;
         try {
-            client.putSession(path, signature, body, (reply, failure) -> {
+            client.report(path, signature, body, (reply, failure) -> {
                 isAwaited = false;
+                boolean isUnknown = !isSession && reply != null && reply.status() == NOT_FOUND;
+                if (isUnknown) {
+                    asSessions.put(client, SESSIONS_FOR);
+                    onTimer(() -> send(stops));
+                    return;
+                }
                 ended(client, reply, failure);
+                if (stops != null) {
+                    stops.complete(null);
+                }
             });
             isSent = true;
         } finally {
@@ -253,7 +298,7 @@ public final class Heartbeat implements Closeable {
                 .orElse(inOrder.get(0));
     }
 
-    private Beat beat(StatusReport report, List<Backend> backends, String host) {
+    private Beat beat(StatusReport report, List<Backend> backends, String host, boolean isLast) {
         return new Beat(
                 version,
                 host,
@@ -275,7 +320,8 @@ public final class Heartbeat implements Closeable {
                 !backends.isEmpty() && backends.stream().noneMatch(Backend::answering),
                 report.disk().outboxBytes(),
                 report.disk().diskFreeBytes(),
-                report.sources() == null ? null : report.failedSources().size());
+                report.sources() == null ? null : report.failedSources().size(),
+                isLast ? true : null);
     }
 
     private void ended(BackendClient client, @Nullable Reply reply, @Nullable Throwable failure) {
@@ -294,7 +340,7 @@ public final class Heartbeat implements Closeable {
             return;
         }
         if (reply.status() == NOT_FOUND || reply.status() == METHOD_NOT_ALLOWED) {
-            String none = client.base() + " stores no sessions";
+            String none = client.base() + " accepts no reports";
             if (!none.equals(problem)) {
                 LOG.info("{}, so heartbeats have no effect", none);
             }
@@ -305,7 +351,7 @@ public final class Heartbeat implements Closeable {
                 reply.status() == UNAUTHORIZED
                         ? client.base()
                                 + " does not accept this agent's heartbeats: the backend does not know its key, the"
-                                + " key is revoked, or the key may not use the session; compare with 'flk backend keys"
+                                + " key is revoked, or the key may not report for this agent; compare with 'flk backend keys"
                                 + " list', and name the agent in \"agents\" of the keys file, or set AGENT_ID"
                         : client.base() + " answered a heartbeat with status " + reply.status());
     }
@@ -336,8 +382,29 @@ public final class Heartbeat implements Closeable {
         }
     }
 
+    /** Sends a last report, which says that the agent stops. Returns at once; {@link #close} waits for the answer. */
+    public void stop() {
+        CompletableFuture<Void> stops = new CompletableFuture<>();
+        last = stops;
+        onTimer(() -> send(stops));
+    }
+
+    private void onTimer(Runnable task) {
+        try {
+            timer.execute(task);
+        } catch (RejectedExecutionException e) {
+            // the heartbeat is closed
+        }
+    }
+
+    /** Waits a moment for the answer to the last report, and ends the heartbeat. */
     @Override
     public void close() {
+        CompletableFuture<Void> stops = last;
+        if (stops != null) {
+            var unused = stops.completeOnTimeout(null, STOP_WITHIN.toMillis(), TimeUnit.MILLISECONDS)
+                    .join();
+        }
         timer.shutdownNow();
         target.close();
     }

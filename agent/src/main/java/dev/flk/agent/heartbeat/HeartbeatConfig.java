@@ -13,7 +13,7 @@ import java.util.Optional;
  * The settings of the heartbeat.
  *
  * @param every the interval between heartbeats; zero to send none
- * @param agentId the id of the agent's session; empty for the name of the machine
+ * @param agentId the id under which the agent reports; empty for the name of the machine
  * @param key the key that signs heartbeats; empty if certificates are not signed, in which case no heartbeat is sent
  */
 public record HeartbeatConfig(Duration every, Optional<String> agentId, Optional<SigningKey> key) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The heartbeat: the agent reports its state to a backend as a session. The agent (package {@code run}) starts and
+ * The heartbeat: the agent reports its state to a backend. The agent (package {@code run}) starts and
  * stops the heartbeat, which has its own thread and connection.
  */
 @NullMarked

@@ -505,6 +505,7 @@ public final class Agent implements Closeable {
     @Override
     public void close() throws IOException {
         stop();
+        heartbeat.stop();
         FutureTask<Void> closing = new FutureTask<>(() -> {
             if (own != null) {
                 own.join();

@@ -110,12 +110,12 @@ public final class BackendClient implements Closeable {
     }
 
     /**
-     * Stores a session.
+     * Sends a report of the agent's state.
      *
-     * @param target the path of the session below the base URL
+     * @param target the path of the report below the base URL
      * @param headers the headers of the signature
      */
-    public void putSession(
+    public void report(
             String target,
             Map<String, String> headers,
             byte[] json,

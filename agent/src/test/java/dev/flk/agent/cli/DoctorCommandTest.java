@@ -117,11 +117,14 @@ class DoctorCommandTest extends CommandTest {
         backend.received.clear();
         cli.with(
                 "SOURCES_FILE",
-                Files.writeString(
-                                directory.resolve("sources.yaml"),
-                                "sources:\n  - name: pump\n    files: /a.csv\n    time: t\n    values: [v]\n"
-                                        + "    shard: plant-7/pump\n")
-                        .toString());
+                Files.writeString(directory.resolve("sources.yaml"), """
+                                sources:
+                                  - name: pump
+                                    files: /a.csv
+                                    time: t
+                                    values: [v]
+                                    shard: plant-7/pump
+                                """).toString());
         assertThat(findings(1)).contains("but no agent runs");
         assertThat(backend.received).isNotEmpty().allMatch(sent -> sent.contains("\"shard_id\":\"plant-7/pump\""));
     }

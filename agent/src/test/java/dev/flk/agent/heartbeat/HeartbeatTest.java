@@ -51,6 +51,7 @@ final class HeartbeatTest {
     private int port;
     private volatile Duration clockAhead = Duration.ZERO;
     private volatile int status = 200;
+    private volatile boolean isOfVersion010;
 
     /** @param signed the request with its parsed signature */
     private record Received(String target, JsonNode state, SignedRequest signed) {}
@@ -80,7 +81,8 @@ final class HeartbeatTest {
                 "no setting",
                 "too many connections",
                 new Routes(Endpoint.always(Refusal.notFound()))
-                        .route(HttpMethod.PUT, "/v1/sessions/*", Endpoint.withBody(65_536, this::answer)),
+                        .route(HttpMethod.PUT, "/v1/sessions/*", Endpoint.withBody(65_536, this::answer))
+                        .route(HttpMethod.PUT, "/v1/agents/*", Endpoint.withBody(65_536, this::answer)),
                 Admission.ALL,
                 null));
     }
@@ -101,7 +103,8 @@ final class HeartbeatTest {
                             request.target(),
                             name -> request.headers().getAll(name),
                             body)));
-            exchange.answer(Answer.text(status, "scripted"));
+            boolean isUnknown = isOfVersion010 && request.target().startsWith("/v1/agents");
+            exchange.answer(Answer.text(isUnknown ? 404 : status, "scripted"));
         } catch (IOException | UnacceptableRequest e) {
             throw new IllegalStateException(e);
         }
@@ -147,7 +150,7 @@ final class HeartbeatTest {
             await().atMost(PATIENCE).until(() -> received.size() >= 2);
             assertThat(heartbeat).isNotNull();
         }
-        assertThat(received).extracting(Received::target).containsOnly("PUT /v1/sessions/pump%207%2F%C3%A4");
+        assertThat(received).extracting(Received::target).containsOnly("PUT /v1/agents/pump%207%2F%C3%A4");
         assertThat(received).allMatch(each -> each.signed().verifiedBy(CHECK));
         assertThat(received).extracting(each -> each.signed().nonce()).doesNotHaveDuplicates();
         JsonNode state = received.get(0).state();
@@ -185,5 +188,35 @@ final class HeartbeatTest {
         }
         assertThat(received.get(0).signed().isFresh(Instant.now(), Duration.ofMinutes(5)))
                 .isTrue();
+    }
+
+    @Test
+    void backendOfVersion010_getsTheReportAsASession_andIsAskedAgainAfterAHundred() {
+        isOfVersion010 = true;
+        try (Heartbeat heartbeat = start(Duration.ofMillis(1), Optional.of("pump"))) {
+            await().atMost(PATIENCE).until(() -> received.size() >= 203);
+            assertThat(heartbeat).isNotNull();
+        }
+        List<String> paths = received.stream()
+                .map(each -> each.target().replaceAll(".*/v1/|/pump", ""))
+                .toList();
+        assertThat(paths.get(0)).isEqualTo("agents");
+        assertThat(paths.subList(1, 100)).containsOnly("sessions");
+        assertThat(paths.get(100)).isEqualTo("agents");
+        assertThat(received.get(1).state().path("host"))
+                .as("the same report")
+                .isEqualTo(received.get(0).state().path("host"));
+    }
+
+    @Test
+    void stop_sendsALastReport_thatSaysSo_andNothingAfterIt() {
+        try (Heartbeat heartbeat = start(Duration.ofMillis(10), Optional.of("pump"))) {
+            await().atMost(PATIENCE).until(() -> !received.isEmpty());
+            assertThat(received.get(0).state().has("stopped")).isFalse();
+            heartbeat.stop();
+        }
+        assertThat(received.get(received.size() - 1).state().path("stopped").asBoolean())
+                .isTrue();
+        assertThat(received).filteredOn(each -> each.state().has("stopped")).hasSize(1);
     }
 }

@@ -39,7 +39,6 @@ import org.jspecify.annotations.Nullable;
 
 /** A real HTTP server whose answers a test defines. */
 public final class ScriptedBackend implements Closeable {
-    private static final Pattern HEX_64 = Pattern.compile("[0-9a-f]{64}");
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([^\"]*)\"");
 
     /** An answer; with status 0, the server closes the connection without answering. */
@@ -207,7 +206,8 @@ public final class ScriptedBackend implements Closeable {
     private Said answer(String path, String body) {
         paths.add(path);
         if (path.startsWith("/v1/")) {
-            if (!path.startsWith("/v1/sessions")) { // a heartbeat may come at any time
+            if (!path.startsWith("/v1/agents")
+                    && !path.startsWith("/v1/sessions")) { // a heartbeat may come at any time
                 received.add(body);
             }
             Said said = marked((path.equals("/v1/pcs/batch") ? batch : submit).apply(body), body);

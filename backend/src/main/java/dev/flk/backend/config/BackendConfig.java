@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.TlsFiles;
+import dev.flk.backend.agents.AgentConfig;
 import dev.flk.backend.copy.CopyConfig;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.feed.FeedConfig;
@@ -14,12 +15,10 @@ import dev.flk.backend.logs.LogName;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.serve.HttpConfig;
-import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.WarmUp;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
-import dev.flk.backend.sessions.SessionConfig;
-import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.serve.guard.OpsConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.program.cli.Paragraph;
@@ -36,6 +35,7 @@ import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,6 +46,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -57,8 +58,7 @@ import org.jspecify.annotations.Nullable;
  * @param tls the files for TLS; empty for plain HTTP
  * @param isRateShared whether the backends of the store share the rate limits
  * @param record the settings of the record of outcomes
- * @param state the settings of the state; empty if the state is off
- * @param sessions the settings of sessions; empty if sessions are off
+ * @param agents the settings of agents' reports
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
  * @param warmUp whether a start decides certificates of its own, so that the first real ones are answered faster
@@ -80,8 +80,7 @@ public record BackendConfig(
         Optional<FeedConfig> feed,
         StoreConfig store,
         RecordConfig record,
-        Optional<StateConfig> state,
-        Optional<SessionConfig> sessions,
+        AgentConfig agents,
         SigningConfig signing,
         Policy policy,
         Duration maxClockSkew,
@@ -97,6 +96,9 @@ public record BackendConfig(
         secrets = Map.copyOf(secrets);
         warnings = List.copyOf(warnings);
     }
+
+    /** The names of settings that flk-state has. */
+    private static final Pattern OF_STATE = Pattern.compile("(STATE|SESSION)_[A-Z_]+");
 
     private static final String ADDRESS_FAILURE_RATE = "ADDRESS_FAILURE_RATE";
 
@@ -116,9 +118,8 @@ public record BackendConfig(
                     List.of(Audit.DIRECTORY),
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
-                    StateConfig.KEYS,
                     RecordConfig.KEYS,
-                    SessionConfig.KEYS,
+                    AgentConfig.KEYS,
                     List.of(WarmUp.WARM_UP, IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
             .toList();
@@ -134,7 +135,7 @@ public record BackendConfig(
     }
 
     private static Settings settings(Map<String, String> environment, @Nullable Path file) {
-        return new Settings(KEYS, environment, file);
+        return new Settings(KEYS, environment, file, OF_STATE);
     }
 
     /** Lets each feature read its settings. */
@@ -154,26 +155,13 @@ public record BackendConfig(
                 !isRateShared || store.isShared(),
                 "RATE_SHARED: on, but no other backend can use the store in DEDUP_BACKEND; set DEDUP_BACKEND to redis or"
                         + " postgres, or RATE_SHARED=off");
-        RecordConfig record = RecordConfig.read(settings, store, StateConfig.isInPostgres(settings));
-        Optional<StateConfig> state = StateConfig.read(
-                settings,
-                http.bindAddress(),
-                store instanceof StoreConfig.Embedded || record.isEmbedded()
-                        ? List.of(inbox.walDir(), settings.get(StoreConfig.DEDUP_DIR))
-                        : List.of(inbox.walDir()),
-                inbox.walMinFreeBytes());
-        Optional<SessionConfig> sessions =
-                SessionConfig.read(settings, state.isPresent(), StateConfig.STATE_TOKENS_FILE);
-        StoreConfig.checkUse(
-                settings,
-                store,
-                sessions.flatMap(SessionConfig::redis).isPresent(),
-                record.isEmbedded(),
-                inbox.walDir());
-        if (!(store instanceof StoreConfig.Postgres)
-                && state.flatMap(StateConfig::postgres).isEmpty()
-                && record.postgres().isEmpty()) {
-            settings.unused("none of DEDUP_BACKEND, STATE_ENGINE and RECORD_STORE is postgres", PostgresConfig.KEYS);
+        RecordConfig record = RecordConfig.read(settings, store, wasStateInPostgres(settings.ofOther()));
+        AgentConfig agents = AgentConfig.read(settings);
+        StoreConfig.checkUse(settings, store, record.isEmbedded(), inbox.walDir());
+        if (!(store instanceof StoreConfig.Postgres) && record.postgres().isEmpty()) {
+            settings.unused(
+                    "neither DEDUP_BACKEND nor RECORD_STORE is postgres; flk-state has the state now",
+                    PostgresConfig.KEYS);
         }
         Policy policy = DecisionRules.policy(settings);
         Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
@@ -199,8 +187,7 @@ public record BackendConfig(
                 feed,
                 store,
                 record,
-                state,
-                sessions,
+                agents,
                 signing.get(),
                 policy,
                 maxClockSkew,
@@ -210,7 +197,29 @@ public record BackendConfig(
                 shardMetrics,
                 shown,
                 settings.secretValues(),
-                settings.warnings());
+                warnings(settings));
+    }
+
+    private static boolean wasStateInPostgres(Map<String, String> ofState) {
+        return ofState.getOrDefault("STATE_ENGINE", "").equalsIgnoreCase("postgres")
+                && !ofState.getOrDefault("STATE_PORT", "").equalsIgnoreCase("off");
+    }
+
+    /** Returns the warnings, which name the settings that another program has now. */
+    private static List<String> warnings(Settings settings) {
+        List<String> warnings = new ArrayList<>(settings.warnings());
+        Map<String, String> ofState = settings.ofOther();
+        if (!ofState.isEmpty()) {
+            warnings.add(String.join(", ", new TreeSet<>(ofState.keySet()))
+                    + ": the program flk-state has the state and the sessions of agents now, and these settings; see"
+                    + " docs/upgrading.md");
+        }
+        if (wasStateInPostgres(ofState) && !RecordConfig.isStoreGiven(settings)) {
+            warnings.add(
+                    "RECORD_STORE: not set, so the record stays in Postgres, where STATE_ENGINE=postgres has put it;"
+                            + " this version only: write RECORD_STORE=postgres");
+        }
+        return warnings;
     }
 
     /**
@@ -243,9 +252,6 @@ public record BackendConfig(
         derived.put("LOG_NAME", config.logName());
         derived.put("AUDIT_DIR", config.auditDir.toString());
         derived.put("RECORD_STORE", config.record.storeName());
-        config.state.ifPresent(state ->
-                derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
-        config.state.ifPresent(state -> derived.put("STATE_CACHE_BYTES", Integer.toString(state.cacheBytes())));
         if (config.store instanceof StoreConfig.Memory memory) {
             derived.put("MEMORY_MAX_ENTRIES", Long.toString(memory.maxEntries()));
         }
@@ -264,12 +270,17 @@ public record BackendConfig(
     public Optional<InPostgres> inPostgres() {
         Optional<PostgresConfig> dedup =
                 store instanceof StoreConfig.Postgres postgres ? Optional.of(postgres.server()) : Optional.empty();
-        Optional<PostgresConfig> ofState = state.flatMap(StateConfig::postgres);
         Set<Pool> pools = EnumSet.noneOf(Pool.class);
         dedup.ifPresent(used -> pools.add(Pool.DEDUP));
-        ofState.ifPresent(used -> pools.add(Pool.STATE));
         record.postgres().ifPresent(used -> pools.add(Pool.RECORD));
-        return dedup.or(() -> ofState).or(record::postgres).map(server -> new InPostgres(server, pools));
+        return dedup.or(record::postgres).map(server -> new InPostgres(server, pools));
+    }
+
+    /** Returns the Postgres server of each pool that is used. */
+    public Map<Pool, PostgresConfig> poolsInPostgres() {
+        Map<Pool, PostgresConfig> servers = new EnumMap<>(Pool.class);
+        inPostgres().ifPresent(used -> used.pools().forEach(pool -> servers.put(pool, used.server())));
+        return servers;
     }
 
     /**
@@ -369,8 +380,7 @@ public record BackendConfig(
                 feed,
                 store,
                 record,
-                state,
-                sessions,
+                agents,
                 signing,
                 policy,
                 maxClockSkew,

@@ -3,6 +3,7 @@ package dev.flk.backend.logs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -74,24 +75,14 @@ public record LogEntry(
             @Nullable Long waiting,
             @Nullable Long reviews,
             @Nullable Long lagSeconds) {
-        /** The longest address. */
-        public static final int MOST_URL_CHARS = 200;
-
         /** The figures of a backend that has no page. */
         public static final Figures NONE = new Figures(null, null, null, null, null);
-
-        private static final Pattern URL = Pattern.compile("https?://[!-~]{1," + (MOST_URL_CHARS - 8) + "}");
-
-        /** Returns whether a text may be the address of a page, and so the target of a link. */
-        public static boolean isUrl(String text) {
-            return URL.matcher(text).matches();
-        }
 
         private static @Nullable Figures parse(JsonNode figures) {
             String url = figures.path("url").asText();
             return figures.isObject()
                     ? new Figures(
-                            isUrl(url) ? url : null,
+                            Quantities.isUrl(url) ? url : null,
                             number(figures.path("problems")),
                             number(figures.path("waiting")),
                             number(figures.path("reviews")),

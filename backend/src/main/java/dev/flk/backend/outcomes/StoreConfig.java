@@ -98,13 +98,12 @@ public sealed interface StoreConfig {
     }
 
     /**
-     * Reports the settings that no part of the backend uses: of the Redis server, which sessions may use as well, and
+     * Reports the settings that no part of the backend uses: of the Redis server, and
      * of the directory, which the record may use as well.
      *
      * @param walDir the directory of the log, in which a directory that is used must not be
      */
-    static void checkUse(
-            Settings settings, StoreConfig store, boolean hasSessionsInRedis, boolean hasEmbeddedRecord, Path walDir) {
+    static void checkUse(Settings settings, StoreConfig store, boolean hasEmbeddedRecord, Path walDir) {
         boolean usesDirectory = store instanceof Embedded || hasEmbeddedRecord;
         settings.unused(
                 "neither the dedup store nor the record is embedded", usesDirectory ? List.of() : List.of(DEDUP_DIR));
@@ -112,11 +111,10 @@ public sealed interface StoreConfig {
                 !usesDirectory || !absolute(settings.get(DEDUP_DIR)).startsWith(absolute(walDir)),
                 "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
         RedisConfig.KEYS.forEach(settings::find);
-        boolean usesRedis = store instanceof Redis || hasSessionsInRedis;
-        String because = "neither DEDUP_BACKEND nor SESSION_STORE is redis";
-        settings.unused(because, usesRedis ? List.of() : RedisConfig.KEYS);
+        boolean usesRedis = store instanceof Redis;
+        settings.unused("DEDUP_BACKEND is not redis", usesRedis ? List.of() : RedisConfig.KEYS);
         settings.unused(
-                "DEDUP_BACKEND is neither redis nor postgres, and SESSION_STORE is not redis",
+                "DEDUP_BACKEND is neither redis nor postgres",
                 usesRedis || store instanceof Postgres ? List.of() : List.of(RedisConfig.DEDUP_TIMEOUT));
     }
 

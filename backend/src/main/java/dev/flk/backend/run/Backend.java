@@ -13,20 +13,18 @@ import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.backend.serve.WarmUp;
-import dev.flk.backend.sessions.Sessions;
-import dev.flk.backend.state.ServedState;
+import dev.flk.backend.serve.guard.Readiness.Component;
 import dev.flk.backend.stores.postgres.CheckedServer;
 import dev.flk.backend.stores.postgres.PostgresCheck;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.OpenFiles;
 import dev.flk.program.logging.Audit;
+import dev.flk.program.parts.OpenedParts;
 import dev.flk.program.time.SteadyClock;
-import dev.flk.state.Operation;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
@@ -62,7 +60,6 @@ public final class Backend implements AutoCloseable {
     private final Servers servers;
     private final Optional<WarmUp> warmUp;
     private final IngestPipeline ingest;
-    private final Optional<ServedState> state;
     private final Optional<CopiedLog> copied;
     private final Optional<Follower> feed;
     private final CompletionStage<LockLostException> lockLost;
@@ -152,15 +149,10 @@ public final class Backend implements AutoCloseable {
         }
         CertificateParts certificates =
                 CertificateParts.open(common, inbox, copied, rules, store, forced, limits, others.logs());
-        this.state = config.state().isEmpty()
-                ? Optional.empty()
-                : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
         Optional<RecordParts> record = RecordParts.open(common, store, certificates);
         this.feed = config.feed().map(topic -> FeedParts.start(common, topic, certificates, copied, record));
         others.start(certificates);
         certificates.care().start(); // after the record, which it waits for
-        Optional<Sessions> sessions = config.sessions()
-                .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()
                 .ifPresent(used -> parts.opened(
                         CheckedServer.start(new PostgresCheck(used.server(), used.pools(), clock), metrics.postgres)));
@@ -172,8 +164,7 @@ public final class Backend implements AutoCloseable {
                 record.map(RecordParts::reviews),
                 record.map(RecordParts::bodies),
                 backup(common, store, certificates, record),
-                state.map(ServedState::engine),
-                sessions,
+                Optional.of(AgentParts.open(common, certificates.signatures())),
                 Optional.of(others.logs())));
     }
 
@@ -181,8 +172,7 @@ public final class Backend implements AutoCloseable {
     private static HttpConfig fitting(BackendConfig config) {
         HttpConfig configured = config.http();
         long files = OpenFiles.limit();
-        int ofState = config.state().isPresent() ? ServedState.maxConnections(files) : 0;
-        HttpConfig fitting = configured.fitting(files - ofState);
+        HttpConfig fitting = configured.fitting(files);
         if (fitting.maxConnections() < configured.maxConnections()) {
             LOG.warn(
                     "MAX_CONNECTIONS is {}, but this process may have only {} open files; at most {} connections are"
@@ -221,8 +211,7 @@ public final class Backend implements AutoCloseable {
 
     private static SteadyClock steady(BackendConfig config, InstantSource clock) {
         Duration dedupTtl = config.inbox().dedupTtl();
-        Duration longest = dedupTtl.compareTo(Operation.MAX_TTL) > 0 ? dedupTtl : Operation.MAX_TTL;
-        return new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), longest);
+        return new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
     }
 
     private Audit openAudit(BackendConfig config, String version, BackendMetrics metrics) {
@@ -255,9 +244,6 @@ public final class Backend implements AutoCloseable {
 
     private List<Component> components() {
         List<Component> components = new ArrayList<>(List.of(component("log", ingest.problem(), "up"), dedup()));
-        // isNeeded is false, because the backend still accepts certificates during an outage of the state
-        state.ifPresent(
-                served -> components.add(new Component("state", served.problem().isEmpty(), served.detail(), false)));
         copied.map(CopyParts::component).ifPresent(components::add);
         feed.map(FeedParts::component).ifPresent(components::add);
         // isNeeded is false, because the backend accepts certificates with any clock

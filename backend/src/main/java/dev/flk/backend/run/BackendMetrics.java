@@ -3,6 +3,7 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
+import dev.flk.backend.agents.AgentMetrics;
 import dev.flk.backend.copy.CopyMetrics;
 import dev.flk.backend.feed.FeedMetrics;
 import dev.flk.backend.follow.FollowerMetrics;
@@ -16,8 +17,6 @@ import dev.flk.backend.outcomes.record.ChangedShards.ChangeMetrics;
 import dev.flk.backend.outcomes.review.ReviewMetrics;
 import dev.flk.backend.serve.HttpMetrics;
 import dev.flk.backend.serve.guard.OperatorRefusals;
-import dev.flk.backend.sessions.SessionMetrics;
-import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.program.logging.Audit.AuditMetrics;
@@ -43,8 +42,7 @@ final class BackendMetrics {
     final CheckMetrics postgres;
     final KeysMetrics keys;
     final TlsMetrics tls;
-    final StateMetrics state;
-    final SessionMetrics sessions;
+    final AgentMetrics agents;
     final FollowerMetrics record;
     final ReviewMetrics review;
     final ChangeMetrics changes;
@@ -70,8 +68,7 @@ final class BackendMetrics {
         postgres = new CheckMetrics(all);
         keys = new KeysMetrics(all);
         tls = new TlsMetrics(all);
-        state = new StateMetrics(all);
-        sessions = new SessionMetrics(all);
+        agents = new AgentMetrics(all);
         record = new FollowerMetrics(all, Follows.RECORD);
         review = new ReviewMetrics(all, mostShards);
         changes = new ChangeMetrics(all);

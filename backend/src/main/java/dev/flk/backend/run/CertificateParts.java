@@ -21,6 +21,7 @@ import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
+import dev.flk.program.parts.OpenedParts;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.LogOptions;

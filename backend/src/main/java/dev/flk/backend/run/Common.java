@@ -3,6 +3,7 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.program.logging.Audit;
+import dev.flk.program.parts.OpenedParts;
 import dev.flk.program.time.SteadyClock;
 import java.time.InstantSource;
 

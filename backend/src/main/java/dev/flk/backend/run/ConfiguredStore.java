@@ -15,6 +15,7 @@ import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.outcomes.redis.RedisStore;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.program.parts.OpenedParts;
 import dev.flk.view.RocksView;
 import java.nio.file.Path;
 import java.security.SecureRandom;

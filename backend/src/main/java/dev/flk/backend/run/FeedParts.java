@@ -6,7 +6,7 @@ import dev.flk.backend.feed.FeedConfig;
 import dev.flk.backend.feed.FeedSink;
 import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.DecidedLog;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.backend.serve.guard.Readiness.Component;
 import dev.flk.feed.FeedTopic;
 import dev.flk.wal.files.DiskFiles;
 import java.util.Optional;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
+import dev.flk.backend.agents.AgentReports;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.serve.BackendServer;
 import dev.flk.backend.serve.HttpConfig;
-import dev.flk.backend.sessions.SessionConfig;
-import dev.flk.backend.sessions.redis.RedisSessions;
-import dev.flk.backend.state.ServedState;
 import dev.flk.copy.kafka.KafkaFeed;
 import dev.flk.program.config.InvalidConfig;
 import java.util.ArrayList;
@@ -37,19 +35,11 @@ record HeapBounds(long heapBytes, List<Bound> bounds, List<String> problems) {
         List<Bound> bounds = new ArrayList<>();
         bounds.add(new Bound(
                 "HTTP", BackendServer.heldBytes(heapBytes, config.ops().isPresent()), ""));
-        config.state().ifPresent(state -> {
-            bounds.add(new Bound("state", ServedState.heldBytes(heapBytes), ""));
-            if (state.engineName().equals("memory")) {
-                bounds.add(new Bound("state in memory", state.cacheBytes(), "STATE_CACHE_BYTES"));
-            }
-        });
         if (config.store() instanceof StoreConfig.Memory memory) {
             bounds.add(new Bound(
                     "outcomes in memory", memory.maxEntries() * MemoryStore.ENTRY_BYTES, "MEMORY_MAX_ENTRIES"));
         }
-        if (config.sessions().flatMap(SessionConfig::redis).isPresent()) {
-            bounds.add(new Bound("sessions of Redis", RedisSessions.heldBytes(heapBytes), ""));
-        }
+        bounds.add(new Bound("reports of agents", AgentReports.heldBytes(heapBytes), ""));
         config.copy().ifPresent(copy -> bounds.add(new Bound("copy of the log", KafkaFeed.BUFFER_BYTES, "")));
         config.feed().ifPresent(feed -> bounds.add(new Bound("feed", KafkaFeed.BUFFER_BYTES, "")));
         return new HeapBounds(heapBytes, bounds, problems(config, heapBytes, bounds));

@@ -10,14 +10,15 @@ import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.serve.BackendServer;
-import dev.flk.backend.serve.BackendServer.Readiness;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig;
-import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.backend.serve.WarmUp;
+import dev.flk.backend.serve.guard.OpsConfig;
+import dev.flk.backend.serve.guard.Readiness;
+import dev.flk.backend.serve.guard.Readiness.Component;
+import dev.flk.program.parts.OpenedParts;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import java.io.IOException;
 import java.time.Duration;
@@ -129,7 +130,7 @@ final class Servers {
                 headers,
                 () -> readiness.components(),
                 () -> features,
-                new ServerMetrics(metrics.all, metrics.http, metrics.sessions, metrics.operatorRefusals),
+                new ServerMetrics(metrics.all, metrics.http, metrics.agents, metrics.operatorRefusals),
                 config.policy(),
                 clock,
                 System::nanoTime,

@@ -2,17 +2,22 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.agents.AgentMetrics;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.logs.LogEntry.Figures;
-import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.guard.Client;
+import dev.flk.backend.serve.guard.DebugHandler;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.OperatorRefusals;
+import dev.flk.backend.serve.guard.OpsConfig;
+import dev.flk.backend.serve.guard.OpsHandler;
+import dev.flk.backend.serve.guard.Readiness;
+import dev.flk.backend.serve.guard.Scrapes;
 import dev.flk.backend.serve.guard.Starting;
 import dev.flk.backend.serve.record.BackupHandler;
 import dev.flk.backend.serve.record.ChangesHandler;
 import dev.flk.backend.serve.record.RecordHandler;
 import dev.flk.backend.serve.record.ReviewHandler;
-import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import dev.flk.http.HttpServer;
@@ -29,7 +34,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.List;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -54,12 +58,12 @@ public final class BackendServer implements AutoCloseable {
 
     private static final long LEAST_PARSING_BYTES = 16 << 20;
     /**
-     * The heap size divided by this number is the limit of memory for operators, and also for sessions. Both limits are
+     * The heap size divided by this number is the limit of memory for operators, which is
      * separate from the others, so that no stranger can occupy this memory.
      */
     private static final int OPERATORS_OF_HEAP = 32;
 
-    /** The least memory for operators, and for sessions: enough for a few of the longest answers. */
+    /** The least memory for operators: enough for a few of the longest answers. */
     private static final long LEAST_OPERATOR_BYTES = 16 << 20;
     /**
      * The connection limit of the operators' port: enough for a few scrapers and probes, even if some connections hang.
@@ -80,7 +84,7 @@ public final class BackendServer implements AutoCloseable {
 
     private final BackupHandler backup;
     private final LogsHandler logs;
-    private final @Nullable SessionHandler sessions;
+    private final AgentsHandler agents;
     private final @Nullable DebugHandler debug;
     private final @Nullable PageHandler page;
 
@@ -110,7 +114,7 @@ public final class BackendServer implements AutoCloseable {
      * @param all the metrics of the complete backend, which the server shows
      */
     public record ServerMetrics(
-            Metrics all, HttpMetrics http, SessionMetrics sessions, OperatorRefusals operatorRefusals) {}
+            Metrics all, HttpMetrics http, AgentMetrics agents, OperatorRefusals operatorRefusals) {}
 
     /**
      * Creates a server for the configured port; does not bind the port yet.
@@ -135,13 +139,7 @@ public final class BackendServer implements AutoCloseable {
         this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
         this.logs = new LogsHandler(() -> parts.features().get().logs(), guard);
-        this.sessions = new SessionHandler(
-                () -> parts.features().get().sessions(),
-                starting,
-                parts.metrics().sessions(),
-                parts.clock(),
-                limits,
-                operatorBytes);
+        this.agents = agents(parts, guard);
         Routes routes = new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
                 .post(
                         "/v1/pcs/submit",
@@ -153,7 +151,7 @@ public final class BackendServer implements AutoCloseable {
                                 .withHeaders(parts.submissionHeaders()))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
-        sessions.addTo(routes);
+        agents.addReports(routes, parts.metrics().agents(), limits);
         this.page = hasOps ? null : page(parts, guard);
         if (page != null) {
             page.addTo(routes);
@@ -199,6 +197,7 @@ public final class BackendServer implements AutoCloseable {
         Starting starting = new Starting(() -> !parts.features().get().areOpen());
         this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
+        this.agents = agents(parts, guard);
         this.logs = new LogsHandler(() -> parts.features().get().logs(), guard);
         Routes routes = withRecord(
                 parts,
@@ -206,7 +205,6 @@ public final class BackendServer implements AutoCloseable {
                 handler.addTo(
                         new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
                                 .get("/health", Endpoint.always(handler::health))));
-        this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
         this.page = page(parts, guard);
         if (page != null) {
@@ -237,7 +235,7 @@ public final class BackendServer implements AutoCloseable {
         return bodiesBytes(heapBytes)
                 + parsingBytes(heapBytes)
                 + part(heapBytes, ANSWERS_UNITS)
-                + 2 * operatorBytes(heapBytes) // and as much for sessions
+                + operatorBytes(heapBytes)
                 + (hasOps ? part(heapBytes / OPS_OF_HEAP, BODIES_UNITS + ANSWERS_UNITS) : 0);
     }
 
@@ -274,6 +272,10 @@ public final class BackendServer implements AutoCloseable {
         return Math.max(LEAST_OPERATOR_BYTES, heapBytes / OPERATORS_OF_HEAP);
     }
 
+    private static AgentsHandler agents(Parts parts, OperatorGuard guard) {
+        return new AgentsHandler(() -> parts.features().get().agents(), guard, parts.clock());
+    }
+
     /** Returns the handler of the page for operators; null if the page is off or would be open to strangers. */
     private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
         return parts.config().operators().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
@@ -284,7 +286,7 @@ public final class BackendServer implements AutoCloseable {
         changes = new ChangesHandler(() -> features.get().record(), guard, record);
         parts.metrics().http().watchers.watch(changes::watchers);
         return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
-                .addTo(logs.addTo(backup.addTo(changes.addTo(record.addTo(routes)))));
+                .addTo(agents.addList(logs.addTo(backup.addTo(changes.addTo(record.addTo(routes))))));
     }
 
     /** Returns whether this server serves the page for operators. */
@@ -353,34 +355,12 @@ public final class BackendServer implements AutoCloseable {
         }
         backup.close();
         logs.close();
-        if (sessions != null) {
-            sessions.close();
-        }
+        agents.close();
         if (debug != null) {
             debug.close();
         }
         if (page != null) {
             page.close();
-        }
-    }
-
-    /** The state that {@code /readyz} and the page show. The method is called on any thread and must not block. */
-    @FunctionalInterface
-    public interface Readiness {
-        /** Returns the current state of every component. The backend is ready if all needed components are ready. */
-        List<Component> components();
-
-        /**
-         * The state of a component.
-         *
-         * @param detail a few words for an operator; everyone who can reach the port can read them too
-         * @param isNeeded whether this component must be ready for the backend to be ready
-         */
-        record Component(String name, boolean ready, String detail, boolean isNeeded) {
-            /** Creates the state of a needed component. */
-            public Component(String name, boolean ready, String detail) {
-                this(name, ready, detail, true);
-            }
         }
     }
 }

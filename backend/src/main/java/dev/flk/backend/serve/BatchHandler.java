@@ -7,6 +7,7 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
+import dev.flk.backend.serve.guard.Client;
 import dev.flk.http.Answer;
 import dev.flk.http.BodyBuffer;
 import dev.flk.http.Exchange;

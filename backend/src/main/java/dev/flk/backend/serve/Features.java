@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.agents.Agents;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.review.Reviews;
-import dev.flk.backend.sessions.Sessions;
-import dev.flk.state.StateEngine;
 import java.util.Optional;
 
 /**
@@ -19,7 +18,7 @@ import java.util.Optional;
  * @param reviews the reviews, which exist if the record exists
  * @param bodies the log's bodies, which exist if the record exists
  * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
- * @param state the state of agents
+ * @param agents the reports of agents
  * @param logs the logs of this store
  */
 public record Features(
@@ -28,15 +27,13 @@ public record Features(
         Optional<Reviews> reviews,
         Optional<LoggedBodies> bodies,
         Optional<OutcomesBackup> backup,
-        Optional<StateEngine> state,
-        Optional<Sessions> sessions,
+        Optional<Agents> agents,
         Optional<Logs> logs) {
 
     /** Returns no features, as before they are opened. */
     public static Features none() {
         return new Features(
                 false,
-                Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),

@@ -3,84 +3,32 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
-import dev.flk.http.HttpEvents;
-import dev.flk.http.ServerLoad;
-import dev.flk.http.tls.TlsFailures.TlsFailure;
+import dev.flk.backend.serve.guard.AnswerMetrics;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
-import dev.flk.program.metrics.Metrics.Counts;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.metrics.Metrics.Timing;
-import java.util.List;
 
-/** The metrics of the HTTP servers. Safe for any thread. */
-public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
+/** The metrics of the backend's HTTP servers. Safe for any thread. */
+public final class HttpMetrics extends AnswerMetrics {
     final RefusedSubmissions refused;
     final Timing submit =
             timing("flk_submit_seconds", "Time from the last byte of a certificate to its answer.", ANSWER_SECONDS);
     final Gauge watchers =
             gauge("flk_record_watchers", "Clients that follow the changes of outcomes at /v1/outcomes/changes.");
-    private final Counts<Integer> answers = counter(
-            "flk_http_answers_total",
-            "HTTP answers by status; a batch is one.",
-            "status",
-            List.of(200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503),
-            String::valueOf);
-    private final Count connectionsRefused = counter(
-            "flk_http_connections_refused_total",
-            "Connections closed because there were too many: new ones, or the oldest without credentials.");
-    private final Count slowClients = counter(
-            "flk_http_slow_clients_total",
-            "Connections closed because they were slow with a body or an answer while memory was scarce, or with a"
-                    + " stream whose place another one needed.");
     private final Count refusedEarly = counter(
             "flk_refused_early_total",
             "Submissions (a batch is one) answered 503 overloaded before the rate limiter; they are in"
                     + " flk_unavailable_total, but not in flk_ingest_total.");
-    private final Counts<TlsFailure> tlsFailures = counter(
-            "flk_tls_handshake_failures_total",
-            "TLS handshakes with clients that failed, by reason.",
-            "reason",
-            List.of(TlsFailure.values()),
-            TlsFailure::label);
-    private final Gauge connections = gauge("flk_http_connections", "Open HTTP connections.");
-    private final Gauge requests =
-            gauge("flk_http_requests_in_flight", "Submissions (a batch is one) and look-ups without an answer yet.");
-    private final Gauge bodyBytes =
-            gauge("flk_http_body_bytes", "Bytes of bodies that are being read or whose answers are pending.");
-    private final Gauge answerBytes = gauge("flk_http_answer_bytes", "Bytes of answers that are not sent yet.");
 
     public HttpMetrics(Metrics metrics, RefusedSubmissions refused) {
         super(metrics);
         this.refused = refused;
     }
 
-    /** Makes the gauges show the load of the public server. */
-    void watch(ServerLoad load) {
-        connections.watch(load.connections()::held);
-        requests.watch(load.requests()::held);
-        bodyBytes.watch(load.bodyBytes()::held);
-        answerBytes.watch(load.answerBytes()::held);
-    }
-
-    @Override
-    public void answered(int status) {
-        answers.increment(status);
-    }
-
-    @Override
-    public void connectionRefused() {
-        connectionsRefused.increment();
-    }
-
     @Override
     public void acceptFailed() {
         refused.filesExhausted.increment();
-    }
-
-    @Override
-    public void slowClient() {
-        slowClients.increment();
     }
 
     @Override
@@ -102,10 +50,5 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
     @Override
     public void bodyChanged() {
         refused.rejected.increment(RejectReason.CHANGED);
-    }
-
-    @Override
-    public void tlsFailed(TlsFailure reason) {
-        tlsFailures.increment(reason);
     }
 }

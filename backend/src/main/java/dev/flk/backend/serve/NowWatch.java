@@ -13,7 +13,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.review.Reviews;
-import dev.flk.backend.serve.BackendServer.Readiness;
+import dev.flk.backend.serve.guard.Readiness;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.now.LogsView;

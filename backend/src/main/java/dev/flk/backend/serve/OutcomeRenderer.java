@@ -5,6 +5,7 @@ import dev.flk.backend.access.limit.Limits.Throttled;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
+import dev.flk.backend.serve.guard.Client;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.http.Answer;
@@ -20,7 +21,7 @@ import java.util.function.Supplier;
 
 /** The only renderer of outcomes as status codes, headers and bodies. */
 public final class OutcomeRenderer {
-    private static final byte[] RATE_LIMITED = errorBody("Too many requests");
+    private static final byte[] RATE_LIMITED = Client.RATE_LIMITED.getBytes(StandardCharsets.US_ASCII);
     private static final List<Header> DUPLICATE = List.of(new Header("X-Flk-Duplicate", "true"));
     private static final List<Header> CONFLICT =
             List.of(new Header("X-Flk-Duplicate", "true"), new Header("X-Flk-Conflict", "true"));

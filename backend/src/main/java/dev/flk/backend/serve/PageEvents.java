@@ -66,7 +66,7 @@ final class PageEvents {
                         samples.sum("flk_ingest_total"),
                         samples.sum("flk_escalated"),
                         samples.sum("flk_rejected_total"),
-                        samples.sum("flk_heartbeats_total"),
+                        samples.sum("flk_agent_reports_total"),
                         samples.sum("flk_dedup_up") * 0.5)
                 .sum();
     }

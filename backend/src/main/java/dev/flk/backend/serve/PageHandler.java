@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.agents.Agents;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
@@ -25,13 +26,9 @@ import dev.flk.backend.serve.page.Pages.Refused;
 import dev.flk.backend.serve.page.ReviewGroups.WaitingShards;
 import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Filter;
-import dev.flk.backend.serve.page.StateView;
-import dev.flk.backend.serve.page.StateView.Place;
 import dev.flk.backend.serve.page.now.NowView;
 import dev.flk.backend.serve.record.OutcomeExport;
 import dev.flk.backend.serve.record.OutcomeExport.Format;
-import dev.flk.backend.sessions.SessionStorage;
-import dev.flk.backend.sessions.Sessions;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -40,12 +37,8 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.config.Quantities;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.time.DaemonThreads;
-import dev.flk.state.StateEngine;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
@@ -116,12 +109,11 @@ final class PageHandler implements AutoCloseable {
     private final Supplier<Optional<Logs>> logs;
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Supplier<Optional<Reviews>> reviews;
-    private final Supplier<Optional<Sessions>> sessions;
+    private final Supplier<Optional<Agents>> agents;
     private final Metrics metrics;
     private final OperatorGuard guard;
     private final InstantSource clock;
     private final Policy policy;
-    private final Supplier<Optional<StateEngine>> state;
     private final Supplier<Optional<LoggedBodies>> bodies;
     private final Pages pages;
     private final PageEvents events = new PageEvents();
@@ -148,11 +140,10 @@ final class PageHandler implements AutoCloseable {
         this.logs = () -> parts.features().get().logs();
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();
-        this.sessions = () -> parts.features().get().sessions();
+        this.agents = () -> parts.features().get().agents();
         this.metrics = parts.metrics().all();
         this.clock = parts.clock();
         this.policy = parts.policy();
-        this.state = () -> parts.features().get().state();
         this.bodies = () -> parts.features().get().bodies();
         this.guard = guard;
         this.reviewPages = new ReviewPages(parts, guard::user, pages, token);
@@ -202,7 +193,6 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
                 .get(NowView.REFUSED, view(this::refused))
-                .get(PATH + "/state", view(this::state))
                 .get(PATH + "/search", view(this::search))
                 .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
                 .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
@@ -318,7 +308,7 @@ final class PageHandler implements AutoCloseable {
             OutcomeFilter filter;
             try {
                 filter = OutcomeFilter.parse(
-                        query, sessions.get().map(Sessions::store).orElse(null));
+                        query, agents.get().map(Agents::reports).orElse(null));
             } catch (InvalidQueryException e) {
                 String problem = String.valueOf(e.getMessage());
                 return html(400, pages.html(OutcomesView.invalid(query, problem, clock.instant())));
@@ -353,23 +343,18 @@ final class PageHandler implements AutoCloseable {
 
     private Answer agents(Request request) {
         Map<String, String> query = BadRequest.query(request, Set.of("prefix", "shard", "order", "silent"));
-        Optional<Sessions> opened = sessions.get();
+        Optional<Agents> opened = agents.get();
         if (opened.isEmpty()) {
-            return message(
-                    200,
-                    "Agents",
-                    "This backend has no sessions of agents.",
-                    "It is still starting, or SESSION_STORE or STATE_PORT is off. Reload the page in a minute.");
+            return message(200, "Agents", "This backend is still starting.", "Reload the page in a minute.");
         }
         return html(
                 200,
                 pages.html(AgentsView.read(
-                        opened.get().store(),
+                        opened.get().reports(),
                         query.getOrDefault("prefix", ""),
                         query.getOrDefault("shard", ""),
                         ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME),
                         "on".equals(query.get("silent")),
-                        opened.get().silentAfter(),
                         clock.instant())));
     }
 
@@ -437,26 +422,6 @@ final class PageHandler implements AutoCloseable {
         return reviewPages.get(BadRequest.query(request, ReviewPages.query())).orElseGet(() -> withoutRecord("Review"));
     }
 
-    private Answer state(Request request) {
-        Map<String, String> query =
-                BadRequest.query(request, Set.of("namespace", "agent", "key", "version", "events", "after"));
-        Place place = new Place(
-                query.getOrDefault("namespace", ""),
-                query.getOrDefault("agent", ""),
-                query.getOrDefault("key", ""),
-                BadRequest.parsed(
-                        "version", query.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1)),
-                query.containsKey("events"),
-                query.get("after"));
-        return state.get()
-                .map(engine -> html(200, pages.html(StateView.read(engine, place, clock.instant()))))
-                .orElseGet(() -> message(
-                        200,
-                        "State",
-                        "This backend has no state of agents.",
-                        "It is still starting, or STATE_PORT is off. Reload the page in a minute."));
-    }
-
     /** Records the review in a form, and redirects to the next certificate that waits for a review. */
     private void takeReview(Request request, Exchange exchange) {
         String body = new String(request.body().exact(), StandardCharsets.UTF_8);
@@ -477,8 +442,8 @@ final class PageHandler implements AutoCloseable {
         if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
             return redirect(OutcomesView.path(Map.of("shard", text)));
         }
-        Optional<Sessions> opened = sessions.get();
-        if (opened.isPresent() && isAgent(opened.get().store(), text)) {
+        Optional<Agents> opened = agents.get();
+        if (opened.isPresent() && opened.get().reports().find(text).isPresent()) {
             return redirect(PATH + "/agents?prefix=" + OutcomeQuery.encoded(text));
         }
         if (found.isPresent() && !text.isEmpty() && isKey(found.get(), text)) {
@@ -511,14 +476,6 @@ final class PageHandler implements AutoCloseable {
                 .isEmpty();
     }
 
-    private static boolean isAgent(SessionStorage store, String text) {
-        try {
-            return text.indexOf('/') < 0 && store.get(text) instanceof SessionStorage.Found.Present;
-        } catch (IllegalArgumentException e) {
-            return false; // not a valid id of a session, so no agent has it
-        }
-    }
-
     private static Answer redirect(String target) {
         return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
@@ -547,8 +504,6 @@ final class PageHandler implements AutoCloseable {
             return invalid(e);
         } catch (RecordUnavailableException e) {
             return unreadable(String.valueOf(e.getMessage()));
-        } catch (StateException e) {
-            return e.reason() == Reason.INVALID ? invalid(e) : unreadable(e.getMessage());
         }
     }
 

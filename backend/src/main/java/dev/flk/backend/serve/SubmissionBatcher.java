@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
+import dev.flk.backend.serve.guard.Client;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes.Endpoint.Request;

@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.agents.AgentMetrics;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
@@ -12,7 +13,6 @@ import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.serve.BackendServer.Parts;
 import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.guard.OperatorRefusals;
-import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
@@ -188,7 +188,7 @@ public final class WarmUp implements AutoCloseable {
                         new ServerMetrics(
                                 unseen,
                                 new HttpMetrics(unseen, new RefusedSubmissions(unseen)),
-                                new SessionMetrics(unseen),
+                                new AgentMetrics(unseen),
                                 new OperatorRefusals(unseen, parts.nanoTicker())),
                         parts.policy(),
                         parts.clock(),

@@ -55,12 +55,9 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=redis://a:1,b:2?db=3 | a cluster has only database 0
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_CLUSTER=on;REDIS_URI=redis-sentinel://a,b#c | REDIS_URI: is not the form for REDIS_CLUSTER=on
             PCS_SIGN_ALG=none;RATE_SHARED=on | RATE_SHARED: on, but no other backend can use the store in DEDUP_BACKEND; set DEDUP_BACKEND to redis or postgres, or RATE_SHARED=off
-            PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
-            PCS_SIGN_ALG=none;STATE_ENGINE=postgres | POSTGRES_CONN: not set; STATE_ENGINE=postgres needs it
-            PCS_SIGN_ALG=none;STATE_PORT=off;RECORD_STORE=postgres | POSTGRES_CONN: not set; RECORD_STORE=postgres needs it
+            PCS_SIGN_ALG=none;RECORD_STORE=postgres | POSTGRES_CONN: not set; RECORD_STORE=postgres needs it
             PCS_SIGN_ALG=none;DEDUP_BACKEND=memory;DEDUP_DIR=data/wal/dedup | DEDUP_DIR: is WAL_DIR or inside it
-            PCS_SIGN_ALG=none;DEDUP_BACKEND=memory;STATE_DIR=data/dedup/state | STATE_DIR: is the same as WAL_DIR or DEDUP_DIR
             """)
     void load_errorInTheEnvironment_isTheOnlyProblem(String settings, String problem) throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
@@ -117,19 +114,16 @@ class BackendConfigTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because neither DEDUP_BACKEND nor SESSION_STORE is redis",
+                "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because DEDUP_BACKEND is not redis",
                 "DEDUP_BACKEND=memory;RECORD=off;DEDUP_DIR=d | DEDUP_DIR: has no effect, because neither the dedup store nor the record is embedded",
                 "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgresql://h/d;DEDUP_DIR=d | DEDUP_DIR: has no effect, because neither the dedup store nor the record is embedded",
-                "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because none of DEDUP_BACKEND, STATE_ENGINE and RECORD_STORE is postgres",
-                "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
-                "STATE_PORT=off;SESSION_TTL=2h | SESSION_TTL: has no effect, because STATE_PORT is off",
-                "SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_STORE is state",
+                "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because neither DEDUP_BACKEND nor RECORD_STORE is postgres; flk-state has the state now",
+                "STATE_PORT=off;STATE_DIR=s;SESSION_TTL=2h | SESSION_TTL, STATE_DIR, STATE_PORT: the program flk-state has the state and the sessions of agents now, and these settings; see docs/upgrading.md",
                 "DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_TAG=eu | REDIS_TAG: has no effect, because REDIS_CLUSTER is off",
-                "SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_DATABASE_URL is not set",
                 "RECORD=off;RECORD_STORE=postgres | RECORD_STORE: has no effect, because RECORD is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
                 "RUST_LOG=debug | RUST_LOG: is in the environment, but is not a setting; use LOG_LEVEL=DEBUG",
-                "STATE_ENGINE=memory;STATEHOUSE_USE_MEMORY=1;DATABASE_URL= | DATABASE_URL: is in the environment, but is not a setting; use POSTGRES_CONN, or SESSION_DATABASE_URL for sessions in Redis",
+                "DATABASE_URL=postgres://h/d | DATABASE_URL: is in the environment, but is not a setting; use POSTGRES_CONN, or SESSION_DATABASE_URL for sessions in Redis",
                 "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
                 "METRICS_USER=ann;METRICS_PASS=0123456789_ | METRICS_PASS: begins or ends with a space, which is part of the secret; remove it if it should not be",
@@ -161,27 +155,6 @@ class BackendConfigTest {
                         "jdbc:postgresql://h/d?sslmode=require", "ann", SECRET, 4, Duration.ofSeconds(1))));
     }
 
-    @Test
-    void load_stateInPostgres_usesStateDir_whichMustDifferFromWalDir() {
-        var environment = new HashMap<>(Map.of(
-                "PCS_SIGN_ALG",
-                "none",
-                "STATE_ENGINE",
-                "postgres",
-                "POSTGRES_CONN",
-                "postgresql://u:p@h/d",
-                "STATE_DIR",
-                dir.resolve("state").toString()));
-
-        assertThat(BackendConfig.load(environment, null).state().orElseThrow().knownHistory())
-                .contains(dir.resolve("state").resolve("postgres.known"));
-        environment.put("WAL_DIR", dir.resolve("state").toString());
-        assertThat(problems(environment, null))
-                .singleElement()
-                .asString()
-                .startsWith("STATE_DIR: is the same as WAL_DIR");
-    }
-
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -193,7 +166,7 @@ class BackendConfigTest {
                 "STATE_ENGINE=postgres | postgres",
                 "STATE_ENGINE=postgres;STATE_PORT=off | embedded",
                 "DEDUP_BACKEND=postgres;RECORD_STORE=embedded | embedded",
-                "STATE_PORT=off;RECORD_STORE=postgres | postgres",
+                "RECORD_STORE=postgres | postgres",
                 "DEDUP_BACKEND=postgres;RECORD=off | -",
             })
     void recordStore_notSet_followsTheOtherStores(String settings, String expected) {

@@ -9,7 +9,6 @@ import dev.flk.program.config.KeysContract;
 import dev.flk.program.config.Settings;
 import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -100,32 +99,13 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             POSTGRES_STATEMENT_TIMEOUT | store.server.statementTimeout.time | - | {postgres};POSTGRES_STATEMENT_TIMEOUT=2s | PT2S | 9ms;61s
             POSTGRES_IDLE_TIMEOUT | store.server.idleTimeout | - | {postgres};POSTGRES_IDLE_TIMEOUT=1m | PT1M | 9s;25h
             POSTGRES_MAX_LIFETIME | store.server.maxLifetime | - | {postgres};POSTGRES_MAX_LIFETIME=1h | PT1H | 29s;25h
-            STATE_PORT | state.port | 50051 | STATE_PORT=0 | 0 | -1;65536;on
-            STATE_PORT | state.bindAddress | 127.0.0.1 | STATE_PORT=OFF | - |
-            STATE_TOKENS_FILE | state.bindAddress | 127.0.0.1 | STATE_TOKENS_FILE={dir}/tokens.json | 0.0.0.0 | /no/such/file;{dir}/keys.json
-            STATE_AUTH | state.openToAll | false | STATE_AUTH=none;BIND_ADDR=::1 | true | tokens;off
-            STATE_ENGINE | state.engineName | embedded | STATE_ENGINE=memory | memory | etcd
-            STATE_ENGINE | state.postgres.maxPoolSize | - | {postgres};DEDUP_BACKEND=embedded;STATE_ENGINE=postgres | 4 |
-            STATE_DIR | state.directory | data/state | STATE_DIR=/s | /s | data/wal/x;data/dedup;data;a\0b
-            STATE_CACHE_BYTES | state.cacheBytes | 67108864 | STATE_CACHE_BYTES=1MiB | 1048576 | 0;64KiB;2GiB
-            STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | STATE_MIN_FREE_BYTES=1GiB | 1073741824 | 255MiB;lots
-            STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | 0
-            STATE_MAX_VALUE_BYTES | state.engine.maxValueBytes | 1048576 | STATE_MAX_VALUE_BYTES=64KiB | 65536 | 0;3MiB;x
-            STATE_TX_TIMEOUT | state.engine.txTimeout | PT30S | STATE_TX_TIMEOUT=5m | PT5M | {not a duration};0;999ms;61m
-            STATE_MAX_OPEN_TX | state.engine.maxOpenTx | 1024 | STATE_MAX_OPEN_TX=1 | 1 | 0;100001;many
-            STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {not a duration};59s;0
             RECORD | record.store | Embedded[directory=data/dedup] | RECORD=off | - | yes;1
             RECORD_STORE | record.storeName | embedded | {postgres};RECORD_STORE=embedded | embedded | memory;off
-            RECORD_STORE | record.storeName | embedded | RECORD_STORE=postgres;POSTGRES_CONN=postgresql://u:p@h/d;STATE_PORT=off | postgres |
+            RECORD_STORE | record.storeName | embedded | RECORD_STORE=postgres;POSTGRES_CONN=postgresql://u:p@h/d | postgres |
             RECORD_HISTORY | record.history | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
             REVIEW_AFTER | record.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
             CHANGE_ALERT | record.changeAlert | true | CHANGE_ALERT=off | false | yes;1
-            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S, tag=] | on;postgres
-            SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
-            SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h
-            SESSION_DATABASE_URL | sessions.database | - | SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_DATABASE_URL=postgresql://u:{secret}@h/d | Postgres[h/d, pool=1..1, timeout=PT10S] | h/d;redis://h
-            SESSION_EVENTS | sessions.eventsKept | PT24H | SESSION_EVENTS=7d | PT168H | {not a duration};59s;36501d
-            SESSION_STREAM_BYTES | sessions.maxStreamBytes | 268435456 | SESSION_STREAM_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
+            AGENT_SILENT_AFTER | agents.silentAfter | PT5M | AGENT_SILENT_AFTER=1s | PT1S | {not a duration};999ms;13h
             METRICS_USER | http.operators.login.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             UI | http.operators.ui | true | UI=off | false | yes;1
             UI_HOSTS | http.operators.hosts | [] | UI_HOSTS=Backend.example | [backend.example] | http://h;h:8080;a b;a,
@@ -159,7 +139,6 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
     @BeforeEach
     void files() throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(directory, "own");
-        Files.writeString(directory.resolve("tokens.json"), "{\"version\":1,\"tokens\":[]}");
         new KeysFixture(directory).write(KeysFixture.KeyText.ed25519("a", 1));
     }
 

@@ -24,6 +24,7 @@ final class SwitchedOffRulesTest {
         ONE_COPIED(seed -> new OneBackend(seed, true, false)),
         TWO_COPIED(seed -> new TwoBackends(seed, true));
 
+        @SuppressWarnings("ImmutableEnumChecker") // a lambda without state
         private final LongFunction<RandomHistory> ofSeed;
 
         Histories(LongFunction<RandomHistory> ofSeed) {

@@ -7,10 +7,10 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.logs.redis.RedisRegistry;
-import dev.flk.backend.outcomes.redis.RedisProbe;
 import dev.flk.backend.outcomes.redis.RedisStore;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConfig;
+import dev.flk.backend.stores.redis.RedisProbe;
 import dev.flk.program.config.Secret;
 import dev.flk.testkit.RedisCluster;
 import dev.flk.testkit.RedisServer;

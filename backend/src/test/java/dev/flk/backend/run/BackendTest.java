@@ -51,8 +51,6 @@ final class BackendTest {
                 "BIND_ADDR", "127.0.0.1",
                 "DEDUP_BACKEND", "memory",
                 "PCS_SIGN_ALG", "none",
-                "STATE_PORT", "0",
-                "STATE_DIR", directory.resolve("state").toString(),
                 "WAL_DIR", directory.resolve("wal").toString());
         try (Backend backend =
                 Backend.start(BackendConfig.load(settings, null), "test", () -> BackendConfig.load(settings, null))) {

@@ -37,16 +37,10 @@ class HeapBoundsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "MAX_BODY_BYTES, 16MiB",
-        "MAX_BATCH, 20000",
-        "MAX_BATCH_BYTES, 64MiB",
-        "STATE_CACHE_BYTES, 64MiB",
-        "MEMORY_MAX_ENTRIES, 1000000"
-    })
+    @CsvSource({"MAX_BODY_BYTES, 16MiB", "MAX_BATCH, 20000", "MAX_BATCH_BYTES, 64MiB", "MEMORY_MAX_ENTRIES, 1000000"})
     void settingThatDoesNotFit_isRefusedByName_andAcceptedWithMoreHeap(String setting, String value) {
         Map<String, String> settings = new HashMap<>(Map.of(setting, value));
-        settings.putAll(Map.of("STATE_ENGINE", "memory", "DEDUP_BACKEND", "memory", "STATE_CACHE_BYTES", "8MiB"));
+        settings.putAll(Map.of("DEDUP_BACKEND", "memory"));
         settings.putIfAbsent("MEMORY_MAX_ENTRIES", "1000");
         settings.put(setting, value);
 

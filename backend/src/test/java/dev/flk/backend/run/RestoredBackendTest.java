@@ -36,7 +36,6 @@ final class RestoredBackendTest {
                 "PORT", "0",
                 "BIND_ADDR", "127.0.0.1",
                 "PCS_SIGN_ALG", "none",
-                "STATE_PORT", "off",
                 "DEDUP_DIR", directory.resolve("dedup").toString(),
                 "WAL_DIR", directory.resolve(wal).toString());
         try (Backend backend =

@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.agents.AgentMetrics;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorRefusals;
-import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
@@ -42,7 +42,7 @@ class BatchFuzzTest {
     private static final long HEAP_BYTES = 64 << 20;
     private static final Duration LONG = Duration.ofMinutes(10);
     private static final Metrics METRICS = new Metrics("test");
-    private static final SessionMetrics SESSION_METRICS = new SessionMetrics(METRICS);
+    private static final AgentMetrics AGENT_METRICS = new AgentMetrics(METRICS);
     private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
     private static final OperatorRefusals OPERATOR_REFUSALS = new OperatorRefusals(METRICS, () -> 0);
     private static final HttpConfig CONFIG = new HttpConfig(
@@ -111,7 +111,7 @@ class BatchFuzzTest {
                         new SubmissionHeaders("0123456789abcdef", 1),
                         List::of,
                         Features::none,
-                        new BackendServer.ServerMetrics(METRICS, HTTP_METRICS, SESSION_METRICS, OPERATOR_REFUSALS),
+                        new BackendServer.ServerMetrics(METRICS, HTTP_METRICS, AGENT_METRICS, OPERATOR_REFUSALS),
                         Policy.defaults(),
                         () -> Instant.EPOCH,
                         () -> 0,

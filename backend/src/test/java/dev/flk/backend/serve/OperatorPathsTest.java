@@ -3,24 +3,16 @@ package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
-import dev.flk.backend.sessions.SessionAccess;
-import dev.flk.backend.sessions.SessionConfig;
-import dev.flk.backend.sessions.Sessions;
-import dev.flk.backend.sessions.StateSessions;
-import dev.flk.backend.state.MemoryEngine;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
-import dev.flk.signing.SignatureCheck;
-import dev.flk.state.StateEngine;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
@@ -31,7 +23,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -49,7 +40,6 @@ final class OperatorPathsTest {
     private static final Login LOGIN = new Login("ann", new Secret("s:ä"));
     private static final String RIGHT = authorization("ann:s:ä");
     private static final String WRONG = authorization("ann:x");
-    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
     private static final String CROSS_SITE = "Sec-Fetch-Site: cross-site";
     private static final String PREFIX = "/v1/pcs/abababababababababab";
 
@@ -60,7 +50,6 @@ final class OperatorPathsTest {
     private Path dir;
 
     private final MemoryRecord record = new MemoryRecord();
-    private final StateEngine engine = MemoryEngine.started();
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
     @BeforeEach
@@ -68,24 +57,13 @@ final class OperatorPathsTest {
         server.logs = new SeenLogs(ServerFixture.NOW, Audit.none()).registered();
         server.record = record.outcomes();
         server.reviews = record.reviews(server.metrics, ServerFixture.NOW);
-        SessionAccess access = new SessionAccess(
-                Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
-                (token, namespace, prefix, writes) -> token.equals("all") ? Optional.of(true) : Optional.empty(),
-                () -> ServerFixture.NOW);
-        server.sessions = Sessions.start(
-                new StateSessions(engine, CONFIG.ttl(), () -> ServerFixture.NOW),
-                access,
-                CONFIG,
-                server.sessionMetrics);
     }
 
     @AfterEach
     void close() {
         threads.shutdownNow();
-        server.sessions.close();
         server.logs.close();
         record.close();
-        engine.close();
     }
 
     private static String authorization(String login) {
@@ -109,6 +87,7 @@ final class OperatorPathsTest {
                 "/v1/shards",
                 "/v1/reviews",
                 "/v1/logs",
+                "/v1/agents",
                 "/ui",
                 "/ui/shards",
                 "/metrics")) {
@@ -138,9 +117,9 @@ final class OperatorPathsTest {
         server.port();
         AtomicBoolean isOver = new AtomicBoolean();
         List<RawClient> strangers = new ArrayList<>();
-        String all = request("GET", "/v1/sessions").repeat(16)
-                + request("GET", "/v1/sessions/changes").repeat(4)
-                + request("GET", "/v1/sessions/a").repeat(4)
+        String all = request("GET", "/v1/agents").repeat(16)
+                + request("PUT", "/v1/agents/a").repeat(4)
+                + request("GET", "/v1/sessions").repeat(4)
                 + request("GET", "/v1/outcomes").repeat(3)
                 + request("GET", "/ui").repeat(2)
                 + request("GET", "/metrics")
@@ -158,8 +137,7 @@ final class OperatorPathsTest {
         for (int round = 0; round < 30; round++) {
             assertThat(server.get("/v1/outcomes", RIGHT).status()).isEqualTo(200);
             assertThat(server.get("/ui", RIGHT).status()).isEqualTo(200);
-            assertThat(server.get("/v1/sessions", "Authorization: Bearer all").status())
-                    .isEqualTo(200);
+            assertThat(server.get("/v1/agents", RIGHT).status()).isEqualTo(200);
         }
 
         isOver.set(true);
@@ -195,8 +173,6 @@ final class OperatorPathsTest {
         assertThat(server.load().answerBytes().take(32 << 20)).isTrue();
 
         assertOperatorIsServed();
-        assertThat(server.get("/v1/sessions", "Authorization: Bearer all").status())
-                .isEqualTo(200);
         assertThat(server.submit("x").status()).isEqualTo(503);
     }
 
@@ -238,30 +214,6 @@ final class OperatorPathsTest {
                 .noneMatch(line -> line.contains("YW5u"));
     }
 
-    @Test
-    void wrongTokensOfSessions_countAgainstTheAddress_andTheRightOneIsServed() throws IOException {
-        server.limits(new Limits.Sizes(BigDecimal.TEN, 10, null, new BigDecimal("0.001"), 3, 1_000));
-        for (String path : List.of("/v1/sessions", "/v1/sessions/a", "/v1/sessions/changes")) {
-            assertThat(server.get(path, "Authorization: Bearer no").status()).isEqualTo(401);
-        }
-
-        assertThat(server.get("/v1/sessions", "Authorization: Bearer no").status())
-                .isEqualTo(429);
-        assertThat(server.get("/v1/sessions/a").status()).isEqualTo(429);
-        assertThat(putSession("no").status()).isEqualTo(429);
-        assertThat(server.submit("x").status()).isEqualTo(429);
-        assertThat(server.get("/v1/sessions", "Authorization: Bearer all").status())
-                .isEqualTo(200);
-        assertThat(putSession("all").status()).isEqualTo(200);
-    }
-
-    private Reply putSession(String token) throws IOException {
-        return server.connect()
-                .send("PUT /v1/sessions/a HTTP/1.1\nHost: h\nAuthorization: Bearer " + token
-                        + "\nContent-Length: 2\n\n{}")
-                .read();
-    }
-
     static List<String> paths() {
         return List.of(
                 "/ui/events",
@@ -274,6 +226,7 @@ final class OperatorPathsTest {
                 "/v1/shards/a/outcomes",
                 "/v1/reviews",
                 "/v1/logs",
+                "/v1/agents",
                 "/metrics",
                 PREFIX);
     }
@@ -344,16 +297,15 @@ final class OperatorPathsTest {
                 "POST /v1/pcs/submit",
                 "POST /v1/pcs/batch",
                 "GET /v1/pcs/" + "0".repeat(64),
-                "GET /v1/sessions",
-                "GET /v1/sessions/changes",
-                "GET /v1/sessions/a",
-                "PUT /v1/sessions/a",
-                "DELETE /v1/sessions/a")) {
+                "PUT /v1/agents/a",
+                "PUT /v1/sessions/a")) {
             assertThat(change(request, authorization + CROSS_SITE).status())
                     .as(request)
                     .isEqualTo(403);
         }
-        assertThat(putSession("all").status()).isEqualTo(200);
+        assertThat(change("PUT /v1/agents/a", "X-Any: x").status())
+                .as("unsigned")
+                .isEqualTo(401);
     }
 
     @Test

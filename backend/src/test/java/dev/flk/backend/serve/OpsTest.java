@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
+import dev.flk.backend.serve.guard.Readiness.Component;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import java.io.IOException;

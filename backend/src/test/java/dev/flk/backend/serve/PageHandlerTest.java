@@ -3,27 +3,17 @@ package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.agents.AgentReports.Result.Accepted;
 import dev.flk.backend.logs.LogEntry;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorGuard;
-import dev.flk.backend.sessions.SessionAccess;
-import dev.flk.backend.sessions.SessionConfig;
-import dev.flk.backend.sessions.SessionStorage;
-import dev.flk.backend.sessions.Sessions;
-import dev.flk.backend.sessions.StateSessions;
-import dev.flk.backend.state.MemoryEngine;
+import dev.flk.backend.serve.guard.Readiness.Component;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.Audit;
-import dev.flk.signing.SignatureCheck;
-import dev.flk.state.Operation;
-import dev.flk.state.StateEngine;
-import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
@@ -31,56 +21,24 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests of the page for operators, on a real server whose sessions are in memory. */
+/** Tests of the page for operators, on a real server. */
 final class PageHandlerTest {
-    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
-
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private volatile Instant now = ServerFixture.NOW;
-    private StateEngine engine;
-
-    @BeforeEach
-    void start() {
-        engine = MemoryEngine.started(() -> now);
-    }
-
-    @AfterEach
-    void close() {
-        if (server.sessions != null) {
-            server.sessions.close();
-        }
-        engine.close();
-    }
-
-    private SessionStorage withSessions() {
-        SessionAccess access = new SessionAccess(
-                Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
-                (token, namespace, prefix, writes) -> Optional.empty(),
-                () -> now);
-        SessionStorage storage = new StateSessions(engine, CONFIG.ttl(), () -> now);
-        server.sessions = Sessions.start(storage, access, CONFIG, server.sessionMetrics);
-        return storage;
-    }
-
-    private void report(SessionStorage storage, String agent, String json) {
-        assertThat(storage.put(agent, json, 0)).succeedsWithin(PATIENCE);
+    private void report(String agent, String json) {
+        assertThat(server.agents.accept(agent, json, server.now)).isInstanceOf(Accepted.class);
     }
 
     private HttpResponse<String> get(String target) throws IOException, InterruptedException {
@@ -108,9 +66,7 @@ final class PageHandlerTest {
 
     @Test
     void everyView_namesItsBackend() throws Exception {
-        server.state = engine;
-        withSessions();
-        for (String view : List.of("", "/agents", "/shards", "/review", "/state", "/search?q=x", "/agents?sort=x")) {
+        for (String view : List.of("", "/agents", "/shards", "/review", "/search?q=x", "/agents?sort=x")) {
             assertThat(get("/ui" + view).body())
                     .as(view)
                     .contains(" – backend-1</title>", "<span class=\"backend\">backend-1</span>");
@@ -203,37 +159,32 @@ final class PageHandlerTest {
 
     @Test
     void agents_silentFirst_thenByTheOrder() throws Exception {
-        SessionStorage storage = withSessions();
-        now = ServerFixture.NOW.minus(CONFIG.silentAfter());
-        report(storage, "a-old", "{\"pending\":1}");
-        now = ServerFixture.NOW.minusSeconds(180);
-        report(storage, "d-late", "{\"pending\":9}");
-        now = ServerFixture.NOW;
-        report(storage, "b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
-        report(storage, "c-many", "{\"pending\":700,\"breaker_open\":true}");
-        report(storage, "c-many/note", "{}");
+        server.now = ServerFixture.NOW.minus(ServerFixture.SILENT_AFTER);
+        report("a-old", "{\"pending\":1}");
+        server.now = ServerFixture.NOW.minusSeconds(180);
+        report("d-late", "{\"pending\":9}");
+        server.now = ServerFixture.NOW;
+        report("b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
+        report("c-many", "{\"pending\":700,\"breaker_open\":true}");
 
         String page = get("/ui/agents?order=backlog").body();
 
         assertThat(page.substring(page.indexOf("<tbody>")))
                 .containsSubsequence("a-old", "silent", "1, 5 min ago", "c-many", "can't deliver")
                 .containsSubsequence("can't deliver", "d-late", "last known", "9, 3 min ago", "b-few", "3 min");
-        assertThat(page).doesNotContain("c-many/note");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
     }
 
     @Test
-    void agents_onlySilent_areAllSilentSessions() throws Exception {
-        SessionStorage storage = withSessions();
-        assertThat(get("/ui/agents?silent=on").body()).contains("No session is silent.");
-        now = ServerFixture.NOW.minus(CONFIG.silentAfter()).minusSeconds(1);
-        report(storage, "a-old", "{}");
-        report(storage, "a-old/note", "{}");
-        now = ServerFixture.NOW;
-        report(storage, "b-new", "{}");
+    void agents_onlySilent() throws Exception {
+        assertThat(get("/ui/agents?silent=on").body()).contains("No agent is silent.");
+        server.now = ServerFixture.NOW.minus(ServerFixture.SILENT_AFTER).minusSeconds(1);
+        report("a-old", "{}");
+        server.now = ServerFixture.NOW;
+        report("b-new", "{}");
 
         assertThat(get("/ui/agents?silent=on").body())
-                .contains(">a-old<", ">a-old/note<", "checked")
+                .contains(">a-old<", "checked")
                 .doesNotContain("b-new");
     }
 
@@ -317,9 +268,8 @@ final class PageHandlerTest {
 
     @Test
     void outcomes_ofAnAgent_areThoseOfTheShardsThatItReported() throws Exception {
-        SessionStorage storage = withSessions();
-        report(storage, "pump-7", "{\"shards\":[\"b\",\"a <i>\",7,\"\"]}");
-        report(storage, "idle", "{}");
+        report("pump-7", "{\"shards\":[\"b\",\"a <i>\",7,\"\"]}");
+        report("idle", "{}");
         try (MemoryRecord memory = new MemoryRecord()) {
             server.record = memory.outcomes();
             for (String shard : List.of("a <i>", "b", "c")) {
@@ -338,7 +288,7 @@ final class PageHandlerTest {
             assertThat(get("/ui/outcomes?agent=idle").body())
                     .contains("names no shards")
                     .doesNotContain("<table");
-            assertThat(get("/ui/outcomes?agent=x").body()).contains("No session of this agent exists");
+            assertThat(get("/ui/outcomes?agent=x").body()).contains("This agent has not reported in the last day");
             assertThat(get("/ui/outcomes.ndjson?agent=x").body()).isEmpty();
         }
     }
@@ -412,10 +362,9 @@ final class PageHandlerTest {
 
     @Test
     void agentsAndShards_leadToEachOther() throws Exception {
-        SessionStorage storage = withSessions();
-        report(storage, "a-one", "{\"shards\":[\"pump-1\",\"<b>\",3,\"c\"]}");
-        report(storage, "a-two", "{\"shards\":[\"pump-2\"]}");
-        report(storage, "a-wrong", "{\"shards\":\"pump-1\"}");
+        report("a-one", "{\"shards\":[\"pump-1\",\"<b>\",3,\"c\"]}");
+        report("a-two", "{\"shards\":[\"pump-2\"]}");
+        report("a-wrong", "{\"shards\":\"pump-1\"}");
 
         assertThat(get("/ui/agents?shard=pump-1").body())
                 .contains(
@@ -448,20 +397,16 @@ final class PageHandlerTest {
     }
 
     @Test
-    void views_withoutSessionsRecordOrState_sayWhy() throws Exception {
+    void views_withoutRecordOrReports_sayWhy() throws Exception {
         for (String view : List.of("outcomes", "shards", "review")) {
             assertThat(get("/ui/" + view).body()).as(view).contains("This backend has no record of outcomes.");
         }
-        assertThat(get("/ui/state").body()).contains("This backend has no state of agents.");
-        assertThat(get("/ui/agents").body()).contains("This backend has no sessions of agents.");
-        withSessions();
-        assertThat(get("/ui/agents").body()).contains("No agent reports to this backend.");
-        engine.close();
-
-        HttpResponse<String> answer = get("/ui/agents");
-
-        assertThat(answer.statusCode()).isEqualTo(503);
-        assertThat(answer.body()).contains("The data for this view can't be read now: the state engine is closed.");
+        assertThat(get("/ui/agents").body())
+                .contains(
+                        "No agent has reported to this backend for a day.",
+                        "Agents may be missing: these are the reports since");
+        server.areFeaturesOpen = false;
+        assertThat(get("/ui/agents").body()).contains("This backend is still starting.");
     }
 
     @Test
@@ -477,7 +422,7 @@ final class PageHandlerTest {
 
     @Test
     void search_redirectsToWhatTheTextNames_otherText_saysWhatCanBeFound() throws Exception {
-        report(withSessions(), "pump 7", "{}");
+        report("pump 7", "{}");
         try (MemoryRecord memory = new MemoryRecord()) {
             server.record = memory.outcomes();
             String id = memory.add("<b>&'", 1, "accepted", "", ServerFixture.NOW);
@@ -509,34 +454,6 @@ final class PageHandlerTest {
                 .doesNotContain("<b>");
         assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
         assertThat(get("/ui/certificate?id=x").body()).contains("id is not 8 to 64 lower-case hex digits");
-    }
-
-    @Test
-    void state_linksFromNamespacesToTheVersionsOfAKey() throws Exception {
-        server.state = engine;
-        StateKey key = new StateKey("shop", "agent/1", "a b");
-        for (String json : List.of("{\"price\":1,\"name\":\"<b>\"}", "{\"price\":2,\"name\":\"<b>\"}")) {
-            assertThat(engine.apply("test", List.of(engine.write(key, json, Operation.ANY_VERSION)), ""))
-                    .succeedsWithin(PATIENCE);
-        }
-
-        assertThat(get("/ui/state").body()).contains("<a href=\"/ui/state?namespace=shop\">shop</a>");
-        assertThat(get("/ui/state?namespace=shop").body())
-                .contains("<a href=\"/ui/state?namespace=shop&amp;agent=agent%2F1\">agent/1</a>");
-        String keyAddress = "/ui/state?namespace=shop&agent=agent%2F1&key=a%20b";
-        assertThat(get("/ui/state?namespace=shop&agent=agent%2F1").body())
-                .contains(keyAddress.replace("&", "&amp;"), "<td>2</td>");
-        assertThat(get(keyAddress).body())
-                .contains("Version 1 and version 2", "<tr class=\"changed\">", "\"price\" : 1,", "\"price\" : 2,")
-                .contains("<tr class=\"same\">", "&lt;b")
-                .doesNotContain("<b>");
-        assertThat(get(keyAddress + "&version=1").body()).contains("<h2>Version 1</h2>");
-        assertThat(get("/ui/state?namespace=shop&events=on").body())
-                .containsSubsequence("<th scope=\"row\">2</th>", "\"price\":2", "<th scope=\"row\">1</th>");
-        assertThat(get("/ui/state?namespace=other&events=on").body())
-                .contains("No change to this place is among the changes that were examined.");
-        assertThat(get("/ui/state?namespace=shop&agent=x&key=y").body()).contains("The state has no such key.");
-        assertThat(get("/ui/state?namespace=%20").statusCode()).isEqualTo(400);
     }
 
     @Test

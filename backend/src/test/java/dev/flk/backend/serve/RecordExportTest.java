@@ -197,9 +197,8 @@ final class RecordExportTest {
 
         assertThat(printed(
                         1, "record", "export", format, directory.resolve("file").toString()))
-                .contains(
-                        "no file was written, after 1 outcome: the backend answered 503: the record can't be read now:"
-                                + " the disk is full");
+                .contains("no file was written, after 1 outcome: the server answered 503: the record can't be read now:"
+                        + " the disk is full");
 
         assertThat(directory).isEmptyDirectory();
     }
@@ -228,8 +227,10 @@ final class RecordExportTest {
                         "sql",
                         "--json",
                         "SELECT epoch, epoch, [waits] AS list, r, NULL AS no FROM outcomes"))
-                .isEqualTo("{\"epoch\":1,\"epoch_2\":1,\"list\":[true],\"r\":0.8,\"no\":null}\n"
-                        + "{\"epoch\":2,\"epoch_2\":2,\"list\":[false],\"r\":0.8,\"no\":null}\n");
+                .isEqualTo("""
+                        {"epoch":1,"epoch_2":1,"list":[true],"r":0.8,"no":null}
+                        {"epoch":2,"epoch_2":2,"list":[false],"r":0.8,"no":null}
+                        """);
         assertThat(printed(0, "record", "sql", "FROM range(1001)").lines())
                 .hasSize(1_002)
                 .last()

@@ -234,6 +234,6 @@ final class RecordHandlerTest {
 
         assertThat(server.run(login, 0, "record")).isEmpty();
         assertThat(printed(1, "record"))
-                .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
+                .contains("the server asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
     }
 }

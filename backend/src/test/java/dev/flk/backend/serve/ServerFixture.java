@@ -4,25 +4,29 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.access.keys.RequestCheck;
+import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.agents.AgentConfig;
+import dev.flk.backend.agents.AgentMetrics;
+import dev.flk.backend.agents.AgentReports;
+import dev.flk.backend.agents.Agents;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.review.Reviews;
-import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
-import dev.flk.backend.sessions.SessionMetrics;
-import dev.flk.backend.sessions.Sessions;
+import dev.flk.backend.serve.guard.Readiness.Component;
 import dev.flk.http.ServerLoad;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
-import dev.flk.state.StateEngine;
+import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -56,6 +60,7 @@ final class ServerFixture implements AfterEachCallback {
     static final int MAX_BATCH_BYTES = 3000;
     private static final Duration LONG = Duration.ofMinutes(10);
 
+    static final Duration SILENT_AFTER = Duration.ofMinutes(5);
     static final String INSTANCE = "0123456789abcdef";
 
     final ScriptedIngest ingest = new ScriptedIngest();
@@ -68,12 +73,16 @@ final class ServerFixture implements AfterEachCallback {
 
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
-    final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
-    /** The sessions to serve; null for none. */
-    volatile Sessions sessions;
-
     /** The time of the server's clock. */
     volatile Instant now = NOW;
+
+    private final AgentMetrics agentMetrics = new AgentMetrics(metrics);
+
+    /** The reports of agents; those that sign with the key {@code secret} are accepted. */
+    final AgentReports agents = new AgentReports(new AgentConfig(SILENT_AFTER), () -> now, agentMetrics, 64 << 20);
+
+    private final RequestCheck agentCheck =
+            new RequestCheck(Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))), () -> now);
 
     /** Whether the server serves the features below; else, the backend is starting. */
     volatile boolean areFeaturesOpen = true;
@@ -87,9 +96,6 @@ final class ServerFixture implements AfterEachCallback {
 
     /** The backends of the store; null for none. */
     volatile Logs logs;
-
-    /** The state to show; null for none. */
-    volatile StateEngine state;
 
     private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
@@ -169,10 +175,11 @@ final class ServerFixture implements AfterEachCallback {
                         Optional.ofNullable(reviews),
                         Optional.empty(),
                         Optional.ofNullable(backup),
-                        Optional.ofNullable(state),
-                        Optional.ofNullable(sessions),
+                        areFeaturesOpen
+                                ? Optional.of(new Agents(agents, agentCheck, Optional.empty(), agentMetrics))
+                                : Optional.empty(),
                         Optional.ofNullable(logs)),
-                new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
+                new BackendServer.ServerMetrics(metrics, httpMetrics, agentMetrics, operatorRefusals),
                 Policy.defaults(),
                 () -> now,
                 System::nanoTime,

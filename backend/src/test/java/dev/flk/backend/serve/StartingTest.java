@@ -28,11 +28,9 @@ final class StartingTest {
         "GET, /v1/reviews",
         "PUT, /v1/reviews",
         "POST, /v1/outcomes/backup",
-        "GET, /v1/sessions",
-        "GET, /v1/sessions/changes",
-        "GET, /v1/sessions/a",
+        "GET, /v1/agents",
+        "PUT, /v1/agents/a",
         "PUT, /v1/sessions/a",
-        "DELETE, /v1/sessions/a",
         "GET, /v1/logs",
         "POST, /v1/logs/forget",
     })

@@ -3,6 +3,7 @@ package dev.flk.deb;
 
 import dev.flk.agent.cli.FlkAgent;
 import dev.flk.backend.operate.cli.CommandLineProgram;
+import dev.flk.state.server.cli.StateProgram;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -38,12 +39,25 @@ import picocli.CommandLine;
 import picocli.codegen.docgen.manpage.ManPageGenerator;
 
 /**
- * Builds the packages {@code flk-agent} and {@code flk-backend} in {@code deploy/deb/target}: the jar, a command with
- * man pages and completion, the service files of {@code deploy}, the docs, the alert rules, {@code NOTICE}, and the
- * files in {@code src/main/deb}. The same commit gives the same bytes.
+ * Builds the packages {@code flk-agent}, {@code flk-backend} and {@code flk-state} in {@code deploy/deb/target}: the
+ * jar, a command with man pages and completion, the service files of {@code deploy}, the docs, the alert rules,
+ * {@code NOTICE}, and the files in {@code src/main/deb}. The same commit gives the same bytes.
  */
 public final class Packages {
-    private record Program(String name, CommandLine commands, String jvm, String summary, String text) {}
+    /**
+     * A program to be packaged.
+     *
+     * @param module the directory of its module
+     * @param recommended the packages that it recommends
+     */
+    private record Program(
+            String name,
+            String module,
+            CommandLine commands,
+            String jvm,
+            String recommended,
+            String summary,
+            String text) {}
 
     private final Path root;
     private final Path source;
@@ -57,7 +71,7 @@ public final class Packages {
         this.time = time;
     }
 
-    /** Builds both packages. The arguments are the root of the project, its version, and the time of all files. */
+    /** Builds the packages. The arguments are the root of the project, its version, and the time of all files. */
     public static void main(String[] args) throws IOException, PackagingException {
         Locale.setDefault(Locale.ROOT); // picocli sorts the options of man pages by it
         Packages packages = new Packages(Path.of(args[0]).toRealPath(), args[1], Instant.parse(args[2]));
@@ -65,18 +79,29 @@ public final class Packages {
         PrintWriter noText = new PrintWriter(Writer.nullWriter());
         packages.build(new Program(
                 "agent",
+                "agent",
                 new FlkAgent(Map.of(), InputStream.nullInputStream(), nowhere, nowhere).commandLine(),
                 "-Xmx64m -Xms8m -XX:+UseSerialGC",
+                "cron | cron-daemon, logrotate",
                 "agent that sends signed certificates until they are answered",
                 "It turns measurements into certificates, keeps them in an outbox on disk,\n"
                         + " and sends them until a backend has answered."));
         packages.build(new Program(
                 "backend",
+                "backend",
                 new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine(),
                 "-XX:G1HeapRegionSize=2m",
+                "cron | cron-daemon, logrotate, flk-state",
                 "backend that checks signed certificates and records their outcomes",
-                "It logs each certificate before it answers, decides it once, and serves\n"
-                        + " the versioned state of agents."));
+                "It logs each certificate before it answers, decides it once, and records\n" + " the outcome."));
+        packages.build(new Program(
+                "state",
+                "state/server",
+                new StateProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine(),
+                "-XX:G1HeapRegionSize=2m",
+                "logrotate",
+                "server of the versioned state of agents and of their sessions",
+                "It keeps each version of a value on disk or in Postgres, and replays\n" + " what was written."));
     }
 
     private void build(Program program) throws IOException, PackagingException {
@@ -91,7 +116,10 @@ public final class Packages {
         copyTree(program, source.resolve(program.name()), files);
         String unit = name + ".service";
         copy(program, root.resolve("deploy/systemd/" + unit), files.resolve("usr/lib/systemd/system/" + unit));
-        copy(program, root.resolve("deploy/cron/" + name), files.resolve("etc/cron.d/" + name));
+        Path cron = root.resolve("deploy/cron/" + name);
+        if (Files.exists(cron)) {
+            copy(program, cron, files.resolve("etc/cron.d/" + name));
+        }
         copy(program, root.resolve("deploy/logrotate/" + name), files.resolve("etc/logrotate.d/" + name));
         Path documents = files.resolve("usr/share/doc/" + name);
         copy(program, root.resolve("NOTICE"), documents.resolve("NOTICE"));
@@ -103,7 +131,7 @@ public final class Packages {
                 Files.createDirectories(files.resolve("usr/share/bash-completion/completions"))
                         .resolve(name),
                 AutoComplete.bash(name, program.commands()).replaceFirst("#!.*\n", ""));
-        Path jar = root.resolve(program.name()).resolve("target").resolve(name + ".jar");
+        Path jar = root.resolve(program.module()).resolve("target").resolve(name + ".jar");
         Files.copy(jar, Files.createDirectories(files.resolve("usr/share/flk")).resolve(name + ".jar"));
 
         pack(work, target.resolve(name + "_" + version + "_all.deb"));
@@ -155,6 +183,7 @@ public final class Packages {
         return text.replace("@PROGRAM@", program.name())
                 .replace("@VERSION@", version)
                 .replace("@JVM@", program.jvm())
+                .replace("@RECOMMENDED@", program.recommended())
                 .replace("@SUMMARY@", program.summary())
                 .replace("@TEXT@", program.text())
                 .replace("/opt/flk/docs", documents + "/docs")

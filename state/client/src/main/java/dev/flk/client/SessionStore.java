@@ -288,7 +288,7 @@ public final class SessionStore {
             return parse.apply(header(answer, name));
         } catch (NumberFormatException | DateTimeException e) {
             throw new SessionCallException(
-                    "the answer has an invalid header " + name + "; does the URL name a backend?", e);
+                    "the answer has an invalid header " + name + "; does the URL name the right server?", e);
         }
     }
 
@@ -296,7 +296,8 @@ public final class SessionStore {
         return answer.headers()
                 .firstValue(name)
                 .orElseThrow(() -> new SessionCallException(
-                        answer.statusCode(), "the answer has no header " + name + "; does the URL name a backend?"));
+                        answer.statusCode(),
+                        "the answer has no header " + name + "; does the URL name the right server?"));
     }
 
     private static String encoded(String text) {

@@ -7,7 +7,7 @@ import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.remote.RunningBackend;
 import dev.flk.backend.outcomes.StoreConfig;
-import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.guard.OpsConfig;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.diagnostics.DiagnosticsArchive;

@@ -21,8 +21,8 @@ import picocli.CommandLine.Command;
         description = {
             "Asks the backend and all that it depends on, within ten seconds.",
             "",
-            "It asks all at once: the running backend, its state, Redis, Postgres, Kafka,",
-            "the disks, clocks, keys, and when TLS certificates expire. It prints a line for",
+            "It asks all at once: the running backend, Redis, Postgres, Kafka, the disks,",
+            " clocks, keys, and when TLS certificates expire. It prints a line for",
             "each with the time it took: ok, ? for something that may soon fail, or BAD. In",
             "Redis it writes one key, which expires after a second; otherwise it changes",
             "nothing.",
@@ -48,9 +48,6 @@ final class BackendHealthCommand extends HealthCommand {
         return BackendHealth.checks(
                 read,
                 Optional.of(URI.create(RunningBackend.url(read))).filter(url -> url.getPort() != 0),
-                read.state()
-                        .filter(state -> state.port() != 0)
-                        .map(state -> URI.create("grpc://" + RunningBackend.address(state))),
                 REQUEST_TIMEOUT,
                 clock);
     }

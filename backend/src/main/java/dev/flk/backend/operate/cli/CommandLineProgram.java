@@ -5,30 +5,26 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.SupersededException;
 import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.remote.AgentsCommand;
 import dev.flk.backend.operate.cli.remote.LogsCommand;
 import dev.flk.backend.operate.cli.remote.RecordCommand;
-import dev.flk.backend.operate.cli.remote.SessionsCommand;
-import dev.flk.backend.operate.cli.remote.StateCommand;
-import dev.flk.program.cli.InertWriter;
+import dev.flk.backend.stores.postgres.PostgresCommand;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Subcommands;
 import dev.flk.program.cli.Terminal.RewrittenLine;
-import dev.flk.program.cli.TypedPaths;
+import dev.flk.program.commands.Commands;
+import dev.flk.program.commands.ConfigCommand;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.nio.file.InvalidPathException;
 import java.time.InstantSource;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,12 +51,9 @@ public final class CommandLineProgram {
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
-    private final BackendCommand root;
-    private final Subcommands subcommands;
+    private final Commands commands;
     private final AtomicBoolean watched = new AtomicBoolean();
-    private final PrintWriter out;
     private final PrintWriter terminal;
-    private final PrintWriter err;
 
     /**
      * @param out the stream for results, which stays open
@@ -69,12 +62,10 @@ public final class CommandLineProgram {
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         Configuration config = new Configuration(environment);
         InstantSource clock = InstantSource.system();
-        this.out = out;
         this.terminal = err;
-        this.err = InertWriter.to(err);
-        this.root = new BackendCommand(service, config);
-        this.subcommands = new Subcommands()
-                .add("config", () -> new ConfigCommand(config))
+        Subcommands subcommands = new Subcommands()
+                .add("agents", () -> new AgentsCommand(config))
+                .add("config", () -> new ConfigCommand(NAME, () -> config.read(BackendConfig::describe)))
                 .add("explain", () -> new ExplainCommand(config, clock))
                 .add("diagnostics", () -> new BackendDiagnostics(config, clock))
                 .add("feed", () -> FeedCommand.with(new WalSource(config)))
@@ -82,37 +73,18 @@ public final class CommandLineProgram {
                 .add("policy", () -> PolicyTryCommand.with(new WalSource(config), this::rewrittenLine, clock))
                 .add("keys", () -> new KeysCommand(config, clock))
                 .add("outcomes", () -> new OutcomesCommand(config))
-                .add("postgres", () -> new PostgresCommand(config, clock))
+                .add(
+                        "postgres",
+                        () -> new PostgresCommand(
+                                NAME,
+                                () -> config.loadQuietly().poolsInPostgres(),
+                                "DEDUP_BACKEND, RECORD_STORE: neither is postgres, so there is no server to use",
+                                clock))
                 .add("record", () -> RecordCommand.with(config, clock))
                 .add("logs", () -> new LogsCommand(config))
-                .add("sessions", () -> SessionsCommand.with(config))
-                .add("state", () -> StateCommand.with(config))
                 .add("wal", () -> WalCommand.with(new WalSource(config), clock));
-    }
-
-    private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
-        CommandLine commands = new CommandLine(root);
-        addSubcommands.accept(commands);
-        TypedPaths.in(commands);
-        commands.setOut(out)
-                .setErr(err)
-                .setExecutionStrategy(InertWriter.strategy(InertWriter.to(out)))
-                .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
-                .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // the subcommands are added before the footer is set; otherwise, each of them would inherit the footer
-        commands.getCommandSpec()
-                .usageMessage()
-                .footer("Without a command, it serves. It reads the environment and the --config file.");
-        return commands;
-    }
-
-    private static int refuse(ParameterException mistake) {
-        CommandLine command = mistake.getCommandLine();
-        command.getErr().println("flk-backend: " + mistake.getMessage());
-        if (!Subcommands.printSuggestions(mistake, command.getErr())) {
-            command.getErr().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
-        }
-        return ExitCode.USAGE;
+        this.commands =
+                new Commands(NAME, new BackendCommand(service, config), subcommands, out, err, new BackendFailures());
     }
 
     /** Makes long commands show their progress on standard error, which must be a terminal. */
@@ -132,54 +104,27 @@ public final class CommandLineProgram {
 
     /** Returns the commands, for their man pages and completion. */
     public CommandLine commandLine() {
-        return commandLine(subcommands::addAllTo);
+        return commands.all();
     }
 
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
-        Optional<String> problem = TypedPaths.problem(System.getProperty("user.dir", ""), args);
-        if (problem.isPresent()) {
-            err.println(NAME + ": " + problem.get());
-            err.flush();
-            return ExitCode.USAGE;
-        }
-        int exitCode = commandLine(program -> subcommands.addTo(program, args)).execute(args);
-        out.flush();
-        err.flush();
-        return exitCode;
+        return commands.run(args);
     }
 
-    private static int fail(Exception failure, PrintWriter err) {
-        if (failure instanceof InvalidConfig invalid) {
-            report(invalid.problems(), err);
-            return ExitCode.USAGE;
+    private static final class BackendFailures implements Commands.Failures {
+        @Override
+        public String describe(IOException failure) {
+            return failure instanceof DamagedLogException
+                    ? failure.getMessage()
+                            + "; 'flk-backend wal verify' lists all damage, 'wal repair' repairs what it can"
+                    : IoMessages.describe(failure);
         }
-        if (failure instanceof InvalidPathException name) {
-            err.println(NAME + ": " + TypedPaths.describe(name));
-            return ExitCode.USAGE;
-        }
-        if (failure instanceof IOException io) {
-            err.println(NAME + ": " + describe(io));
+
+        @Override
+        public int exitCode(IOException failure) {
             return failure instanceof SupersededException ? SUPERSEDED : ExitCode.SOFTWARE;
         }
-        if (failure instanceof UncheckedIOException && failure.getCause() instanceof IOException io) {
-            return fail(io, err);
-        }
-        failure.printStackTrace(err);
-        return ExitCode.SOFTWARE;
-    }
-
-    private static String describe(IOException failure) {
-        return failure instanceof DamagedLogException
-                ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' repairs what it can"
-                : IoMessages.describe(failure);
-    }
-
-    private static void report(List<String> problems, PrintWriter err) {
-        err.printf(
-                "%s: the configuration has %s:%n",
-                NAME, problems.size() == 1 ? "a problem" : problems.size() + " problems");
-        problems.forEach(problem -> err.println("  " + problem));
     }
 
     /** The service that {@code serve} runs. */
@@ -257,38 +202,6 @@ public final class CommandLineProgram {
                 return next;
             });
             return ExitCode.OK;
-        }
-    }
-
-    /** The command {@code config}. */
-    @Command(name = "config", description = "Commands about the configuration.")
-    static final class ConfigCommand {
-        private final Configuration config;
-
-        @Spec
-        private CommandSpec spec = CommandSpec.create();
-
-        ConfigCommand(Configuration config) {
-            this.config = config;
-        }
-
-        @Command(
-                name = "check",
-                description = "Prints the configuration in force, or every problem that it has.",
-                exitCodeListHeading = "%nExit codes:%n",
-                exitCodeList = {
-                    "0:the configuration can be used, perhaps with warnings",
-                    "1:it has a problem",
-                    "2:wrong usage"
-                })
-        int check() {
-            try {
-                spec.commandLine().getOut().print(config.read(BackendConfig::describe));
-                return ExitCode.OK;
-            } catch (InvalidConfig e) {
-                report(e.problems(), spec.commandLine().getErr());
-                return ExitCode.SOFTWARE;
-            }
         }
     }
 

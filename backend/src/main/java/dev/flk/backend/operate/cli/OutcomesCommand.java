@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
-import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
+import static dev.flk.program.remote.RemoteConnection.parsed;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.config.BackendConfig;
@@ -15,6 +15,7 @@ import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.json.Json;
+import dev.flk.program.remote.RemoteConnection;
 import dev.flk.wal.Log;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
@@ -79,8 +80,8 @@ final class OutcomesCommand {
         String body = Json.line(new Body(directory.toAbsolutePath().normalize().toString()));
         JsonNode made = parsed(backend.ask(backend.request("POST", "/v1/outcomes/backup", body), LONGEST_BACKUP)
                 .body());
-        long record = BackendConnection.number(made, "complete_up_to");
-        long bytes = BackendConnection.number(made, "bytes");
+        long record = RemoteConnection.number(made, "complete_up_to");
+        long bytes = RemoteConnection.number(made, "bytes");
         backend.output()
                 .print(
                         made,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
-import static dev.flk.backend.operate.cli.options.OptionText.parsed;
+import static dev.flk.program.cli.OptionText.parsed;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.config.BackendConfig.LogRules;

@@ -15,7 +15,6 @@ import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput.LogConfig;
-import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRepair;
@@ -42,6 +41,9 @@ import picocli.CommandLine.ScopeType;
 
 /** The options that the commands about the log share: the log's directory and the form of the output. */
 final class WalSource {
+    /** The beginning of the names of segments in the log of {@code flk-state}. */
+    private static final String STATE_LOG_PREFIX = "state";
+
     private final Configuration config;
     private final Function<CopyConfig, CopyReading> copies;
 
@@ -80,9 +82,7 @@ final class WalSource {
      * otherwise the prefix of the inbox log.
      */
     private String prefix() {
-        return Files.exists(directory().resolve(EmbeddedStorage.LOG_PREFIX + ".id"))
-                ? EmbeddedStorage.LOG_PREFIX
-                : Inbox.SEGMENT_PREFIX;
+        return Files.exists(directory().resolve(STATE_LOG_PREFIX + ".id")) ? STATE_LOG_PREFIX : Inbox.SEGMENT_PREFIX;
     }
 
     /**

@@ -18,7 +18,7 @@ import java.util.Optional;
  * The settings of the record of outcomes and of its reviews.
  *
  * @param store the place of the record; empty if the backend keeps no record
- * @param history how long the record keeps an outcome, and the state its review
+ * @param history how long the record keeps an outcome and its reviews
  * @param reviewAfter the time after which a certificate without a review counts as overdue
  * @param changeAlert whether a metric shows the number of shards that changed
  */
@@ -73,13 +73,13 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
      * Reads the settings of the record.
      *
      * @param outcomes the dedup store
-     * @param isStateInPostgres whether the state is in Postgres
+     * @param wasInPostgres whether earlier versions kept it in Postgres, because the state was there
      */
-    public static RecordConfig read(Settings settings, StoreConfig outcomes, boolean isStateInPostgres) {
+    public static RecordConfig read(Settings settings, StoreConfig outcomes, boolean wasInPostgres) {
         boolean isOn = settings.get(RECORD);
         Optional<Kind> selected = settings.find(RECORD_STORE);
         Kind kind = selected.orElse(
-                outcomes instanceof StoreConfig.Postgres || isStateInPostgres ? Kind.POSTGRES : Kind.EMBEDDED);
+                outcomes instanceof StoreConfig.Postgres || wasInPostgres ? Kind.POSTGRES : Kind.EMBEDDED);
         if (!isOn) {
             settings.unused("RECORD is off", List.of(RECORD_STORE, RECORD_HISTORY, REVIEW_AFTER, CHANGE_ALERT));
         }
@@ -100,6 +100,11 @@ public record RecordConfig(Optional<Store> store, Duration history, Duration rev
                         // a default follows a setting that needs the server too, and is read with it
                         isSelected ? Optional.of("RECORD_STORE") : Optional.empty()));
         };
+    }
+
+    /** Returns whether RECORD_STORE is given. */
+    public static boolean isStoreGiven(Settings settings) {
+        return settings.isGiven(RECORD_STORE);
     }
 
     /** Returns whether the record is in the directory of the embedded dedup store. */

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  * key                               value                                                       expires
  * flk:outcome:{pcs_id}              {@link StoredOutcome#encode(String)}                             with the outcome
  * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   at that time
- * flk:health                        empty, written by {@link RedisProbe}                           after a second
+ * flk:health                        empty, written by the command health                           after a second
  * flk:position:{log id}             {@link Position#text}                                       never
  * </pre>
  */
@@ -70,11 +70,6 @@ final class Keys {
 
     String position(String logId) {
         return prefix + "position:" + logId;
-    }
-
-    /** Returns the key with which the command {@code health} probes; any user of the store may write it. */
-    String health() {
-        return prefix + "health";
     }
 
     /**

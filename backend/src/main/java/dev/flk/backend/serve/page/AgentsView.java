@@ -2,12 +2,12 @@
 package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.agents.AgentReport;
+import dev.flk.backend.agents.AgentReport.State;
+import dev.flk.backend.agents.AgentReports;
 import dev.flk.backend.serve.page.Pages.Link;
-import dev.flk.backend.sessions.Session;
-import dev.flk.backend.sessions.SessionStorage;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -21,10 +21,10 @@ import org.jspecify.annotations.Nullable;
  * @param prefix the beginning of the ids of the agents
  * @param shard a shard that the reports of the agents name; empty for agents of any shards
  * @param order the column by which the agents are sorted; silent agents always come first
- * @param onlySilent whether only silent sessions are shown, also those that are not reports of agents about themselves
+ * @param onlySilent whether only silent agents are shown
  * @param agents at most {@link #MOST_ROWS} agents
  * @param others the number of agents that are not among {@code agents}
- * @param isCut whether there are more than {@link #MOST_READ} sessions, so that some were not read
+ * @param since the start of this backend, if agents that reported before may be missing; null otherwise
  */
 public record AgentsView(
         Instant at,
@@ -34,17 +34,13 @@ public record AgentsView(
         boolean onlySilent,
         List<Agent> agents,
         int others,
-        boolean isCut) {
-    /** The maximum number of sessions that are read for a view. */
-    public static final int MOST_READ = 20_000;
-
+        @Nullable Instant since) {
     /** The maximum number of agents in a view. */
     public static final int MOST_ROWS = 100;
 
     /** The maximum number of shards in a report. */
     static final int MOST_SHARDS = 64;
 
-    private static final int PAGE = 1_000;
     private static final int MOST_CHARS = 64;
 
     /** The orders of agents; agents that are silent always come first. */
@@ -85,16 +81,15 @@ public record AgentsView(
      * The last report of an agent.
      *
      * @param ageSeconds the time since the report
-     * @param isSilent whether the report is at least as old as the configured time
-     * @param isLate whether the report is a third of that time old, so that its numbers are of then
+     * @param hosts the hosts of two agents that report under this id; empty if there is one
      * @param shards the shards of its certificates, at most {@link #MOST_SHARDS}
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
     public record Agent(
             String id,
             long ageSeconds,
-            boolean isSilent,
-            boolean isLate,
+            State condition,
+            String hosts,
             String version,
             String host,
             long pending,
@@ -103,14 +98,13 @@ public record AgentsView(
             List<Link> shards,
             long clockAheadMs,
             boolean isBreakerOpen) {
-        private static Agent of(Session session, Instant now, Duration silentAfter) {
-            long age = Math.max(0, Duration.between(session.updatedAt(), now).toSeconds());
-            JsonNode state = Pages.parsed(session.json());
+        private static Agent of(AgentReport report, Instant now, Duration silentAfter) {
+            JsonNode state = Pages.parsed(report.json());
             return new Agent(
-                    session.id(),
-                    age,
-                    age >= silentAfter.toSeconds(),
-                    3 * age >= silentAfter.toSeconds(),
+                    report.id(),
+                    report.age(now).toSeconds(),
+                    report.state(now, silentAfter),
+                    String.join(" and ", report.hostsOfTwo(now)),
                     beginning(state.path("version").asText()),
                     beginning(state.path("host").asText()),
                     state.path("pending").asLong(),
@@ -137,9 +131,24 @@ public record AgentsView(
             return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
         }
 
+        /** Returns whether the agent is silent. */
+        public boolean isSilent() {
+            return condition == State.SILENT;
+        }
+
+        /** Returns whether the numbers of the report are of then. */
+        public boolean isLate() {
+            return condition != State.REPORTING;
+        }
+
         /** Returns the state of the agent in a few words. */
         public String state() {
-            return isSilent ? "silent" : isLate ? "last known" : isBreakerOpen ? "can't deliver" : "reporting";
+            return switch (condition) {
+                case SILENT -> "silent";
+                case STOPPED -> "stopped";
+                case LATE -> "last known";
+                case REPORTING -> isBreakerOpen ? "can't deliver" : "reporting";
+            };
         }
 
         /** Returns the number of pending certificates, and of when it is if it is old. */
@@ -148,7 +157,7 @@ public record AgentsView(
         }
 
         private String asOf() {
-            return isLate ? ", " + age() + " ago" : "";
+            return isLate() ? ", " + age() + " ago" : "";
         }
 
         /** Returns the time since the report. */
@@ -162,46 +171,34 @@ public record AgentsView(
         }
     }
 
-    /**
-     * Reads the agents' reports about themselves: the sessions whose ids have no slash. If {@code onlySilent}, reads all
-     * sessions that are silent instead.
-     */
+    /** Shows the reports of agents. */
     public static AgentsView read(
-            SessionStorage store,
-            String prefix,
-            String shard,
-            Order order,
-            boolean onlySilent,
-            Duration silentAfter,
-            Instant now) {
-        List<Session> found = new ArrayList<>();
-        int read = 0;
-        @Nullable String after = null;
-        do {
-            SessionStorage.Page page = store.list(prefix, onlySilent ? silentAfter : Duration.ZERO, after, PAGE);
-            for (Session session : page.sessions()) {
-                read++;
-                if ((onlySilent || session.id().indexOf('/') < 0)
+            AgentReports reports, String prefix, String shard, Order order, boolean onlySilent, Instant now) {
+        Duration silentAfter = reports.silentAfter();
+        List<AgentReport> found = reports.all(prefix).stream()
+                .filter(each -> (!onlySilent || each.state(now, silentAfter) == State.SILENT)
                         && (shard.isEmpty()
-                                || Agent.shards(Pages.parsed(session.json())).anyMatch(shard::equals))) {
-                    found.add(session);
-                }
-            }
-            after = page.next();
-        } while (after != null && read < MOST_READ);
-        Instant silentBefore = now.minus(silentAfter);
-        found.sort(Comparator.comparing((Session session) -> session.updatedAt().isAfter(silentBefore))
-                .thenComparing(Session::id));
-        // if the agents are sorted by name, only the sessions on the page are parsed
-        List<Session> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
+                                || Agent.shards(Pages.parsed(each.json())).anyMatch(shard::equals)))
+                .sorted(Comparator.comparing((AgentReport each) -> each.state(now, silentAfter) != State.SILENT)
+                        .thenComparing(AgentReport::id))
+                .toList();
+        // if the agents are sorted by name, only the reports on the page are parsed
+        List<AgentReport> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
         List<Agent> agents = parsed.stream()
-                .map(session -> Agent.of(session, now, silentAfter))
+                .map(report -> Agent.of(report, now, silentAfter))
                 .sorted(Comparator.comparing((Agent agent) -> !agent.isSilent())
                         .thenComparing(order::rank, Comparator.reverseOrder())
                         .thenComparing(Agent::id))
                 .limit(MOST_ROWS)
                 .toList();
         return new AgentsView(
-                now, prefix, shard, order, onlySilent, agents, found.size() - agents.size(), after != null);
+                now,
+                prefix,
+                shard,
+                order,
+                onlySilent,
+                agents,
+                found.size() - agents.size(),
+                reports.incompleteSince().orElse(null));
     }
 }

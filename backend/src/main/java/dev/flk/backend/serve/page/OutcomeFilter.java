@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.agents.AgentReport;
+import dev.flk.backend.agents.AgentReports;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Order;
 import dev.flk.backend.outcomes.record.OutcomeQuery.Span;
 import dev.flk.backend.serve.page.AgentsView.Agent;
-import dev.flk.backend.sessions.Session;
-import dev.flk.backend.sessions.SessionStorage;
-import dev.flk.backend.sessions.SessionStorage.Found;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -18,6 +17,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -61,15 +61,16 @@ public record OutcomeFilter(
         }
 
         /** Reads the last report of an agent. */
-        private static AgentShards of(String agent, @Nullable SessionStorage sessions) {
-            if (sessions == null) {
-                return unknown("The shards of the agent are unknown: this backend has no sessions of agents now.");
+        private static AgentShards of(String agent, @Nullable AgentReports reports) {
+            if (reports == null) {
+                return unknown("The shards of the agent are unknown: this backend is starting.");
             }
-            if (!(sessions.get(agent) instanceof Found.Present present)) {
-                return unknown("No session of this agent exists, so its shards are unknown.");
+            Optional<AgentReport> report = reports.find(agent);
+            if (report.isEmpty()) {
+                return unknown("This agent has not reported in the last day, so its shards are unknown.");
             }
             SortedSet<String> shards =
-                    Agent.shards(Pages.parsed(present.session().json())).collect(Collectors.toCollection(TreeSet::new));
+                    Agent.shards(Pages.parsed(report.get().json())).collect(Collectors.toCollection(TreeSet::new));
             if (shards.isEmpty()) {
                 return unknown("The last report of the agent names no shards.");
             }
@@ -93,11 +94,10 @@ public record OutcomeFilter(
     /**
      * Parses a query, and reads the last report of the agent if the query names one. Empty values set no condition.
      *
-     * @param sessions the sessions of agents; null if this backend has none
+     * @param agents the reports of agents; null while this backend starts
      * @throws InvalidQueryException if a value is invalid
-     * @throws dev.flk.state.StateException if the session of the agent can't be read
      */
-    public static OutcomeFilter parse(Map<String, String> query, @Nullable SessionStorage sessions) {
+    public static OutcomeFilter parse(Map<String, String> query, @Nullable AgentReports agents) {
         Map<String, String> given = given(query);
         String older = query.get("cursor");
         String newer = query.get("newer");
@@ -118,7 +118,7 @@ public record OutcomeFilter(
         if (!isAgent(agent)) {
             throw new InvalidQueryException("agent is not the id of an agent");
         }
-        AgentShards reported = AgentShards.of(agent, sessions);
+        AgentShards reported = AgentShards.of(agent, agents);
         Set<String> shards = new TreeSet<>(reported.shards());
         shards.removeIf(shard -> !shard.equals(given.getOrDefault("shard", shard)));
         OutcomeQuery ofAgent = shards.isEmpty() ? wanted.withMeasured(NEVER) : wanted.withShards(shards);
@@ -155,11 +155,7 @@ public record OutcomeFilter(
     }
 
     private static boolean isAgent(String text) {
-        try {
-            return Session.agentOf(text).equals(text);
-        } catch (IllegalArgumentException e) {
-            return false;
-        }
+        return AgentReports.isId(text);
     }
 
     /** Returns the value of a condition; empty if it is not set. */

@@ -30,8 +30,7 @@ public final class Pages {
             new Link("agents", "Agents", "/ui/agents"),
             new Link("shards", "Shards", "/ui/shards"),
             new Link("explore", "Explore", "/ui/outcomes"),
-            new Link("review", "Review", "/ui/review"),
-            new Link("state", "State", "/ui/state"));
+            new Link("review", "Review", "/ui/review"));
 
     private final String backend;
     private final Supplier<String> scope;
@@ -125,7 +124,7 @@ public final class Pages {
 
     /** Returns the stylesheet, as UTF-8. */
     public static byte[] stylesheet() {
-        byte[] own = resource("page.css");
+        byte[] own = resource("/dev/flk/program/page/page.css");
         byte[] plots = Plot.style().getBytes(StandardCharsets.UTF_8);
         byte[] both = Arrays.copyOf(own, own.length + plots.length);
         System.arraycopy(plots, 0, both, own.length, plots.length);

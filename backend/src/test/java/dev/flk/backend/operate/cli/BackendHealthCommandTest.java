@@ -29,8 +29,6 @@ class BackendHealthCommandTest {
                 NOBODY,
                 "BIND_ADDR",
                 "127.0.0.1",
-                "STATE_PORT",
-                "off",
                 "WAL_DIR",
                 directory.resolve("wal").toString(),
                 "DEDUP_DIR",
@@ -60,7 +58,7 @@ class BackendHealthCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"KEYS_FILE", "TLS_CERT", "STATE_TOKENS_FILE"})
+    @CsvSource({"KEYS_FILE", "TLS_CERT"})
     void fileThatCantBeRead_isNamed(String setting) throws Exception {
         Map<String, String> settings = settings();
         String file = Files.createDirectory(directory.resolve("d")).toString();
@@ -68,7 +66,6 @@ class BackendHealthCommandTest {
         if (!setting.equals("KEYS_FILE")) {
             settings.put("PCS_HMAC_KEY", "a secret of a test");
         }
-        settings.put("STATE_PORT", "0");
         settings.put("TLS_KEY", file);
         settings.put("TLS_CERT", file);
         settings.put(setting, file);

@@ -73,19 +73,6 @@ class CommandLineProgramTest {
     }
 
     @Test
-    void fileOfSeveralTokens_isRefused_andNoneIsShown() throws IOException {
-        Path tokens = Files.writeString(dir.resolve("token"), "first-token\nsecond-token\n");
-
-        for (String command : List.of("sessions list --url http://127.0.0.1:1", "state info")) {
-            assertThat(cli.run(ENOUGH, (command + " --token-file " + tokens).split(" ", -1)))
-                    .isEqualTo(1);
-            assertThat(cli.err())
-                    .contains("--token-file: " + tokens + " does not contain a single token: ")
-                    .doesNotContain("first-token", "second-token");
-        }
-    }
-
-    @Test
     void helpOfACommand_isTheSameWithAllCommandsCreated() {
         PrintWriter noText = new PrintWriter(Writer.nullWriter());
         CommandLine all = new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine();

@@ -7,14 +7,11 @@ import com.sun.net.httpserver.HttpServer;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -31,20 +28,14 @@ class ForeignAnswerTest {
     private final CommandRun cli = new CommandRun();
     private volatile int status = 200;
     private volatile String body = "";
-    private volatile String header = "x";
     private HttpServer server;
-    private String token;
 
     @BeforeEach
-    void start(@TempDir Path directory) throws Exception {
-        token = Files.writeString(directory.resolve("token"), "all").toString();
+    void start() throws Exception {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", exchange -> {
             byte[] sent = body.getBytes(StandardCharsets.UTF_8);
             exchange.getRequestBody().readAllBytes();
-            exchange.getResponseHeaders().add("ETag", '"' + header + '"');
-            exchange.getResponseHeaders().add("X-Flk-Updated-At", "x");
-            exchange.getResponseHeaders().add("X-Flk-Expires-In", header);
             exchange.sendResponseHeaders(status, sent.length == 0 ? -1 : sent.length);
             exchange.getResponseBody().write(sent);
             exchange.close();
@@ -73,15 +64,8 @@ class ForeignAnswerTest {
                 "logs --json",
                 "logs forget a --yes",
                 "outcomes backup made",
-                "sessions queue",
-                "sessions list --token-file " + token,
-                "sessions list --json --token-file " + token,
-                "sessions get a --token-file " + token,
-                "sessions get a --json --token-file " + token,
-                "sessions set a {} --token-file " + token,
-                "sessions delete a --token-file " + token,
-                "sessions watch --token-file " + token,
-                "sessions watch --json --token-file " + token)) {
+                "agents",
+                "agents --json")) {
             int exitCode = cli.run(command + " --url " + url);
             String text = cli.out() + cli.err();
             assertThat(exitCode).as(command + ": " + text).isIn(0, 1);
@@ -114,11 +98,10 @@ class ForeignAnswerTest {
                 "{}",
                 "{\"received_at\":\"x\",\"pcs_id\":\"y\",\"shard_id\":3,\"at\":[]}",
                 "{\"received_at\":null,\"window_end\":\"2026\",\"pcs_id\":{},\"verdict\":[],\"D_hat\":\"x\"}",
-                "{\"logs\":3,\"sessions\":[3,null,{\"id\":[],\"age\":\"x\"}]}",
+                "{\"logs\":3,\"agents\":[3,null,{\"id\":[],\"age\":\"x\"}]}",
                 "{\"logs\":[3,null,{\"name\":\"a\",\"log_id\":null,\"last\":\"x\"}]}",
                 "data: x",
-                "event: \u001b\ndata: []",
-                "flk_session_writes_pending{state=\"waiting\"} x"
+                "event: \u001b\ndata: []"
             })
     void malformedAnswer_isReported(String answer) {
         body = answer;
@@ -132,37 +115,20 @@ class ForeignAnswerTest {
     @ParameterizedTest
     @ValueSource(strings = {"-5", "1.5", "9223372036854775808", "1e30", "\"7\""})
     void numberThatNoBackendSends_isReported(String number) {
-        header = number;
-        body = ("{'logs':[{'name':'a','log_id':'b','last':%s,'archived_up_to':%s}],'sessions':[{'id':'a','age':%s}],"
+        body = ("{'logs':[{'name':'a','log_id':'b','last':%s,'archived_up_to':%s}],'agents':[{'id':'a','age':%s}],"
                         + "'complete_up_to':%s,'bytes':%s}")
                 .replace("%s", number)
                 .replace('\'', '"');
-        for (String command : List.of(
-                "logs",
-                "logs forget a --yes",
-                "outcomes backup made",
-                "sessions list --token-file " + token,
-                "sessions get a --json --token-file " + token)) {
+        for (String command : List.of("logs", "logs forget a --yes", "outcomes backup made", "agents")) {
             int exitCode = cli.run(
                     command + " --url http://127.0.0.1:" + server.getAddress().getPort());
 
             assertThat(cli.err())
                     .as(command)
-                    .contains("which is no such value; does the URL name a backend?")
+                    .contains("which is no such value; does the URL name the right server?")
                     .doesNotContain("\tat ");
             assertThat(exitCode).as(command).isOne();
         }
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"-5", "NaN", "Infinity", "1e300"})
-    void metricThatNoBackendSends_isReported(String number) {
-        body = "flk_session_writes_pending{state=\"waiting\"} " + number;
-
-        assertThat(cli.run("sessions queue --url http://127.0.0.1:"
-                        + server.getAddress().getPort()))
-                .isOne();
-        assertThat(cli.err()).contains("which is no such value; does the URL name a backend?");
     }
 
     @Test
@@ -171,19 +137,9 @@ class ForeignAnswerTest {
                 ("{'shard_id':'%s','pcs_id':'%s','received_at':'%s','verdict':'%s','reason':'%s','note':'%s','author':'%s',"
                                 + "'at':'%s','window_end':'%s','id':'%s','directory':'%s','D_hat':'%s','left_out_ids':['%s'],"
                                 + "'logs':[{'name':'%s','log_id':'%s'}],'problem':'%s','version':'%s',"
-                                + "'sessions':[{'id':'%s','age':1,'state':{'host':'%s','pending':'%s'}}]}\n")
+                                + "'agents':[{'id':'%s','age':1,'state':'%s','other_host':'%s','report':{'host':'%s','pending':'%s'}}]}\n")
                         .replace("%s", "2026-01-31T12:00:00Z\u009b\u202e\u2066\u2028\u007f")
                         .replace('\'', '"');
         assertThat(printed()).isNotEmpty();
-    }
-
-    @Test
-    void metricsOfAnotherServer_areReported() {
-        assertThat(cli.run("sessions queue --url http://127.0.0.1:"
-                        + server.getAddress().getPort()))
-                .isOne();
-        assertThat(cli.err())
-                .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of this"
-                        + " version");
     }
 }

@@ -29,10 +29,10 @@ class RunningBackendTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"state set a k 1", "state info", "state dump", "record"})
+    @ValueSource(strings = {"logs", "record"})
     void unusableConfiguration_isReported(String command) {
         Map<String, String> unreadable =
-                Map.of("STATE_PORT", "25089", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", directory + "/key");
+                Map.of("PORT", "25089", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", directory + "/key");
 
         assertThat(run(unreadable, command)).isEqualTo(2);
         assertThat(cli.err()).contains("PCS_HMAC_KEY_FILE: " + directory + "/key can't be read: there is no such file");
@@ -44,19 +44,17 @@ class RunningBackendTest {
     }
 
     @Test
-    void stateOff_noOtherAddressIsContacted() {
-        assertThat(run(Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "off"), "state set a k 1"))
-                .isEqualTo(2);
-        assertThat(cli.err()).contains("STATE_PORT: is off, so there is no state");
+    void wordsOfTheState_areAnsweredWithTheNewOnes() {
+        assertThat(run(Map.of(), "state get a k")).isEqualTo(2);
+        assertThat(cli.err()).contains("state: use ./flk state, the program flk-state");
+        assertThat(run(Map.of(), "sessions list")).isEqualTo(2);
+        assertThat(cli.err()).contains("sessions: use ./flk state sessions");
     }
 
     @Test
     void portChosenAtTheStart_mustBeGiven() {
-        Map<String, String> free = Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "0", "PORT", "0");
+        Map<String, String> free = Map.of("PCS_SIGN_ALG", "none", "PORT", "0");
 
-        assertThat(run(free, "state info")).isEqualTo(2);
-        assertThat(cli.err())
-                .contains("STATE_PORT: is 0, so the backend chose a free port; its log names the port; use --url");
         assertThat(run(free, "record")).isEqualTo(2);
         assertThat(cli.err())
                 .contains("PORT: is 0, so the backend chose a free port; its log names the port; use --url");
@@ -65,14 +63,14 @@ class RunningBackendTest {
     @Test
     void url_needsNoConfiguration() throws Exception {
         Map<String, String> broken = Map.of("PCS_HMAC_KEY_FILE", directory + "/key");
-        for (String command : List.of("state info", "record")) {
+        for (String command : List.of("logs", "record")) {
             assertThat(run(broken, command + " --url " + NOWHERE)).isEqualTo(1);
             assertThat(cli.err()).contains("127.0.0.1:1");
             assertThat(cli.err()).doesNotContain("PCS_HMAC_KEY");
         }
         Path file = Files.writeString(
-                directory.resolve("flk.properties"), "PCS_SIGN_ALG=none\nSTATE_PORT=1\nPORT=1\nBIND_ADDR=127.0.0.1\n");
-        for (String command : List.of("state info", "record")) {
+                directory.resolve("flk.properties"), "PCS_SIGN_ALG=none\nPORT=1\nBIND_ADDR=127.0.0.1\n");
+        for (String command : List.of("logs", "record")) {
             assertThat(run(Map.of(), command + " --config " + file)).isEqualTo(1);
             assertThat(cli.err()).contains("127.0.0.1:1");
         }

@@ -3,41 +3,40 @@ package dev.flk.backend.operate.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.state.Event;
-import dev.flk.state.Event.Change;
-import dev.flk.state.StateKey;
-import dev.flk.state.Storage.Batch;
-import dev.flk.state.embedded.EmbeddedStorage;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogListener;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Entry;
+import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
+import java.time.Instant;
 import java.util.Map;
-import java.util.Set;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of the log commands on the log of the state. */
+/** Tests of the log commands on a log of flk-state, whose files have other names. */
 class StateLogCommandsTest {
     @TempDir
     private Path directory;
 
     @Test
-    void lsVerifyAndRepair_workOnTheLogOfTheState() {
-        try (EmbeddedStorage storage = new EmbeddedStorage(directory, 1 << 20, () -> "history")) {
-            storage.open();
-            Change change = new Change(new StateKey("default", "a", "k"), 1, "1");
-            storage.commit(
-                    Set.of(),
-                    Set.of(),
-                    existing -> new Batch(List.of(new Event(1, 1, List.of(change))), Map.of(), Map.of()));
+    void lsVerifyAndRepair_workOnTheLogOfTheState() throws IOException {
+        LogOptions options = LogOptions.of(directory, "state", "state 2");
+        try (Log log = Log.open(new DiskFiles(), options, LogListener.NONE, Instant::now, () -> 0, new Random(1))) {
+            CommandRun.append(log, new Entry('c', "none", 0, new byte[] {1}));
         }
-        String log = directory.resolve(EmbeddedStorage.LOG_DIRECTORY).toString();
         CommandRun commands = new CommandRun();
 
-        assertThat(commands.run(Map.of(), "wal", "ls", "--dir", log)).isZero();
+        assertThat(commands.run(Map.of(), "wal", "ls", "--dir", directory.toString()))
+                .isZero();
         assertThat(commands.out()).contains("state-").contains("1 record");
-        assertThat(commands.run(Map.of(), "wal", "verify", "--dir", log)).isZero();
+        assertThat(commands.run(Map.of(), "wal", "verify", "--dir", directory.toString()))
+                .isZero();
         assertThat(commands.out()).contains("whole: 1 record");
-        assertThat(commands.run(Map.of(), "wal", "repair", "--dir", log)).isZero();
+        assertThat(commands.run(Map.of(), "wal", "repair", "--dir", directory.toString()))
+                .isZero();
         assertThat(commands.out()).contains("nothing to do");
     }
 }

@@ -33,8 +33,6 @@ class TypedPathsTest extends TypedPathsContract {
                 directory.resolve("wal").toString(),
                 "DEDUP_DIR",
                 directory.resolve("dedup").toString(),
-                "STATE_DIR",
-                directory.resolve("state").toString(),
                 "PORT",
                 "1",
                 "PCS_SIGN_ALG",

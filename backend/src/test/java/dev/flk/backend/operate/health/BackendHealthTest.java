@@ -67,7 +67,6 @@ final class BackendHealthTest {
     private final Map<String, String> settings = new TreeMap<>();
     private final List<AutoCloseable> opened = new ArrayList<>();
     private final int port = FreePort.choose();
-    private final int statePort = FreePort.choose();
     private InstantSource clock = InstantSource.system();
     private Duration requestTimeout = PATIENT;
 
@@ -88,8 +87,6 @@ final class BackendHealthTest {
                 "PORT", Integer.toString(port),
                 "BIND_ADDR", "127.0.0.1",
                 "PCS_SIGN_ALG", "none",
-                "STATE_PORT", Integer.toString(statePort),
-                "STATE_DIR", directory.resolve("state").toString(),
                 "DEDUP_DIR", directory.resolve("dedup").toString(),
                 "WAL_DIR", directory.resolve("wal").toString()));
         all.putAll(settings);
@@ -102,11 +99,7 @@ final class BackendHealthTest {
         List<Finding> found = new ArrayList<>();
         String scheme = config.tls().isPresent() ? "https" : "http";
         for (Check check : BackendHealth.checks(
-                config,
-                Optional.of(URI.create(scheme + "://127.0.0.1:" + port)),
-                Optional.of(URI.create("grpc://127.0.0.1:" + statePort)),
-                requestTimeout,
-                clock)) {
+                config, Optional.of(URI.create(scheme + "://127.0.0.1:" + port)), requestTimeout, clock)) {
             if (check.subject().equals(subject)) {
                 try {
                     check.look().look(found::add);
@@ -216,28 +209,22 @@ final class BackendHealthTest {
 
         backend.serve();
 
-        await().until(() -> only("state").startsWith("GOOD"));
-        assertThat(only("backend")).isEqualTo("GOOD backend: is ready at http://127.0.0.1:" + port);
-        assertThat(only("state")).isEqualTo("GOOD state: serves at 127.0.0.1:" + statePort + ", revision 0");
+        await().untilAsserted(() ->
+                assertThat(only("backend")).isEqualTo("GOOD backend: is ready at http://127.0.0.1:" + port));
     }
 
     @Test
     void backend_notRunning_isNamed() throws Exception {
         assertThat(only("backend"))
-                .isEqualTo("BAD backend: nothing listens at http://127.0.0.1:" + port + "; start the backend");
-        assertThat(only("state"))
-                .isEqualTo("BAD state: nothing listens at 127.0.0.1:" + statePort + "; start the backend");
+                .isEqualTo("BAD backend: nothing listens at http://127.0.0.1:" + port + "; start it");
     }
 
     @Test
     void backend_acceptsWithoutAnswering_isNamed() throws Exception {
         opened(new ServerSocket(port, 5, InetAddress.getLoopbackAddress()));
-        opened(new ServerSocket(statePort, 5, InetAddress.getLoopbackAddress()));
         requestTimeout = IMPATIENT;
         assertThat(only("backend"))
                 .isEqualTo("BAD backend: http://127.0.0.1:" + port + "/readyz does not answer within 0 s");
-        assertThat(only("state"))
-                .startsWith("BAD state: 127.0.0.1:" + statePort + " accepts connections, but answers no call: ");
     }
 
     @Test
@@ -264,12 +251,10 @@ final class BackendHealthTest {
         start().serve();
         await().untilAsserted(() ->
                 assertThat(only("backend")).isEqualTo("GOOD backend: is ready at https://127.0.0.1:" + port));
-        assertThat(only("state")).isEqualTo("GOOD state: listens at 127.0.0.1:" + statePort);
 
         useTls("other");
 
         assertThat(only("backend")).contains("BAD backend: ", "a certificate of CN=own", "not the one in TLS_CERT");
-        assertThat(only("state")).contains("BAD state: ", "a certificate of CN=own", "not the one in TLS_CERT");
     }
 
     @Test
@@ -422,7 +407,7 @@ final class BackendHealthTest {
         usePostgres(server.uri(database));
         settings.put("DEDUP_TIMEOUT", "10s");
         assertThat(only("logs")).isEqualTo("GOOD logs: the store knows 0 logs");
-        assertThat(look("postgres")).anyMatch(text -> text.contains("dedup: 1 migration missing"));
+        assertThat(look("postgres")).anyMatch(text -> text.contains("dedup: 2 migrations missing"));
         try (LogRegistry registry =
                 new PostgresRegistry(PostgresStores.config(server, database, Duration.ofSeconds(10)))) {
             lookAtLogs(registry);
@@ -453,7 +438,7 @@ final class BackendHealthTest {
         assertThat(found.get(0)).matches("GOOD postgres: " + where + " answers; [0-9]+ of 9 points of .*");
         assertThat(found)
                 .contains(
-                        "BAD postgres: migrations: dedup: 1 migration missing, record: 3 migrations missing; start a backend of this version, which"
+                        "BAD postgres: migrations: dedup: 2 migrations missing, record: 3 migrations missing; start a backend of this version, which"
                                 + " migrates the tables",
                         "BAD postgres: writable: the server refuses writes; set POSTGRES_CONN to the primary, or"
                                 + " default_transaction_read_only to off")
@@ -469,38 +454,15 @@ final class BackendHealthTest {
     }
 
     @Test
-    void sessionsInRedisAndPostgres_eachFault_isNamed() throws Exception {
-        RedisServer redis = redis();
-        PostgresServer server = PostgresServer.shared();
-        String database = server.newDatabase();
-        String uri = server.uri(database);
-        settings.put("DEDUP_BACKEND", "embedded");
-        settings.put("SESSION_STORE", "redis");
-        settings.put("SESSION_DATABASE_URL", uri);
-        String where = uri.substring(uri.indexOf('@') + 1);
-        assertThat(look("redis")).contains("GOOD redis: 127.0.0.1:" + redis.port() + " accepts reads and writes");
-        assertThat(look("sessions"))
-                .anyMatch(text -> text.startsWith("GOOD sessions: " + where + " answers; "))
-                .contains("BAD sessions: migrations: sessions: 1 migration missing; start a backend of this version,"
-                        + " which migrates the tables");
-
-        settings.put("SESSION_DATABASE_URL", uri.replace(PostgresServer.PASSWORD, PASSWORD));
-        assertThat(only("sessions"))
-                .startsWith("BAD sessions: Postgres at " + where + ": the login is refused")
-                .contains("SESSION_DATABASE_URL");
-    }
-
-    @Test
     void disk_becomesFull_isNamed() throws Exception {
-        assertThat(look("disk")).hasSize(4).allMatch(text -> text.matches("GOOD disk: [A-Z]+_DIR .* has .* free"));
+        assertThat(look("disk")).hasSize(3).allMatch(text -> text.matches("GOOD disk: [A-Z]+_DIR .* has .* free"));
 
         settings.put("WAL_MIN_FREE_BYTES", "1000000TiB");
 
         assertThat(look("disk"))
                 .anyMatch(text -> text.startsWith("BAD disk: WAL_DIR ")
                         && text.endsWith(" (976.6 PiB): no certificate is accepted; free space"))
-                .anyMatch(text -> text.startsWith("BAD disk: DEDUP_DIR ") && text.contains("no outcome is recorded"))
-                .anyMatch(text -> text.startsWith("BAD disk: STATE_DIR ") && text.contains("STATE_MIN_FREE_BYTES"));
+                .anyMatch(text -> text.startsWith("BAD disk: DEDUP_DIR ") && text.contains("no outcome is recorded"));
     }
 
     @Test

@@ -150,7 +150,7 @@ class DuckRowsTest extends OutcomeRowsContract {
             rows.sync();
 
             long[] ever = {0, Long.MAX_VALUE};
-            assertThat(rows.count(OutcomeQuery.ALL, ever).total()).isEqualTo(groups * size);
+            assertThat(rows.count(OutcomeQuery.ALL, ever).total()).isEqualTo((long) groups * size);
         }
     }
 }

@@ -84,7 +84,7 @@ class PoolerTest {
     void migrate_pgBouncerInTransactionMode_leavesNoLock() throws IOException, SQLException {
         assumeThat(PgBouncer.isInstalled()).as("PgBouncer is installed").isTrue();
         try (PgBouncer pooler = new PgBouncer(server, "transaction")) {
-            Schema.STATE.migrate(connector(config(pooler.port())));
+            Schema.DEDUP.migrate(connector(config(pooler.port())));
             assertThat(
                             server.number(
                                     database,

@@ -41,11 +41,10 @@ class RolesTest {
         PostgresConfig owner = config("flk_owner", "o");
         PostgresConfig backend = config("flk_backend", "b");
 
-        assertThatThrownBy(() -> Schema.STATE.migrate(backend)).hasMessageContaining("CREATE on schema flk");
-        assertThat(Schema.STATE.migrate(owner)).isEqualTo("1");
-        assertThat(Schema.DEDUP.migrate(owner)).isEqualTo("1");
+        assertThatThrownBy(() -> Schema.DEDUP.migrate(backend)).hasMessageContaining("CREATE on schema flk");
+        assertThat(Schema.DEDUP.migrate(owner)).isEqualTo("2");
         assertThat(Schema.RECORD.migrate(owner)).isEqualTo("3");
-        assertThat(Schema.STATE.migrate(backend)).as("nothing is left to do").isEqualTo("1");
+        assertThat(Schema.DEDUP.migrate(backend)).as("nothing is left to do").isEqualTo("2");
 
         try (PostgresRows rows =
                 new PostgresRows(new PostgresPool(backend, PoolMetrics.unobserved(Pool.RECORD)), new Random())) {

@@ -26,7 +26,7 @@ public final class Subcommands {
 
     /** Creates all subcommands and adds them to the program. */
     public void addAllTo(CommandLine program) {
-        byName.forEach((name, command) -> program.addSubcommand(name, command.get()));
+        byName.forEach((name, command) -> add(program, name, command.get()));
     }
 
     /**
@@ -34,17 +34,28 @@ public final class Subcommands {
      * adds all of them; without arguments, adds none.
      */
     public void addTo(CommandLine program, String... args) {
-        if (args.length == 0 || program.getSubcommands().containsKey(args[0])) {
+        if (args.length == 0) {
             return;
         }
         Supplier<?> named = byName.get(args[0]);
+        if (named == null && program.getSubcommands().containsKey(args[0])) {
+            return;
+        }
         if (named == null) {
             // all subcommands are needed for the help text, for suggestions, or to find a subcommand that follows an
             // option
             addAllTo(program);
         } else {
-            program.addSubcommand(args[0], named.get());
+            add(program, args[0], named.get());
         }
+    }
+
+    /** Adds a command, in place of a method of the program's root that has the same name. */
+    private static void add(CommandLine program, String name, Object command) {
+        if (program.getSubcommands().containsKey(name)) {
+            program.getCommandSpec().removeSubcommand(name);
+        }
+        program.addSubcommand(name, command);
     }
 
     /**

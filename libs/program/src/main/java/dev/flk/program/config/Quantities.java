@@ -20,6 +20,11 @@ import java.util.stream.Collectors;
  * IllegalArgumentException} whose message completes "the value is …".
  */
 public final class Quantities {
+    /** The length of the longest address of a page. */
+    public static final int MOST_URL_CHARS = 200;
+
+    private static final Pattern URL = Pattern.compile("https?://[!-~]{1," + (MOST_URL_CHARS - 8) + "}");
+
     private static final Pattern WITH_UNIT = Pattern.compile("([0-9]{1,15})([A-Za-z]*)");
     private static final Pattern DECIMAL = Pattern.compile("-?[0-9]{1,15}(\\.[0-9]{1,20})?([eE]-?[0-9]{1,3})?");
     private static final Map<String, Duration> DURATIONS = Map.of(
@@ -188,6 +193,11 @@ public final class Quantities {
         return matching(Pattern.compile("(?i)on|off"), "not one of on, off")
                 .apply(text)
                 .equalsIgnoreCase("on");
+    }
+
+    /** Returns whether a text may be the address of a page, and so the target of a link. */
+    public static boolean isUrl(String text) {
+        return URL.matcher(text).matches();
     }
 
     /** Splits the text at commas, keeping empty parts. */

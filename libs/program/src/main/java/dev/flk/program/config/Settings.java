@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -64,6 +65,10 @@ public final class Settings {
     private static final char LOST = '\uFFFD';
 
     private final List<Key<?>> keys;
+    private static final Pattern NO_NAME = Pattern.compile("(?!)");
+
+    private final Pattern other;
+    private final Map<String, String> ofOther = new TreeMap<>();
     private final Map<String, String> environment;
     private final Map<String, String> file = new HashMap<>();
     private final Map<Key<?>, Optional<Setting>> set = new LinkedHashMap<>();
@@ -87,8 +92,23 @@ public final class Settings {
      *     no file
      */
     public Settings(List<Key<?>> keys, Map<String, String> environment, @Nullable Path path) {
+        this(keys, environment, path, NO_NAME);
+    }
+
+    /**
+     * Creates settings beside which there may be those of another program, see {@link #ofOther}.
+     *
+     * @param other the names of the settings of the other program
+     */
+    public Settings(List<Key<?>> keys, Map<String, String> environment, @Nullable Path path, Pattern other) {
         this.keys = List.copyOf(keys);
         this.environment = environment;
+        environment.forEach((name, value) -> {
+            if (!value.isEmpty() && other.matcher(name).matches()) {
+                ofOther.put(name, value);
+            }
+        });
+        this.other = other;
         if (path != null) {
             load(path);
         }
@@ -129,6 +149,8 @@ public final class Settings {
             if (file.put(name, value) != null) {
                 problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
             }
+        } else if (other.matcher(name).matches()) {
+            ofOther.putIfAbsent(name, value);
         } else if (LIKE_A_NAME.matcher(name).matches()) {
             problems.add("%s: is in %s, but is not a setting; %s"
                     .formatted(
@@ -143,6 +165,11 @@ public final class Settings {
                     + " a secret; write each value on one line, or name its file in NAME_FILE";
             problem(problem);
         }
+    }
+
+    /** Returns the settings that were found and belong to the other program, by name. */
+    public Map<String, String> ofOther() {
+        return Map.copyOf(ofOther);
     }
 
     private Stream<String> names() {

@@ -93,7 +93,7 @@ final class BoundedText implements BodySubscriber<String> {
     }
 
     private static IOException tooLong(String what) {
-        return new IOException(what + " is longer than " + MAX_BYTES + " bytes; does the URL name a backend?");
+        return new IOException(what + " is longer than " + MAX_BYTES + " bytes; does the URL name the right server?");
     }
 
     /** A stream that fails in the middle of a line that is too long. */

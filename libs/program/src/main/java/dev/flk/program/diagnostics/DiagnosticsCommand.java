@@ -44,8 +44,9 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
     @Option(
             names = "--add",
             paramLabel = "FILE",
-            description = "An archive of the other program to include, in a directory named after the file.")
-    private @Nullable Path other;
+            description = "An archive of another program to include, in a directory named after the file; may be"
+                    + " repeated.")
+    private List<Path> others = List.of();
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -72,7 +73,7 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
      * Writes the archive.
      *
      * @param secrets the secrets to remove
-     * @param filler adds all entries except the log files and those of the archive that {@code --add} names
+     * @param filler adds all entries except the log files and those of archives that {@code --add} names
      * @return a summary for people
      */
     protected final String write(Instant now, Collection<String> secrets, Filler filler) throws IOException {
@@ -82,7 +83,7 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
             for (int i = 0; i < logs.size(); i++) {
                 archive.addLog(i + 1, logs.get(i), logMib << 20);
             }
-            if (other != null) {
+            for (Path other : others) {
                 archive.addArchive(other);
             }
         });

@@ -56,6 +56,11 @@ public abstract class KeysContract<C> {
      */
     protected abstract String compared();
 
+    /** Returns the page that has the table of keys. */
+    protected Path page() {
+        return Path.of("../docs/configuration.md");
+    }
+
     /** Returns abbreviations in the table and what they stand for. */
     protected abstract Map<String, String> parts();
 
@@ -91,7 +96,7 @@ public abstract class KeysContract<C> {
 
     @Test
     void configurationPage_containsTheTableOfKeys() {
-        assertThat(Path.of("../docs/configuration.md")).content().contains(Key.table(keys()));
+        assertThat(page()).content().contains(Key.table(keys()));
     }
 
     @Test

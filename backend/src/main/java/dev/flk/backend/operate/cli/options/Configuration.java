@@ -3,19 +3,13 @@ package dev.flk.backend.operate.cli.options;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.program.cli.ConfigFile;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
-import java.nio.file.Path;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ScopeType;
 
-/**
- * The environment and the option {@code --config FILE}, which all commands share. Users may write the option before or
- * after the command's name.
- */
-public final class Configuration {
+/** The configuration of a backend, as its commands read it. */
+public final class Configuration extends ConfigFile {
     /**
      * The form of log lines. Lettuce, Hikari and Kafka's client warn about each broken connection, and Flyway warns about
      * each failed migration. These warnings are suppressed, because each of these failures is reported once, in one line.
@@ -37,32 +31,8 @@ public final class Configuration {
                     "org.flywaydb", Level.OFF),
             "dev.flk.backend.ingest");
 
-    private final Map<String, String> environment;
-
-    @Option(
-            names = "--config",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "A properties file with the same names as the environment, which takes precedence.")
-    private @Nullable Path file;
-
-    /** A function that reads the configuration or a part of it. It throws {@code InvalidConfig} if it has a problem. */
-    public interface Reader<T> {
-        /**
-         * Reads it.
-         *
-         * @param file the properties file; null for none
-         */
-        T read(Map<String, String> environment, @Nullable Path file);
-    }
-
     public Configuration(Map<String, String> environment) {
-        this.environment = environment;
-    }
-
-    /** Reads the configuration or a part of it. */
-    public <T> T read(Reader<T> reader) {
-        return reader.read(environment, file);
+        super(environment);
     }
 
     /** Reads the complete configuration. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli.remote;
 
-import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
+import static dev.flk.program.remote.RemoteConnection.parsed;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
@@ -10,6 +10,7 @@ import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.json.Json;
+import dev.flk.program.remote.RemoteConnection;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,7 +82,7 @@ public final class LogsCommand implements Callable<Integer> {
         JsonNode found = parsed(answer);
         List<JsonNode> logs = new ArrayList<>();
         for (JsonNode log : found.path("logs")) {
-            long unused = BackendConnection.number(log, "last");
+            long unused = RemoteConnection.number(log, "last");
             logs.add(log);
         }
         List<JsonNode> missing = logs.stream()
@@ -151,9 +152,9 @@ public final class LogsCommand implements Callable<Integer> {
                     + log.path("seen").asText() + "; a log can be given up ten minutes after its last report");
         }
         String shown = name(log) + " (" + Printable.of(log.path("log_id").asText()) + ")";
-        long archivedUpTo = BackendConnection.number(log, "archived_up_to");
+        long archivedUpTo = RemoteConnection.number(log, "archived_up_to");
         say("Only the log " + shown + " has the bodies of its certificates, "
-                + ErrorMessages.count(BackendConnection.number(log, "last"), "record")
+                + ErrorMessages.count(RemoteConnection.number(log, "last"), "record")
                 + " when it was last seen, and, if"
                 + " RECORD_STORE is embedded, their lines in the record of outcomes. They can't be rebuilt from"
                 + " elsewhere"

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli.remote;
 
-import static dev.flk.backend.operate.cli.remote.BackendConnection.error;
-import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
-import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
 import static dev.flk.backend.outcomes.record.OutcomeQuery.encoded;
+import static dev.flk.program.remote.RemoteConnection.error;
+import static dev.flk.program.remote.RemoteConnection.parsed;
+import static dev.flk.program.remote.RemoteConnection.required;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.operate.cli.options.Configuration;
-import dev.flk.backend.operate.cli.options.OptionText;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
 import dev.flk.backend.outcomes.record.OutcomeQuery.InvalidQueryException;
+import dev.flk.program.cli.OptionText;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;

@@ -3,9 +3,8 @@ package dev.flk.backend.operate.cli.remote;
 
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.operate.cli.options.Configuration;
-import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
-import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.serve.guard.OpsConfig;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.diagnostics.Scrubber;
 import java.util.List;
@@ -18,39 +17,8 @@ import java.util.Optional;
  */
 public final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";
-    private static final String DEFAULT_STATE_URL = "http://127.0.0.1:50051";
 
     private RunningBackend() {}
-
-    /**
-     * Returns the URL at which the state is served.
-     *
-     * @throws InvalidConfig if the configuration has a problem, the state is off, or the state's port is 0
-     */
-    static String stateUrl(Configuration configuration) {
-        return configuration
-                .read(BackendConfig::loadIfAny)
-                .map(config -> {
-                    StateConfig state = served(config);
-                    requireKnown("STATE_PORT", state.port());
-                    return scheme(config) + address(state);
-                })
-                .orElse(DEFAULT_STATE_URL);
-    }
-
-    /** Returns the host and the port of the state of a configuration. */
-    public static String address(StateConfig state) {
-        return address(state.bindAddress(), state.port());
-    }
-
-    /**
-     * Returns the settings of the state.
-     *
-     * @throws InvalidConfig if the state is off
-     */
-    static StateConfig served(BackendConfig config) {
-        return config.state().orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
-    }
 
     /**
      * Returns the URL of the metrics, the probes and the record, without a slash at the end.

@@ -234,15 +234,9 @@ public record NowView(
                 Figure.of("requests in flight", number(samples, "flk_http_requests_in_flight"), null),
                 Figure.of("open connections", number(samples, "flk_http_connections"), null),
                 Figure.of("deduplication store", samples.sum("flk_dedup_up") == 1 ? "up" : "down", "/readyz"),
-                Figure.of("state", upOrOff(samples.sum("flk_state_up")), "/ui/state"),
                 Figure.of("free space for the log", bytes(samples.sum("flk_wal_free_bytes")), null),
-                Figure.of("free space for the state", bytes(samples.sum("flk_state_free_bytes")), null),
-                Figure.of("sessions", number(samples, "flk_sessions"), "/ui/agents"),
-                Figure.of("silent sessions", number(samples, "flk_sessions_silent"), SILENT));
-    }
-
-    private static String upOrOff(double up) {
-        return Double.isNaN(up) ? "off" : up == 1 ? "up" : "down";
+                Figure.of("agents", number(samples, "flk_agents"), "/ui/agents"),
+                Figure.of("silent agents", Pages.number(samples.sum("flk_agents", "state", "silent")), SILENT));
     }
 
     private static String number(Samples samples, String name) {

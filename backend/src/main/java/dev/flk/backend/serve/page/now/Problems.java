@@ -57,7 +57,7 @@ public final class Problems {
             Map.of("copy", " Follow the runbook CopyDown.", "feed", " Follow the runbook FeedLagging.");
 
     private static final Pattern VALUE = Pattern.compile("\\{(\\w+)}");
-    private static final Link SILENT = new Link("the silent sessions", NowView.SILENT);
+    private static final Link SILENT = new Link("the silent agents", NowView.SILENT);
 
     /** The checks, the most urgent first. If several find a problem with the same id, the first of them counts. */
     private final List<Check> checks = List.of(
@@ -129,18 +129,7 @@ public final class Problems {
                     isAbove("flk_tls_files_bad", 0),
                     "The TLS files can't be used; the certificate that was read last remains in force.",
                     "Follow the runbook TlsFilesBad."),
-            new Alert(
-                    "silent",
-                    isAbove("flk_sessions_silent", 1),
-                    "{flk_sessions_silent} sessions are silent.",
-                    "Their agents have stopped, or can't reach any backend. Follow the runbook AgentSilent.",
-                    SILENT),
-            new Alert(
-                    "silent",
-                    isAbove("flk_sessions_silent", 0),
-                    "A session is silent.",
-                    "Their agents have stopped, or can't reach any backend. Follow the runbook AgentSilent.",
-                    SILENT));
+            Problems::silent);
 
     private final Map<String, Instant> since = new HashMap<>();
 
@@ -196,6 +185,17 @@ public final class Problems {
                 new Risen(metric),
                 counted + " since this backend started: {" + metric + "}.",
                 "Follow the runbook " + runbook + ".");
+    }
+
+    private static Stream<Problem> silent(Source source) {
+        double silent = source.samples().sum("flk_agents", "state", "silent");
+        return silent > 0
+                ? Stream.of(new Problem(
+                        "silent",
+                        silent == 1 ? "An agent is silent." : number(silent) + " agents are silent.",
+                        "It has stopped, or can't reach any backend. Follow the runbook AgentSilent.",
+                        List.of(SILENT)))
+                : Stream.empty();
     }
 
     private static Predicate<Source> isAbove(String metric, double most) {

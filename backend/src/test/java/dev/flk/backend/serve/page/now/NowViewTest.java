@@ -25,6 +25,7 @@ import dev.flk.backend.serve.page.now.Problems.Problem;
 import dev.flk.backend.serve.page.now.Rates.Counted;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Sample;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -58,7 +59,8 @@ final class NowViewTest {
             gauge("flk_inbox_oldest_pending_seconds", "Oldest.").watch(() -> oldestPending);
             gauge("flk_review_waiting", "Waiting.").watch(() -> waiting);
             gauge("flk_review_overdue", "Overdue.").watch(() -> overdue);
-            gauge("flk_sessions_silent", "Silent.").watch(() -> silent);
+            gaugeFamily(
+                    "flk_agents", "Agents.", List.of("state"), () -> List.of(new Sample(List.of("silent"), silent)));
             gauge("flk_copy_behind_seconds", "Behind.").watch(() -> copyBehind);
         }
     }
@@ -332,7 +334,7 @@ final class NowViewTest {
                         "The deduplication store is not ready: down.",
                         "0 records of the log are only on the disk of this backend, the oldest for 90 s: the copy is"
                                 + " behind.",
-                        "2 sessions are silent.");
+                        "2 agents are silent.");
         assertThat(view(new Part("copy", false, "no broker answers")).problems())
                 .extracting(
                         seen -> seen.problem().sentence(),
