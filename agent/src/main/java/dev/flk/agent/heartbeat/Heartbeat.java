@@ -79,8 +79,8 @@ public final class Heartbeat implements Closeable {
     private volatile boolean isAwaited;
     /** The number of reports that each backend still gets as a session. */
     private final Map<BackendClient, Integer> asSessions = new ConcurrentHashMap<>();
-    /** Whether a report was sent; used by the timer's thread only. */
-    private boolean hasReported;
+    /** The state in the newest report; null before the first one; used by the timer's thread only. */
+    private @Nullable StatusReport reported;
     /** Completed when the last report has ended; null unless the agent stops. */
     private volatile @Nullable CompletableFuture<Void> last;
     /** The offset of the backend's clock from this machine's, according to the last answer. */
@@ -225,9 +225,11 @@ public final class Heartbeat implements Closeable {
         Target now = target;
         boolean isOn = !now.config().every().isZero() && !now.clients().isEmpty();
         try {
-            if (isOn && now.config().key().isPresent() && (stops == null || hasReported)) {
-                send(now, now.config().key().get(), stops);
-                hasReported = true;
+            if (isOn && now.config().key().isPresent() && (stops == null || reported != null)) {
+                // an agent that stops can't be asked any more
+                StatusReport report = stops == null ? status.status() : Objects.requireNonNull(reported);
+                send(now, now.config().key().get(), report, stops);
+                reported = report;
             } else if (stops != null) {
                 stops.complete(null);
             }
@@ -236,8 +238,7 @@ public final class Heartbeat implements Closeable {
         }
     }
 
-    private void send(Target now, SigningKey key, @Nullable CompletableFuture<Void> stops) throws IOException {
-        StatusReport report = status.status();
+    private void send(Target now, SigningKey key, StatusReport report, @Nullable CompletableFuture<Void> stops) {
         List<Backend> backends = report.sending().backends() == null
                 ? List.of()
                 : report.sending().backends();
