@@ -31,6 +31,7 @@ final class DiskFloor {
     private boolean asked;
     private long takenSince;
     private volatile boolean below;
+    private volatile long usableBytes;
 
     /** Creates a floor that keeps {@code minFreeBytes} free on the file system of {@code directory}. */
     DiskFloor(FileOps files, Path directory, long minFreeBytes, LongSupplier nanoTicker) {
@@ -66,9 +67,15 @@ final class DiskFloor {
         return files.usableBytes(directory) < 2 * minFreeBytes;
     }
 
+    /** Returns the free space and the floor, as a part of a sentence. */
+    String text() {
+        return (usableBytes >> 20) + " of " + (minFreeBytes >> 20) + " MiB (WAL_MIN_FREE_BYTES)";
+    }
+
     private void ask() {
         try {
             long usable = files.usableBytes(directory);
+            usableBytes = usable;
             boolean nowBelow = usable < minFreeBytes;
             if (nowBelow && !below) {
                 LOG.error(

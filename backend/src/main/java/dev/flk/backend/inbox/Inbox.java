@@ -468,6 +468,11 @@ public final class Inbox implements AutoCloseable {
         return floor.isBelow(bytes);
     }
 
+    /** Returns the free disk space and what must stay free, such as {@code 252 of 256 MiB}, as they were last seen. */
+    public String diskSpace() {
+        return floor.text();
+    }
+
     /** Returns whether the free disk space is less than twice the space that must stay free. */
     boolean isDiskNearlyLow() throws IOException {
         return floor.isNearlyBelow();

@@ -676,7 +676,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             return Optional.of("the thread that records outcomes has ended");
         }
         return inbox.isDiskLow(0)
-                ? Optional.of("disk full; free space on the disk of WAL_DIR")
+                ? Optional.of("disk full: " + inbox.diskSpace() + " are free on the disk of WAL_DIR; free space on it")
                 : inbox.log()
                         .problem()
                         .map(cause ->

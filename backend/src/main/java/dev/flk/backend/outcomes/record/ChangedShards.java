@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import dev.flk.backend.outcomes.record.ShardChange.Measure;
 import dev.flk.backend.outcomes.record.ShardChange.State;
 import dev.flk.program.metrics.Metrics;
@@ -21,6 +22,7 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.TreeMap;
@@ -33,7 +35,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The shards whose newest outcome is unlike their earlier ones, see {@link ShardChange}. A thread compares each shard
- * once after the start and again after new outcomes, in the order in which they become due, and several with one
+ * once after the start, with its outcomes of the last hour, and again after new outcomes, in the order in which they become due, and several with one
  * question. After each slice of work, the thread rests 49 times the processor time of the slice, so it takes at most 2 %
  * of one core whatever the number of shards; if the rows are on a server, it rests 49 times as long as the slice took,
  * but at most ten seconds, because a slow slice has mostly waited. A shard that can't be read stays due. Safe for any thread.
@@ -48,6 +50,9 @@ public final class ChangedShards implements AutoCloseable {
 
     /** The maximum number of shards that are compared; a shard takes about 100 bytes, and twice as many while it is due. */
     static final int MOST_SHARDS = 200_000;
+
+    /** The maximum number of outcomes of the last hour that are compared at once: one in five seconds. */
+    private static final int MOST_IN_HOUR = 720;
 
     private static final Logger LOG = LoggerFactory.getLogger(ChangedShards.class);
     private static final Duration WALK_EVERY = Duration.ofMinutes(10);
@@ -82,6 +87,7 @@ public final class ChangedShards implements AutoCloseable {
     private @Nullable String walkedTo;
     private int walked;
     private boolean isDueNext;
+    private boolean isRevisit;
     private long nextWalkMillis;
     private volatile boolean isCounted;
 
@@ -181,13 +187,38 @@ public final class ChangedShards implements AutoCloseable {
             return false;
         }
         try {
-            rows.shapes(names, 1 + ShardChange.MOST_BEFORE)
-                    .forEach((name, shapes) -> set(name, ShardChange.of(shapes)));
+            compare(names);
         } catch (RuntimeException e) {
             names.forEach(this::recorded);
             throw e;
         }
         return true;
+    }
+
+    /**
+     * Compares the newest outcome of each of some shards. A shard that may have changed before it, because it was not
+     * compared since the start or its outcomes may be those of other backends, is compared with all of the last hour.
+     */
+    private void compare(List<String> names) {
+        long from = hourAgo();
+        Map<String, List<Shape>> newest = rows.shapes(names, 1 + ShardChange.MOST_BEFORE);
+        List<String> more = new ArrayList<>();
+        newest.forEach((name, shapes) -> {
+            boolean isNew = isRevisit || of(name).state() == State.NOT_LOOKED_AT;
+            if (isNew
+                    && shapes.stream()
+                                    .filter(each -> each.receivedMillis() >= from)
+                                    .count()
+                            > 1) {
+                more.add(name);
+            } else {
+                set(name, ShardChange.of(shapes), Optional.empty());
+            }
+        });
+        if (!more.isEmpty()) {
+            rows.shapes(more, 1 + ShardChange.MOST_BEFORE + MOST_IN_HOUR)
+                    .forEach((name, shapes) -> set(name, ShardChange.of(shapes), ShardChange.lastChange(shapes, from)));
+        }
     }
 
     /** On a server, each shard is a question. */
@@ -198,6 +229,7 @@ public final class ChangedShards implements AutoCloseable {
     private @Nullable String next() {
         isDueNext = !isDueNext || revisited.isEmpty();
         String name = isDueNext ? firstDue() : null;
+        isRevisit = name == null && !revisited.isEmpty();
         return name == null ? revisited.poll() : name;
     }
 
@@ -249,9 +281,10 @@ public final class ChangedShards implements AutoCloseable {
         return first;
     }
 
-    private synchronized void set(String name, ShardChange change) {
-        if (looks.replace(NameHash.of(name), change) != null && change.state() == State.CHANGED) {
-            changed.put(name, change);
+    private synchronized void set(String name, ShardChange newest, Optional<ShardChange> ofHour) {
+        if (looks.replace(NameHash.of(name), newest) != null) {
+            Optional<ShardChange> change = newest.state() == State.CHANGED ? Optional.of(newest) : ofHour;
+            change.ifPresent(found -> changed.put(name, found));
         }
     }
 

@@ -5,6 +5,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Shape;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -110,10 +111,29 @@ public record ShardChange(State state, @Nullable Measure measure, float distance
 
     /** Compares the first of the shapes of a shard, which are in the order of arrival, the newest first. */
     static ShardChange of(List<Shape> newestFirst) {
-        List<Shape> counted = newestFirst.stream()
+        return newest(counted(newestFirst));
+    }
+
+    /** Returns the last change among the outcomes that arrived from a time on; empty if none of them differs. */
+    static Optional<ShardChange> lastChange(List<Shape> newestFirst, long fromMillis) {
+        List<Shape> counted = counted(newestFirst);
+        for (int i = 0; i < counted.size() && counted.get(i).receivedMillis() >= fromMillis; i++) {
+            ShardChange change = newest(counted.subList(i, Math.min(counted.size(), i + 1 + MOST_BEFORE)));
+            if (change.state == State.CHANGED) {
+                return Optional.of(change);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static List<Shape> counted(List<Shape> newestFirst) {
+        return newestFirst.stream()
                 .filter(each -> !(each.isAccepted() && each.isConstant()))
-                .limit(1 + MOST_BEFORE)
                 .toList();
+    }
+
+    private static ShardChange newest(List<Shape> all) {
+        List<Shape> counted = all.subList(0, Math.min(all.size(), 1 + MOST_BEFORE));
         if (counted.size() <= LEAST_BEFORE) {
             return without(State.TOO_FEW, counted.isEmpty() ? 0 : counted.get(0).receivedMillis());
         }

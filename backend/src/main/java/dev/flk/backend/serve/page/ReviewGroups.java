@@ -54,13 +54,17 @@ public record ReviewGroups(
      * The shards whose certificates wait for a review.
      *
      * @param counts the numbers of certificates of the largest groups, by shard, the largest first
+     * @param stuck the arrival of the first certificate that waits because all its values are equal, by shard
      * @param total the number of all certificates that wait
      */
-    public record WaitingShards(Map<String, Integer> counts, int total) {
+    public record WaitingShards(Map<String, Integer> counts, Map<String, Instant> stuck, int total) {
         /** The value if no certificate waits. */
-        public static final WaitingShards NONE = new WaitingShards(Map.of(), 0);
+        public static final WaitingShards NONE = new WaitingShards(Map.of(), Map.of(), 0);
 
         private static final int MOST_READ = 200;
+
+        /** The fallback that the agent names for a window whose values are all equal. */
+        private static final String STUCK = "single_point";
 
         /** Reads the groups, and a certificate of each of the largest ones, for the name of its shard. */
         public static WaitingShards read(Reviews reviews) {
@@ -72,10 +76,14 @@ public record ReviewGroups(
                     .toList();
             Map<Long, Version> newest = queue.at(largest.stream().map(Group::newest));
             Map<String, Integer> counts = new HashMap<>();
+            Map<String, Instant> stuck = new HashMap<>();
             for (Group group : largest) {
                 Version version = newest.get(group.newest().number());
                 if (version != null) {
                     counts.merge(version.key().shard(), group.places().size(), Integer::sum);
+                    if (version.outcome().reason().contains(STUCK)) {
+                        stuck.put(version.key().shard(), group.from());
+                    }
                 }
             }
             Map<String, Integer> sorted = new LinkedHashMap<>();
@@ -84,7 +92,7 @@ public record ReviewGroups(
                             .reversed()
                             .thenComparing(Map.Entry.comparingByKey()))
                     .forEach(each -> sorted.put(each.getKey(), each.getValue()));
-            return new WaitingShards(sorted, queue.size());
+            return new WaitingShards(sorted, stuck, queue.size());
         }
     }
 

@@ -96,6 +96,23 @@ final class ChangedShardsTest {
     }
 
     @Test
+    void step_afterAStart_findsTheChangesOfTheLastHour() {
+        add("a", 12, 1.2);
+        add("a", 1, 0.7);
+        add("a", 60, 1.2);
+        compareAll(changes);
+        ChangedShards started = new ChangedShards(record.rows(), () -> record.now);
+        compareAll(started);
+        assertThat(started.of("a")).isEqualTo(changes.of("a"));
+        assertThat(started.of("a").state()).isEqualTo(State.CHANGED);
+
+        record.now = record.now.plus(ChangedShards.LISTED).plusSeconds(1);
+        started = new ChangedShards(record.rows(), () -> record.now);
+        compareAll(started);
+        assertThat(started.size()).isZero();
+    }
+
+    @Test
     void of_newestStaysChanged_countsAsChanged_butNotInTheMetricAfterAnHour() {
         Metrics metrics = new Metrics("test");
         new ChangeMetrics(metrics).watch(changes, true);

@@ -204,7 +204,11 @@ final class ShardViewsTest {
         }
 
         ShardsView view = ShardsView.byNeed(
-                record.outcomes(), new WaitingShards(Map.of("pump", 1), 1), new Filter("", "", "", ""), false, NOW);
+                record.outcomes(),
+                new WaitingShards(Map.of("pump", 1), Map.of(), 1),
+                new Filter("", "", "", ""),
+                false,
+                NOW);
 
         assertThat(view.shards()).extracting(Shard::name).containsExactly("pump", "silent", "a");
         assertThat(view.next()).isNull();

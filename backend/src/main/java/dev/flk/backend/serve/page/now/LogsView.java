@@ -7,6 +7,7 @@ import dev.flk.backend.logs.Logs;
 import dev.flk.backend.logs.Logs.RegisteredLog;
 import dev.flk.backend.logs.Logs.Status;
 import dev.flk.backend.serve.page.Pages;
+import dev.flk.backend.serve.page.now.Problems.Level;
 import dev.flk.backend.serve.page.now.Problems.Link;
 import dev.flk.backend.serve.page.now.Problems.Problem;
 import java.time.Duration;
@@ -86,6 +87,10 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
 
         private boolean isUp() {
             return status.equals("up");
+        }
+
+        private boolean isQuiet() {
+            return status.equals("quiet");
         }
     }
 
@@ -180,22 +185,32 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
         return Optional.of(new LogsView(backends(registry, seen.logs(), now), logs, seen.problem()));
     }
 
-    /** Returns a problem for each missing log, and for settings in which running backends differ. */
+    /** Returns a problem for each missing log, for each backend that has not reported for 30 seconds, and for settings in which running backends differ. */
     List<Problem> problems() {
         List<Problem> found = new ArrayList<>();
         for (Log log : logs) {
             if (log.isMissing()) {
                 found.add(new Problem(
+                        Level.CRITICAL,
                         "log missing " + log.name(),
                         "The log " + log.name() + " is missing: no backend has reported it for "
                                 + log.seen().replace(" ago", "") + ".",
                         "Bring its disk back, restore it with flk backend wal restore, or give it up with flk backend"
                                 + " logs forget " + log.name() + ". Follow the runbook LogMissing.",
                         TABLE));
+            } else if (log.isQuiet()) {
+                found.add(new Problem(
+                        Level.NOTICE,
+                        "backend quiet " + log.name(),
+                        "The backend " + log.name() + " has not reported for "
+                                + log.seen().replace(" ago", "") + ".",
+                        "It has stopped, or can't reach the store. Follow the runbook BackendDown.",
+                        TABLE));
             }
         }
         if (differ(Log::policy)) {
             found.add(new Problem(
+                    Level.WARNING,
                     "policies differ",
                     "Backends of this store decide by different policies.",
                     "If no rollout is under way, follow the runbook PoliciesDiffer.",
@@ -203,6 +218,7 @@ public record LogsView(List<Backend> backends, List<Log> logs, Optional<String> 
         }
         if (differ(Log::keys)) {
             found.add(new Problem(
+                    Level.WARNING,
                     "keys differ",
                     "Backends of this store have different keys.",
                     "If no rollout is under way, give all the same KEYS_FILE, or the same keys in their settings.",

@@ -110,6 +110,11 @@ public record Minutes(
                 .findFirst();
     }
 
+    /** Returns the beginning of the last 24 hours. */
+    Instant dayAgo() {
+        return beginning(end - DAY);
+    }
+
     /** Returns the end of the newest of these minutes, of which there is one. */
     Instant until() {
         long newest = numbers.lastKey();

@@ -96,12 +96,12 @@ public record NowView(
 
     /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {
-        boolean isDedup() {
-            return name.equals("dedup");
+        boolean isStarting() {
+            return detail.equals("starting");
         }
 
         String title() {
-            return isDedup() ? "deduplication store" : name;
+            return name.equals("dedup") ? "deduplication store" : name;
         }
     }
 
@@ -112,22 +112,28 @@ public record NowView(
      */
     public record Cell(String text, @Nullable String path) {}
 
-    /** The numbers of certificates with one kind of answer. */
-    public record Row(String answer, Cell lastMinute, Cell lastHour, Cell all) {}
+    /**
+     * The numbers of certificates with one kind of answer.
+     *
+     * @param since the time since when they are counted; null if that is the last 24 hours
+     */
+    public record Row(String answer, @Nullable Instant since, Cell lastMinute, Cell lastHour, Cell all) {}
 
     /**
      * A service level.
      *
      * @param text what is promised
+     * @param since the time since when it is counted; null if that is the last 24 hours
      * @param burn how many times as fast as permitted the budget was used in the last hour
      * @param left the share of the error budget that is left, 0 to 1; NaN if nothing was counted
      */
-    public record Promise(String text, String lastHour, String all, String burn, double left) {
+    public record Promise(String text, @Nullable Instant since, String lastHour, String all, String burn, double left) {
         private static Promise of(ServiceLevel level, Minutes minutes) {
             Minutes lastHour = minutes.newest(Minutes.HOUR);
             double burn = level.burn(lastHour);
             return new Promise(
                     level.text(),
+                    NowView.since(level.counted().get(0), minutes),
                     percent(level.share(lastHour)),
                     percent(level.share(minutes)),
                     Double.isNaN(burn) ? "–" : String.format(Locale.ROOT, "%,.1f", burn),
@@ -184,15 +190,14 @@ public record NowView(
     /** Returns what the numbers of certificates mean. */
     public String caption() {
         String answers =
-                "Submissions by answer, over the last 24 hours or since this backend started. Duplicates are not"
+                "Submissions by answer, over the last 24 hours or since the time that is named. Duplicates are not"
                         + " counted as accepted, escalated or rejected.";
         Instant recorded = minutes.recordedUntil();
-        Instant oldest = Minutes.beginning(minutes.end() - Minutes.DAY);
         return recorded == null
                 ? answers
                 : answers + " The numbers of these three are those of the record, of certificates that arrived "
                         + minutes.since(Counted.ACCEPTED)
-                                .filter(oldest::isBefore)
+                                .filter(minutes.dayAgo()::isBefore)
                                 .map(since -> "from " + Pages.time(since) + " ")
                                 .orElse("")
                         + "until " + Pages.time(recorded) + ".";
@@ -206,9 +211,15 @@ public record NowView(
     private static Row row(Counted answer, Minutes minutes) {
         return new Row(
                 answer.text(),
+                since(answer, minutes),
                 sum(answer, minutes.part(minutes.end() - 1, minutes.end())),
                 linked(answer, sum(answer, minutes.newest(Minutes.HOUR))),
                 sum(answer, minutes));
+    }
+
+    /** Returns the time since when something is counted; null if that is the last 24 hours, or it never was. */
+    private static @Nullable Instant since(Counted counted, Minutes minutes) {
+        return minutes.since(counted).filter(minutes.dayAgo()::isBefore).orElse(null);
     }
 
     /** Adds the link to the list of refusals, which has the last hour. */

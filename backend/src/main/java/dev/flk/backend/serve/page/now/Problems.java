@@ -24,10 +24,12 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
@@ -52,84 +54,140 @@ public final class Problems {
     private static final Duration COUNTED_FOR = Duration.ofHours(1);
     private static final String HEALTH = "Run flk backend health on its host; it names the cause.";
 
-    /** The alerts for components that are not ready. */
-    private static final Map<String, String> RUNBOOKS =
-            Map.of("copy", " Follow the runbook CopyDown.", "feed", " Follow the runbook FeedLagging.");
+    /** What a component that is not ready means. */
+    private record Component(Level level, String remedy) {
+        static final Component OTHER = new Component(Level.CRITICAL, HEALTH);
+    }
+
+    private static final Map<String, Component> COMPONENTS = Map.of(
+            "log",
+            new Component(Level.CRITICAL, "No certificate is accepted. Follow the runbook WALErrors."),
+            "dedup",
+            new Component(
+                    Level.CRITICAL,
+                    "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."),
+            "copy",
+            new Component(Level.CRITICAL, HEALTH + " Follow the runbook CopyDown."),
+            "feed",
+            new Component(Level.WARNING, HEALTH + " Follow the runbook FeedLagging."),
+            "clock",
+            new Component(Level.WARNING, "Correct it. Follow the runbook ClockBehind."));
 
     private static final Pattern VALUE = Pattern.compile("\\{(\\w+)}");
     private static final Link SILENT = new Link("the silent agents", NowView.SILENT);
 
-    /** The checks, the most urgent first. If several find a problem with the same id, the first of them counts. */
+    /** The checks, in the order of their problems within a level. Of several problems with one id, the first counts. */
     private final List<Check> checks = List.of(
-            Problems::reviews,
-            Problems::changed,
+            Problems::components,
             risen(
+                    Level.CRITICAL,
                     "flk_lost_outcomes_total",
                     "Outcomes that may have been answered and that the deduplication store lost",
                     "LostOutcomes"),
             risen(
+                    Level.CRITICAL,
                     "flk_copy_lost_total",
                     "Times that the topic of the copy had lost what it had acknowledged",
                     "CopyLost"),
             risen(
-                    "flk_record_missed_total",
-                    "Log records that were removed before they were in the record of outcomes",
-                    "RecordLagging"),
-            risen("flk_feed_missed_total", "Log records that were removed before they were fed", "FeedLagging"),
+                    Level.CRITICAL,
+                    "flk_internal_errors_total",
+                    "Submissions answered 500 because of a bug",
+                    "InternalErrors"),
             risen(
-                    "flk_feed_lost_total",
-                    "Times that a topic of the feed had lost what it had acknowledged",
-                    "FeedLost"),
-            risen("flk_internal_errors_total", "Submissions answered 500 because of a bug", "InternalErrors"),
-            risen(
+                    Level.CRITICAL,
                     "flk_dedup_set_aside_total",
                     "Times that the embedded deduplication store became unusable and was set aside",
                     "DedupStoreSetAside"),
-            Problems::components,
-            Problems::unreadRecord,
-            Problems::refusals,
             source -> source.logs().stream().flatMap(logs -> logs.problems().stream()),
-            new Alert(
-                    "copy",
-                    isAbove("flk_copy_behind_seconds", MANY_SECONDS),
-                    "{flk_copy_behind_records} records of the log are only on the disk of this backend, the oldest for"
-                            + " {flk_copy_behind_seconds}: the copy is behind.",
-                    "Follow the runbook CopyBehind."),
             Problems::budgets,
             new Alert(
+                    Level.WARNING,
                     "decisions",
                     isAbove("flk_inbox_oldest_pending_seconds", MANY_SECONDS),
                     "{flk_inbox_pending} certificates wait for their decision, the oldest for"
                             + " {flk_inbox_oldest_pending_seconds}.",
                     "The deduplication store is slow or down: follow the runbook DedupStoreDown."),
+            Problems::unreadRecord,
+            risen(
+                    Level.WARNING,
+                    "flk_record_missed_total",
+                    "Log records that were removed before they were in the record of outcomes",
+                    "RecordLagging"),
+            risen(
+                    Level.WARNING,
+                    "flk_feed_missed_total",
+                    "Log records that were removed before they were fed",
+                    "FeedLagging"),
+            risen(
+                    Level.WARNING,
+                    "flk_feed_lost_total",
+                    "Times that a topic of the feed had lost what it had acknowledged",
+                    "FeedLost"),
             new Alert(
+                    Level.WARNING,
+                    "copy",
+                    isAbove("flk_copy_behind_seconds", MANY_SECONDS),
+                    "{flk_copy_behind_records} records of the log are only on the disk of this backend, the oldest for"
+                            + " {flk_copy_behind_seconds}: the copy is behind.",
+                    "Follow the runbook CopyBehind."),
+            new Alert(
+                    Level.WARNING,
                     "record",
                     isAbove("flk_record_lag_seconds", LAGGING_SECONDS),
                     "The record of outcomes is {flk_record_lag_seconds} behind: it lacks {flk_record_lag_records}"
                             + " decided log records.",
                     "Follow the runbook RecordLagging."),
             new Alert(
+                    Level.WARNING,
                     "feed",
                     isAbove("flk_feed_lag_seconds", LAGGING_SECONDS),
                     "The feed of outcomes is {flk_feed_lag_seconds} behind: it lacks {flk_feed_lag_records} decided log"
                             + " records.",
                     "Follow the runbook FeedLagging."),
             new Alert(
+                    Level.WARNING,
                     "archive",
                     isAbove("flk_archive_oldest_seconds", ARCHIVE_SECONDS),
                     "A closed segment of the log has waited {flk_archive_oldest_seconds} to be archived.",
                     "Until then, it is only on the disk of this backend. Follow the runbook ArchiveBehind."),
+            Problems::refusals,
             new Alert(
+                    Level.WARNING,
                     "keys",
                     isAbove("flk_keys_file_bad", 0),
                     "KEYS_FILE can't be used; the keys that were read last remain in force.",
                     "Run flk backend keys check, correct the file, and follow the runbook KeysFileBad."),
             new Alert(
+                    Level.WARNING,
                     "tls",
                     isAbove("flk_tls_files_bad", 0),
                     "The TLS files can't be used; the certificate that was read last remains in force.",
                     "Follow the runbook TlsFilesBad."),
-            Problems::silent);
+            Problems::silent,
+            Problems::changed,
+            Problems::reviews);
+
+    /** The problems that others follow from, by their ids, the first cause first, and the ids of those others. */
+    private static final Map<String, Set<String>> CAUSES = causes();
+
+    private static Map<String, Set<String>> causes() {
+        Set<String> late = Set.of(
+                "decisions",
+                "record",
+                "record unread",
+                "feed",
+                "budget " + ServiceLevel.AVAILABILITY.runbook(),
+                "budget " + ServiceLevel.LATENCY.runbook(),
+                "budget " + ServiceLevel.WAITING.runbook());
+        Set<String> all = new HashSet<>(late);
+        all.addAll(Set.of("dedup", "copy"));
+        Map<String, Set<String>> causes = new LinkedHashMap<>();
+        causes.put("log", all);
+        causes.put("dedup", late);
+        causes.put("copy", late);
+        return causes;
+    }
 
     private final Map<String, Instant> since = new HashMap<>();
 
@@ -143,16 +201,13 @@ public final class Problems {
      *
      * @param sentence what is wrong; a metric in braces stands for its value
      */
-    private record Alert(String id, Predicate<Source> holds, String sentence, String remedy, List<Link> links)
+    private record Alert(Level level, String id, Predicate<Source> holds, String sentence, String remedy)
             implements Check {
-        Alert(String id, Predicate<Source> holds, String sentence, String remedy, Link... links) {
-            this(id, holds, sentence, remedy, List.of(links));
-        }
 
         @Override
         public Stream<Problem> find(Source source) {
             return holds.test(source)
-                    ? Stream.of(new Problem(id, filled(sentence, source.samples()), remedy, links))
+                    ? Stream.of(new Problem(level, id, filled(sentence, source.samples()), remedy, List.of()))
                     : Stream.empty();
         }
     }
@@ -179,8 +234,9 @@ public final class Problems {
     }
 
     /** Returns the alert for a counter that must never rise. */
-    private static Alert risen(String metric, String counted, String runbook) {
+    private static Alert risen(Level level, String metric, String counted, String runbook) {
         return new Alert(
+                level,
                 metric,
                 new Risen(metric),
                 counted + " since this backend started: {" + metric + "}.",
@@ -191,6 +247,7 @@ public final class Problems {
         double silent = source.samples().sum("flk_agents", "state", "silent");
         return silent > 0
                 ? Stream.of(new Problem(
+                        Level.NOTICE,
                         "silent",
                         silent == 1 ? "An agent is silent." : number(silent) + " agents are silent.",
                         "It has stopped, or can't reach any backend. Follow the runbook AgentSilent.",
@@ -221,6 +278,34 @@ public final class Problems {
         }
     }
 
+    /** How urgent a problem is, the most urgent first. */
+    public enum Level {
+        /** Answers are refused, or data may be lost. */
+        CRITICAL("critical", "bad"),
+        /** Certificates are decided late or not recorded, or will be. */
+        WARNING("warning", "warn"),
+        /** A machine, an agent or a sensor needs somebody, or certificates wait for a review. */
+        NOTICE("notice", "");
+
+        private final String word;
+        private final String style;
+
+        Level(String word, String style) {
+            this.word = word;
+            this.style = style;
+        }
+
+        /** Returns the word with which the page shows it. */
+        public String word() {
+            return word;
+        }
+
+        /** Returns the class of the word in the page. */
+        public String style() {
+            return style;
+        }
+    }
+
     /** A problem and the time at which this process saw it first, without an interruption since. */
     public record Seen(Problem problem, Instant since) {}
 
@@ -231,9 +316,19 @@ public final class Problems {
      * @param sentence what is wrong, with numbers
      * @param remedy what to do
      * @param links the lists of the counted items; empty if no list exists
+     * @param follows the sentences of other problems that follow from this one
      */
-    public record Problem(String id, String sentence, String remedy, List<Link> links) {
+    public record Problem(
+            Level level, String id, String sentence, String remedy, List<Link> links, List<String> follows) {
+        Problem(Level level, String id, String sentence, String remedy, List<Link> links) {
+            this(level, id, sentence, remedy, links, List.of());
+        }
+
         private static final Pattern RUNBOOK = Pattern.compile("runbook ([A-Za-z]+)");
+
+        private Problem with(List<String> others) {
+            return new Problem(level, id, sentence, remedy, links, others);
+        }
 
         /** Returns the section of the runbooks that the remedy names, as plain text; empty if it names none. */
         public String runbook() {
@@ -247,31 +342,48 @@ public final class Problems {
         Map<String, Problem> found = new LinkedHashMap<>();
         checks.forEach(check -> check.find(source).forEach(each -> found.putIfAbsent(each.id(), each)));
         since.keySet().retainAll(found.keySet());
-        return found.values().stream()
+        return grouped(found).stream()
+                .sorted(Comparator.comparing(Problem::level))
                 .map(each -> new Seen(each, since.computeIfAbsent(each.id(), id -> source.at())))
                 .toList();
     }
 
+    /** Returns the problems without those that follow from another one, which that one names. */
+    private static List<Problem> grouped(Map<String, Problem> found) {
+        Map<String, Problem> all = new LinkedHashMap<>(found);
+        CAUSES.forEach((id, others) -> {
+            Problem cause = all.get(id);
+            if (cause != null) {
+                List<Problem> follow = all.values().stream()
+                        .filter(each -> others.contains(each.id()))
+                        .toList();
+                all.values().removeAll(follow);
+                all.put(id, cause.with(follow.stream().map(Problem::sentence).toList()));
+            }
+        });
+        return List.copyOf(all.values());
+    }
+
     private static Stream<Problem> components(Source source) {
         return source.parts().stream().filter(part -> !part.isReady()).map(part -> {
-            boolean isKnown = part.isDedup() && part.detail().contains(": ");
+            Component known =
+                    part.isStarting() ? Component.OTHER : COMPONENTS.getOrDefault(part.name(), Component.OTHER);
             return new Problem(
+                    known.level,
                     part.name(), // so that the alert of a component that is behind is not listed, too
                     "The " + part.title() + " is not ready: " + part.detail() + ".",
-                    isKnown
-                            ? "Until it is, certificates are kept in the log. Follow the runbook DedupStoreDown."
-                            : HEALTH + RUNBOOKS.getOrDefault(part.name(), ""),
+                    known.remedy,
                     List.of(new Link("all components", "/readyz")));
         });
     }
 
     private static Stream<Problem> unreadRecord(Source source) {
         RecordState record = source.record();
-        if (!record.isUnknown(source.at())
-                || source.parts().stream().anyMatch(part -> part.isDedup() && !part.isReady())) {
+        if (!record.isUnknown(source.at())) {
             return Stream.empty();
         }
         return Stream.of(new Problem(
+                Level.WARNING,
                 "record unread",
                 "What arrived and what waits is not known since "
                         + Pages.time(Objects.requireNonNull(record.readAt()))
@@ -291,6 +403,7 @@ public final class Problems {
         }
         RecentRefusals.Group most = Collections.max(refusals, Comparator.comparing(RecentRefusals.Group::count));
         return Stream.of(new Problem(
+                Level.WARNING,
                 "refusals",
                 (count == 1 ? "A submission was" : count + " submissions were")
                         + " refused before verification: " + most.count() + " for “" + most.reason() + "”"
@@ -327,6 +440,7 @@ public final class Problems {
                                 + " times as fast as permitted."
                         : "");
         return new Problem(
+                level.urgency(),
                 "budget " + level.runbook(),
                 sentence,
                 "Follow the runbook " + level.runbook() + ".",
@@ -364,6 +478,7 @@ public final class Problems {
             return Stream.empty();
         }
         return Stream.of(new Problem(
+                Level.NOTICE,
                 "reviews",
                 (count == 1 ? "A certificate waits" : number(count) + " certificates wait") + " for a review"
                         + (overdue > 0 ? ", " + number(overdue) + " of them for longer than REVIEW_AFTER" : "")
@@ -372,9 +487,15 @@ public final class Problems {
                 named(
                         shards.entrySet(),
                         each -> new Link(
-                                each.getKey() + " " + number(each.getValue()),
+                                each.getKey() + stuck(waiting, each.getKey()) + " " + number(each.getValue()),
                                 NowView.REVIEWS + "?shard=" + OutcomeQuery.encoded(each.getKey())),
                         new Link(shards.isEmpty() ? "what waits" : "all that wait", NowView.REVIEWS))));
+    }
+
+    /** Returns the words for a sensor whose certificates wait because its values are all equal; empty for others. */
+    private static String stuck(WaitingShards waiting, String shard) {
+        Instant since = waiting.stuck().get(shard);
+        return since == null ? "" : ": stuck since " + Pages.time(since) + ",";
     }
 
     private static Stream<Problem> changed(Source source) {
@@ -383,6 +504,7 @@ public final class Problems {
             return Stream.empty();
         }
         return Stream.of(new Problem(
+                Level.NOTICE,
                 "changed",
                 (changed.size() == 1 ? "A shard changed its" : number(changed.size()) + " shards changed their")
                         + " shape in the last hour:",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page.now;
 
+import dev.flk.backend.serve.page.now.Problems.Level;
 import dev.flk.backend.serve.page.now.Rates.Counted;
 import java.util.List;
 
@@ -13,6 +14,7 @@ import java.util.List;
  * @param missed what counts as a miss
  * @param counted everything that is counted, including misses
  * @param leastMisses the number of misses below which no budget is called used up, and in an hour no burn fast
+ * @param urgency how urgent it is that the budget is used up, or used fast
  * @param runbook the name of the runbook for a fast burn
  */
 record ServiceLevel(
@@ -22,6 +24,7 @@ record ServiceLevel(
         List<Counted> missed,
         List<Counted> counted,
         int leastMisses,
+        Level urgency,
         String runbook) {
     static final ServiceLevel ESCALATIONS = new ServiceLevel(
             "at most 2 % of certificates are escalated or rejected",
@@ -30,6 +33,7 @@ record ServiceLevel(
             List.of(Counted.ESCALATED, Counted.REJECTED),
             List.of(Counted.ACCEPTED, Counted.ESCALATED, Counted.REJECTED),
             10,
+            Level.NOTICE,
             "EscalationBudgetBurn");
 
     static final ServiceLevel AVAILABILITY = new ServiceLevel(
@@ -39,6 +43,7 @@ record ServiceLevel(
             List.of(Counted.FAILED),
             List.of(Counted.SUBMITTED),
             10,
+            Level.CRITICAL,
             "AvailabilityBudgetBurn");
 
     static final ServiceLevel LATENCY = new ServiceLevel(
@@ -48,6 +53,7 @@ record ServiceLevel(
             List.of(Counted.SLOW),
             List.of(Counted.TIMED),
             10,
+            Level.WARNING,
             "SubmitLatencyBudgetBurn");
 
     static final ServiceLevel WAITING = new ServiceLevel(
@@ -57,6 +63,7 @@ record ServiceLevel(
             List.of(Counted.OVERDUE),
             List.of(Counted.MINUTES),
             5,
+            Level.WARNING,
             "InboxOverdueBurn");
 
     static final List<ServiceLevel> ALL = List.of(ESCALATIONS, AVAILABILITY, LATENCY, WAITING);

@@ -20,8 +20,10 @@ import dev.flk.backend.serve.page.now.NowView.Promise;
 import dev.flk.backend.serve.page.now.NowView.RecordState;
 import dev.flk.backend.serve.page.now.NowView.Row;
 import dev.flk.backend.serve.page.now.NowView.Source;
+import dev.flk.backend.serve.page.now.Problems.Level;
 import dev.flk.backend.serve.page.now.Problems.Link;
 import dev.flk.backend.serve.page.now.Problems.Problem;
+import dev.flk.backend.serve.page.now.Problems.Seen;
 import dev.flk.backend.serve.page.now.Rates.Counted;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
@@ -167,6 +169,24 @@ final class NowViewTest {
         assertThat(escalations.all()).isEqualTo("1.15 %");
         assertThat(escalations.burn()).isEqualTo("0.5");
         assertThat(escalations.leftText()).isEqualTo("43 %");
+    }
+
+    @Test
+    void whatIsCountedForLessThanADay_saysSinceWhen() {
+        record(1, "accepted", BEGAN.minus(Duration.ofHours(20)));
+        pass(1, 1, 0);
+        count(40, Duration.ZERO);
+
+        assertThat(view().promises())
+                .extracting(Promise::since)
+                .as("the record has the outcomes of the whole day")
+                .containsExactly(null, BEGAN, BEGAN, BEGAN);
+        assertThat(view().rows())
+                .extracting(Row::since)
+                .as("accepted, escalated, rejected, and what no record has")
+                .containsExactly(null, null, null, BEGAN, BEGAN, BEGAN);
+        pass(1_440, 1, 0);
+        assertThat(view().promises()).extracting(Promise::since).containsOnlyNulls();
     }
 
     @Test
@@ -328,13 +348,16 @@ final class NowViewTest {
         counters.copyBehind = 90;
 
         assertThat(view(new Part("dedup", false, "down")).problems())
-                .extracting(seen -> seen.problem().sentence())
+                .extracting(
+                        seen -> seen.problem().level(), seen -> seen.problem().sentence())
                 .containsExactly(
-                        "A certificate waits for a review.",
-                        "The deduplication store is not ready: down.",
-                        "0 records of the log are only on the disk of this backend, the oldest for 90 s: the copy is"
-                                + " behind.",
-                        "2 agents are silent.");
+                        tuple(Level.CRITICAL, "The deduplication store is not ready: down."),
+                        tuple(
+                                Level.WARNING,
+                                "0 records of the log are only on the disk of this backend, the oldest for 90 s: the"
+                                        + " copy is behind."),
+                        tuple(Level.NOTICE, "2 agents are silent."),
+                        tuple(Level.NOTICE, "A certificate waits for a review."));
         assertThat(view(new Part("copy", false, "no broker answers")).problems())
                 .extracting(
                         seen -> seen.problem().sentence(),
@@ -347,10 +370,55 @@ final class NowViewTest {
     }
 
     @Test
+    void oneCause_isOneProblem_andNamesWhatFollows() {
+        record = new RecordState(now, "", WaitingShards.NONE, Map.of(), null);
+        counters.oldestPending = 90;
+        now = now.plusSeconds(16);
+
+        List<Problem> stopped =
+                problems(new Part("log", true, "up"), new Part("dedup", false, "unavailable: it refused"));
+        assertThat(stopped).extracting(Problem::id).containsExactly("dedup");
+        assertThat(stopped.get(0).follows())
+                .containsExactly(
+                        "0 certificates wait for their decision, the oldest for 90 s.",
+                        "What arrived and what waits is not known since 2026-11-25 12:00:00 UTC: the record of outcomes"
+                                + " can't be read.");
+        assertThat(stopped.get(0).runbook()).startsWith("Meaning.");
+
+        List<Problem> full = problems(new Part("log", false, "disk full"), new Part("dedup", false, "no space"));
+        assertThat(full).extracting(Problem::id).containsExactly("log");
+        assertThat(full.get(0).follows()).hasSize(3).contains("The deduplication store is not ready: no space.");
+        assertThat(full.get(0).runbook()).startsWith("Meaning.");
+    }
+
+    private List<Problem> problems(Part... parts) {
+        return view(parts).problems().stream().map(Seen::problem).toList();
+    }
+
+    @Test
+    void backendThatStoppedReporting_isAProblem() {
+        SeenLogs logs = new SeenLogs(BEGAN, Audit.none());
+        try (Logs registered = logs.registered()) {
+            logs.report(logs.entry(2, "other", Duration.ZERO));
+            assertThat(quiet(registered, BEGAN)).isEmpty();
+            logs.pass(Duration.ofSeconds(31));
+            assertThat(quiet(registered, BEGAN.plusSeconds(31)))
+                    .containsExactly("The backend other has not reported for 31 s.");
+        }
+    }
+
+    private static List<String> quiet(Logs registered, Instant at) {
+        return LogsView.of(registered, at).stream()
+                .flatMap(view -> view.problems().stream())
+                .map(Problem::sentence)
+                .toList();
+    }
+
+    @Test
     void sensorsThatWait_areNamed_andLinkToTheirGroups() {
         for (int i = 0; i < 5; i++) {
             outcomes.add("pump 1", i, "escalated", i == 4 ? "D_hat out of tolerance: 1" : "degraded: x", now);
-            outcomes.add("valve-" + i % 2, i, "escalated", "degraded: x", now);
+            outcomes.add("valve-" + i % 2, i, "escalated", i % 2 == 0 ? "degraded: single_point" : "degraded: x", now);
         }
         try (Reviews reviews = outcomes.reviews(new Metrics("reviews"), now)) {
             record = new RecordState(now, "", WaitingShards.read(reviews), Map.of(), null);
@@ -362,21 +430,18 @@ final class NowViewTest {
         assertThat(waiting.links())
                 .containsExactly(
                         new Link("pump 1 5", "/ui/review?shard=pump%201"),
-                        new Link("valve-0 3", "/ui/review?shard=valve-0"),
+                        new Link("valve-0: stuck since 2026-11-25 12:00:00 UTC, 3", "/ui/review?shard=valve-0"),
                         new Link("valve-1 2", "/ui/review?shard=valve-1"));
     }
 
     @Test
-    void recordThatCanNotBeRead_isAProblemUntilTheStoreIsReported() {
+    void recordThatCanNotBeRead_isAProblem() {
         record = new RecordState(now, "", WaitingShards.NONE, Map.of(), null);
         assertThat(view().problems()).isEmpty();
         now = now.plusSeconds(16);
         assertThat(sentences())
                 .containsExactly("What arrived and what waits is not known since 2026-11-25 12:00:00 UTC: the record of"
                         + " outcomes can't be read.");
-        assertThat(view(new Part("dedup", false, "unavailable: it refused")).problems())
-                .extracting(seen -> seen.problem().id())
-                .containsExactly("dedup");
     }
 
     @Test
