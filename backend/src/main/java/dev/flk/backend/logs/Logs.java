@@ -484,11 +484,21 @@ public final class Logs implements AutoCloseable {
                 "Logs that no backend has reported for ten minutes, and that did not end cleanly; NaN if unknown.");
         private final Gauge backends =
                 gauge("flk_backends", "Backends of this store that report their logs; NaN if unknown.");
+        private final Gauge clockAhead = gauge(
+                "flk_clock_ahead_seconds",
+                "Time by which the clock is ahead of the median of those of the other backends and of agents; negative"
+                        + " if it is behind, NaN without others.");
         private final Count failures =
                 counter("flk_registry_failures_total", "Failed attempts to read or change the registry of logs.");
 
         public RegistryMetrics(Metrics metrics) {
             super(metrics);
+            clockAhead.watch(() -> Double.NaN);
+        }
+
+        /** Shows the comparison of clocks. */
+        public void watch(Clocks clocks) {
+            clockAhead.watch(clocks::aheadSeconds);
         }
     }
 }

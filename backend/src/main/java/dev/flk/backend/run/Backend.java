@@ -2,6 +2,7 @@
 package dev.flk.backend.run;
 
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.agents.Agents;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.copy.CopyOpening;
@@ -10,6 +11,7 @@ import dev.flk.backend.follow.Follower;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.logs.Clocks;
 import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
@@ -62,6 +64,7 @@ public final class Backend implements AutoCloseable {
     private final IngestPipeline ingest;
     private final Optional<CopiedLog> copied;
     private final Optional<Follower> feed;
+    private final Clocks clocks;
     private final CompletionStage<LockLostException> lockLost;
 
     /**
@@ -158,13 +161,16 @@ public final class Backend implements AutoCloseable {
                         CheckedServer.start(new PostgresCheck(used.server(), used.pools(), clock), metrics.postgres)));
         this.ingest = certificates.ingest();
         servers.name(certificates.signatures());
+        Agents agents = AgentParts.open(common, certificates.signatures());
+        this.clocks = new Clocks(others.logs(), agents.check()::times, clock, System::nanoTime);
+        metrics.logs.watch(clocks);
         servers.use(new Features(
                 true,
                 record.map(RecordParts::outcomes),
                 record.map(RecordParts::reviews),
                 record.map(RecordParts::bodies),
                 backup(common, store, certificates, record),
-                Optional.of(AgentParts.open(common, certificates.signatures())),
+                Optional.of(agents),
                 Optional.of(others.logs())));
     }
 
@@ -247,7 +253,9 @@ public final class Backend implements AutoCloseable {
         copied.map(CopyParts::component).ifPresent(components::add);
         feed.map(FeedParts::component).ifPresent(components::add);
         // isNeeded is false, because the backend accepts certificates with any clock
-        ingest.clockProblem().ifPresent(text -> components.add(new Component("clock", false, text, false)));
+        ingest.clockProblem()
+                .or(clocks::problem)
+                .ifPresent(text -> components.add(new Component("clock", false, text, false)));
         return components;
     }
 

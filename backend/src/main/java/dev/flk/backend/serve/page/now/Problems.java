@@ -71,7 +71,7 @@ public final class Problems {
             "feed",
             new Component(Level.WARNING, HEALTH + " Follow the runbook FeedLagging."),
             "clock",
-            new Component(Level.WARNING, "Correct it. Follow the runbook ClockBehind."));
+            new Component(Level.WARNING, "Compare it with another machine's. Follow the runbook ClockAhead."));
 
     private static final Pattern VALUE = Pattern.compile("\\{(\\w+)}");
     private static final Link SILENT = new Link("the silent agents", NowView.SILENT);

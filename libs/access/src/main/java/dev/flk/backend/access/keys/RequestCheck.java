@@ -2,12 +2,15 @@
 package dev.flk.backend.access.keys;
 
 import dev.flk.backend.access.keys.Signatures.Authentication;
+import dev.flk.program.time.HeardTime;
 import dev.flk.signing.message.SignedRequest;
 import dev.flk.signing.message.UnacceptableRequest;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -19,10 +22,14 @@ public final class RequestCheck {
     private static final Duration TOLERANCE = Duration.ofMinutes(5);
 
     private static final int MOST_NONCES = 500_000;
+    private static final int MOST_TIMES = 1_000;
 
     private final Signatures signatures;
     private final InstantSource clock;
     private final Nonces nonces;
+
+    /** The last signed time of each agent, the one that was heard last at the end; guarded by itself. */
+    private final Map<String, HeardTime> times = new LinkedHashMap<>();
 
     /**
      * A request as it was received.
@@ -82,6 +89,7 @@ public final class RequestCheck {
             return new Result.Refused(
                     refused.reason() == SignatureRefusal.FOREIGN_SHARD ? Refusal.FOREIGN : Refusal.CREDENTIALS);
         }
+        hear(agent, signed.created());
         if (!signed.isFresh(clock.instant(), TOLERANCE)) {
             return new Result.Refused(Refusal.AGE);
         }
@@ -95,5 +103,25 @@ public final class RequestCheck {
             case OUTSIDE_WINDOW -> new Result.Refused(Refusal.AGE);
             case FULL -> new Result.Refused(Refusal.UNAVAILABLE);
         };
+    }
+
+    private void hear(String agent, Instant signed) {
+        synchronized (times) {
+            times.remove(agent);
+            times.put(agent, new HeardTime(signed, System.nanoTime()));
+            if (times.size() > MOST_TIMES) {
+                times.remove(times.keySet().iterator().next());
+            }
+        }
+    }
+
+    /**
+     * Returns the last time that each agent has signed, of at most {@value #MOST_TIMES} agents. The signatures are valid,
+     * but the times may be wrong, and a request that somebody has recorded may have brought them again.
+     */
+    public Map<String, HeardTime> times() {
+        synchronized (times) {
+            return Map.copyOf(times);
+        }
     }
 }
