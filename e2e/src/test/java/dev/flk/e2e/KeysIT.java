@@ -188,6 +188,10 @@ final class KeysIT {
                 Client.awaitUntil(() -> client.metric("flk_signature_refused_total{reason=\"revoked\",}") == 1);
                 backend.awaitLine(line ->
                         line.contains("Signature verification failed for " + late.id() + ": revoked, key first"));
+                assertThat(client.get("/ui/refused").body())
+                        .contains(
+                                late.id().toString(),
+                                "<td class=\"left\" data-label=\"claimed shard (not verified)\">shard-1</td>");
                 assertThat(backend.allLines()).doesNotContain(secretOf("first"), secretOf("second"));
             }
         }

@@ -360,10 +360,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
         metrics.signatureErrors.increment();
-        String claimedId = parsed.signed().pcsId(); // the callback below must not keep the entire certificate in memory
+        // the callback below must not keep the entire certificate in memory
+        String claimedId = parsed.signed().pcsId();
+        String claimedShard = parsed.signed().shardId();
         checks.signatures().examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
-            refused("signature: " + reason.label(), keyId, sender, claimedId);
+            refused("signature: " + reason.label(), keyId, sender, claimedShard, claimedId);
             log.badSignature(claimedId, reason, keyId, sender);
         });
         return new Objection(Refused.BAD_SIGNATURE);
@@ -404,13 +406,14 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
         metrics.refused.rejected.increment(reason);
-        refused(reason.label(), null, sender, error);
+        refused(reason.label(), null, sender, shardId == null ? "" : shardId, error);
         log.malformed(reason, error, sender, shardId);
         return new Objection(Refused.malformed(error));
     }
 
-    private void refused(String reason, @Nullable String keyId, Submitter sender, String detail) {
-        metrics.refused.recent.add(reason, keyId, sender.address(), detail, Instant.ofEpochMilli(clock.millis()));
+    private void refused(String reason, @Nullable String keyId, Submitter sender, String shard, String detail) {
+        metrics.refused.recent.add(
+                reason, keyId, sender.address(), shard, detail, Instant.ofEpochMilli(clock.millis()));
     }
 
     /**

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 public final class RecentRefusals {
     private static final int MOST = 100;
     private static final int MOST_CHARS = 200;
+    private static final int MOST_SHARD_CHARS = 64;
     private static final Duration KEPT_FOR = Duration.ofHours(1);
 
     private final Map<List<String>, Group> groups = new LinkedHashMap<>();
@@ -25,12 +26,21 @@ public final class RecentRefusals {
      * Refusals for the same reason.
      *
      * @param keyId the key that made the signature; empty if no known key did
+     * @param shard the shard that the newest of these certificates claims, cut, and not verified; empty if it is unknown
      * @param detail the id that the newest of these certificates claims, or what is wrong with it
      */
     public record Group(
-            String reason, String keyId, String address, String detail, long count, Instant first, Instant last) {}
+            String reason,
+            String keyId,
+            String address,
+            String shard,
+            String detail,
+            long count,
+            Instant first,
+            Instant last) {}
 
-    synchronized void add(String reason, @Nullable String keyId, String address, String detail, Instant at) {
+    synchronized void add(
+            String reason, @Nullable String keyId, String address, String shard, String detail, Instant at) {
         String key = keyId == null ? "" : keyId;
         Group before = groups.remove(List.of(reason, key, address)); // so that the group becomes the newest
         if (before != null && before.last().plus(KEPT_FOR).isBefore(at)) {
@@ -42,13 +52,18 @@ public final class RecentRefusals {
                         reason,
                         key,
                         address,
-                        detail.substring(0, Math.min(MOST_CHARS, detail.length())),
+                        cut(shard, MOST_SHARD_CHARS),
+                        cut(detail, MOST_CHARS),
                         before == null ? 1 : before.count() + 1,
                         before == null ? at : before.first(),
                         at));
         if (groups.size() > MOST) {
             groups.remove(groups.keySet().iterator().next());
         }
+    }
+
+    private static String cut(String text, int most) {
+        return text.substring(0, Math.min(most, text.length()));
     }
 
     /** Returns the groups, the one with the newest refusal first. */

@@ -302,7 +302,7 @@ public final class BackendServer implements AutoCloseable {
     private static HttpServer server(
             Parts parts, String threads, int loops, int maxConnections, long bodiesBytes, long answersBytes) {
         HttpConfig config = parts.config();
-        return new HttpServer(
+        HttpServer server = new HttpServer(
                 new HttpOptions(
                         threads,
                         loops,
@@ -318,6 +318,8 @@ public final class BackendServer implements AutoCloseable {
                 parts.metrics().http(),
                 parts.clock(),
                 parts.nanoTicker());
+        server.trustProxies(config.proxies()::contains);
+        return server;
     }
 
     /**

@@ -6,6 +6,7 @@ import static dev.flk.program.config.Quantities.count;
 
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OpsConfig;
+import dev.flk.backend.serve.guard.TrustedProxies;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
@@ -26,6 +27,7 @@ import java.util.List;
  * @param bodyTimeout the time limit from the end of a header to the last byte of the body
  * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
  *     answer
+ * @param proxies the trusted proxies
  * @param operators the rules of the paths for operators
  */
 public record HttpConfig(
@@ -39,6 +41,7 @@ public record HttpConfig(
         Duration headerTimeout,
         Duration bodyTimeout,
         Duration idleTimeout,
+        TrustedProxies proxies,
         OperatorConfig operators) {
     private static final int MANY = 1_000_000;
     /** The open files that are kept for all but connections: twice the 512 files that a store may keep open. */
@@ -87,6 +90,10 @@ public record HttpConfig(
                     Quantities::positive,
                     "How long a connection may be idle between requests, or while the client does not read an answer.")
             .or("75s");
+    private static final Key<TrustedProxies> TRUSTED_PROXIES = Key.of(
+            "TRUSTED_PROXIES",
+            TrustedProxies::parse,
+            "Addresses or networks of proxies, separated by commas, whose PROXY header names the client.");
     /** The settings of the server, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
             PORT,
@@ -101,7 +108,8 @@ public record HttpConfig(
             MAX_REQUESTS,
             HEADER_TIMEOUT,
             BODY_TIMEOUT,
-            IDLE_TIMEOUT);
+            IDLE_TIMEOUT,
+            TRUSTED_PROXIES);
 
     /** Reads the settings of the port for certificates. */
     public static HttpConfig read(Settings settings) {
@@ -116,6 +124,7 @@ public record HttpConfig(
                 settings.get(HEADER_TIMEOUT),
                 settings.get(BODY_TIMEOUT),
                 settings.get(IDLE_TIMEOUT),
+                settings.find(TRUSTED_PROXIES).orElse(TrustedProxies.NONE),
                 OperatorConfig.read(settings));
     }
 
@@ -142,6 +151,7 @@ public record HttpConfig(
                 headerTimeout,
                 bodyTimeout,
                 idleTimeout,
+                proxies,
                 operators);
     }
 }

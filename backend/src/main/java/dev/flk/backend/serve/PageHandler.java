@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.agents.Agents;
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.ingest.RecentRefusals;
 import dev.flk.backend.logs.LogEntry.Figures;
 import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.record.OutcomeQuery;
@@ -47,6 +48,7 @@ import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -103,6 +105,8 @@ final class PageHandler implements AutoCloseable {
     private static final List<Header> FILE_HEADERS = List.of(new Header("X-Content-Type-Options", "nosniff"));
     /** The body of the answer after a file, which is ignored: only the first answer to a request counts. */
     private static final byte[] NOTHING = {};
+
+    private static final int MOST_AGENTS_OF_KEY = 5;
 
     private final String name;
     private final NowWatch now;
@@ -287,7 +291,18 @@ final class PageHandler implements AutoCloseable {
     private Answer refused(Request request) {
         BadRequest.query(request, Set.of());
         Instant at = clock.instant();
-        return html(200, pages.html(new Refused(at, now.refusals(at))));
+        List<RecentRefusals.Group> groups = now.refusals(at);
+        Map<String, List<String>> found = new HashMap<>();
+        agents.get()
+                .ifPresent(opened -> groups.stream()
+                        .map(RecentRefusals.Group::keyId)
+                        .filter(key -> !key.isEmpty())
+                        .forEach(key -> found.put(
+                                key,
+                                opened.check().agentsOf(key).stream()
+                                        .limit(MOST_AGENTS_OF_KEY)
+                                        .toList())));
+        return html(200, pages.html(new Refused(at, groups, found)));
     }
 
     private Answer outcomes(Request request) {

@@ -180,6 +180,7 @@ public final class WarmUp implements AutoCloseable {
                                 config.headerTimeout(),
                                 config.bodyTimeout(),
                                 config.idleTimeout(),
+                                config.proxies(),
                                 config.operators()),
                         decider,
                         parts.submissionHeaders(),

@@ -33,6 +33,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             HEADER_TIMEOUT | http.headerTimeout | PT10S | HEADER_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
             BODY_TIMEOUT | http.bodyTimeout | PT30S | BODY_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
             IDLE_TIMEOUT | http.idleTimeout | PT1M15S | IDLE_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
+            TRUSTED_PROXIES | http.proxies |  | TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8 | 127.0.0.1,10.0.0.0/8 | proxy;10.0.0.0/33
             TOKEN_RATE | limit.tokensPerSecond | 100 | TOKEN_RATE=0.5/s | 0.5 | 0;-1;0.0001;many;100/m;10000001
             TOKEN_BURST | limit.burstTokens | 200 | TOKEN_BURST=5 | 5 | 0;-1;1.5;x
             SHARD_RATE | limit.shardRate | - | SHARD_RATE=0.5 | 0.5 | 0;off;0.0001

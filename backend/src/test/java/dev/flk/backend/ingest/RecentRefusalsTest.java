@@ -15,9 +15,9 @@ final class RecentRefusalsTest {
 
     @Test
     void at_countsByReasonKeyAndAddress_forAnHour() {
-        refusals.add("revoked", "k1", "10.0.0.1", "id 1", NOW);
-        refusals.add("malformed", null, "10.0.0.2", "no shard", NOW.plusSeconds(1));
-        refusals.add("revoked", "k1", "10.0.0.1", "id 2", NOW.plusSeconds(2));
+        refusals.add("revoked", "k1", "10.0.0.1", "press", "id 1", NOW);
+        refusals.add("malformed", null, "10.0.0.2", "", "no shard", NOW.plusSeconds(1));
+        refusals.add("revoked", "k1", "10.0.0.1", "press", "id 2", NOW.plusSeconds(2));
 
         assertThat(refusals.at(NOW.plusSeconds(3_601)))
                 .extracting(Group::reason, Group::keyId, Group::detail, Group::count, Group::first)
@@ -26,20 +26,20 @@ final class RecentRefusalsTest {
                         tuple("malformed", "", "no shard", 1L, NOW.plusSeconds(1)));
         assertThat(refusals.at(NOW.plusSeconds(3_602))).hasSize(1);
         assertThat(refusals.at(NOW.plusSeconds(3_603))).isEmpty();
-        refusals.add("revoked", "k1", "10.0.0.1", "id 3", NOW.plusSeconds(9_000));
+        refusals.add("revoked", "k1", "10.0.0.1", "press", "id 3", NOW.plusSeconds(9_000));
         assertThat(refusals.at(NOW.plusSeconds(9_000))).extracting(Group::count).containsExactly(1L);
     }
 
     @Test
     void add_manySenders_forgetsTheOldest() {
         for (int i = 0; i < 150; i++) {
-            refusals.add("malformed", null, "10.0.0." + i, "", NOW.plusSeconds(i));
+            refusals.add("malformed", null, "10.0.0." + i, "x".repeat(100), "", NOW.plusSeconds(i));
         }
 
         assertThat(refusals.at(NOW))
                 .hasSize(100)
                 .first()
-                .extracting(Group::address)
-                .isEqualTo("10.0.0.149");
+                .extracting(Group::address, group -> group.shard().length())
+                .containsExactly("10.0.0.149", 64);
     }
 }

@@ -12,6 +12,7 @@ import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorRefusals;
+import dev.flk.backend.serve.guard.TrustedProxies;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
@@ -56,6 +57,7 @@ class BatchFuzzTest {
             LONG,
             LONG,
             LONG,
+            TrustedProxies.NONE,
             new OperatorConfig(null, Set.of(), true, null));
 
     @FuzzTest

@@ -21,6 +21,7 @@ import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.serve.guard.Readiness.Component;
+import dev.flk.backend.serve.guard.TrustedProxies;
 import dev.flk.http.ServerLoad;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
@@ -162,6 +163,7 @@ final class ServerFixture implements AfterEachCallback {
                 headerTimeout,
                 LONG,
                 LONG,
+                TrustedProxies.NONE,
                 new OperatorConfig(login, hosts, true, null));
         return new BackendServer.Parts(
                 NAME,

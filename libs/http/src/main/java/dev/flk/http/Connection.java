@@ -330,7 +330,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** Returns the address of the client; null if the client has disconnected. */
     @Nullable
     SocketAddress remoteAddress() {
-        return channel().remoteAddress();
+        SocketAddress client = channel().attr(HttpServer.CLIENT).get();
+        return client == null ? channel().remoteAddress() : client;
     }
 
     /** Closes the connection at once. */

@@ -26,8 +26,10 @@ import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
@@ -36,6 +38,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -43,6 +46,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
@@ -92,12 +96,16 @@ public final class HttpServer implements AutoCloseable {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final ServerLoad load;
+    /** The address of the client that a trusted proxy has named. */
+    static final AttributeKey<SocketAddress> CLIENT = AttributeKey.valueOf(HttpServer.class, "client");
+
     private final LineLimit limit;
     private final TlsFailures tlsFailures;
     private final ThreadPoolExecutor longBodies;
     private final boolean epoll = Epoll.isAvailable();
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
     private final List<Channel> listeners = new CopyOnWriteArrayList<>();
+    private volatile Predicate<InetAddress> isProxy = address -> false;
     private @Nullable EventLoopGroup group;
 
     /**
@@ -141,6 +149,14 @@ public final class HttpServer implements AutoCloseable {
                 new ArrayBlockingQueue<>(MAX_WAITING_BODIES),
                 new DefaultThreadFactory("long-bodies", true));
         longBodies.allowCoreThreadTimeOut(true);
+    }
+
+    /**
+     * Trusts proxies: a connection from one of these addresses may begin with a header of the PROXY protocol, whose client
+     * then counts as the client of the connection. To be called before {@link #listen}.
+     */
+    public void trustProxies(Predicate<InetAddress> proxies) {
+        isProxy = proxies;
     }
 
     HttpOptions options() {
@@ -259,7 +275,18 @@ public final class HttpServer implements AutoCloseable {
      * on the event loop of the channel. Public for callers that accept connections themselves.
      */
     public void serve(Channel channel, Listener door) {
-        Visitor visitor = door.admission().connect(channel.remoteAddress());
+        if (channel.remoteAddress() instanceof InetSocketAddress proxy && isProxy.test(proxy.getAddress())) {
+            ProxyFront.addTo(channel, options.headerTimeout(), client -> {
+                channel.attr(CLIENT).set(client);
+                serve(channel, door, client);
+            });
+        } else {
+            serve(channel, door, channel.remoteAddress());
+        }
+    }
+
+    private void serve(Channel channel, Listener door, @Nullable SocketAddress client) {
+        Visitor visitor = door.admission().connect(client);
         if (visitor == null) {
             channel.close();
             return;
@@ -279,11 +306,17 @@ public final class HttpServer implements AutoCloseable {
         channel.pipeline().addLast(decoder).addLast(connection);
         Supplier<SSLEngine> engines = door.tls();
         if (engines != null) {
-            TlsFront.addTo(channel, engines.get(), options.headerTimeout(), tlsFailures, () -> {
-                Connection answering = new Connection(this, SPEAK_TLS, visitor, loop, decoder);
-                channel.pipeline().replace(connection, null, answering);
-                return answering::finish;
-            });
+            TlsFront.addTo(
+                    channel,
+                    (InetSocketAddress) Objects.requireNonNull(client),
+                    engines.get(),
+                    options.headerTimeout(),
+                    tlsFailures,
+                    () -> {
+                        Connection answering = new Connection(this, SPEAK_TLS, visitor, loop, decoder);
+                        channel.pipeline().replace(connection, null, answering);
+                        return answering::finish;
+                    });
         }
     }
 

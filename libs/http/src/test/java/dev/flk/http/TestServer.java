@@ -11,6 +11,7 @@ import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -26,6 +27,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
@@ -66,6 +68,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private int maxLongBytes = 3 * MAX_BODY_BYTES;
     private int loops = Runtime.getRuntime().availableProcessors();
     private Admission admission = Admission.ALL;
+    private Predicate<InetAddress> proxies = address -> false;
     private int maxConnections = 1000;
     private int maxRequests = 1000;
     private long bodyBytes = 256 << 20;
@@ -156,6 +159,11 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     /** Sets the content type of the streams. */
     TestServer streamType(String type) {
         contentType = type;
+        return this;
+    }
+
+    TestServer trustProxies() {
+        proxies = address -> true;
         return this;
     }
 
@@ -252,6 +260,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
                     this,
                     () -> clock.instant(),
                     nanoTicker);
+            server.trustProxies(proxies);
             port = server.listen(listener("127.0.0.1"));
         }
         return port;

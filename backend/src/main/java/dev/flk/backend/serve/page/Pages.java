@@ -50,8 +50,17 @@ public final class Pages {
      */
     public record NotFound(String text, boolean isComplete, List<String> shards) {}
 
-    /** The refused submissions of the last hour. */
-    public record Refused(Instant at, List<RecentRefusals.Group> groups) {}
+    /**
+     * The refused submissions of the last hour.
+     *
+     * @param agents the agents that report with each of the keys, some of them
+     */
+    public record Refused(Instant at, List<RecentRefusals.Group> groups, Map<String, List<String>> agents) {
+        /** Returns the agents that report with the key of a group. */
+        public List<String> agentsOf(RecentRefusals.Group group) {
+            return agents.getOrDefault(group.keyId(), List.of());
+        }
+    }
 
     /**
      * @param backend the name of the backend, which every page shows

@@ -77,19 +77,21 @@ public final class TlsFront {
     /**
      * Inserts TLS at the beginning of the pipeline. Called on the event loop of the channel.
      *
+     * @param client the address of the client
      * @param engine an engine for this connection only
      * @param plain a function that replaces the handler of the connection with one that answers in plain HTTP; it returns
      *     what closes the connection after the requests that were read
      */
     public static void addTo(
             Channel channel,
+            InetSocketAddress client,
             SSLEngine engine,
             Duration handshakeTimeout,
             TlsFailures failures,
             Supplier<Runnable> plain) {
         SslHandler tls = new SslHandler(engine);
         tls.setHandshakeTimeoutMillis(handshakeTimeout.toMillis());
-        TlsFront front = new TlsFront(failures, (InetSocketAddress) channel.remoteAddress(), tls, plain);
+        TlsFront front = new TlsFront(failures, client, tls, plain);
         channel.pipeline().addFirst(front.new BeforeTls(), tls, front.afterTls);
     }
 

@@ -408,7 +408,10 @@ public final class Problems {
                 (count == 1 ? "A submission was" : count + " submissions were")
                         + " refused before verification: " + most.count() + " for “" + most.reason() + "”"
                         + (most.keyId().isEmpty() ? "" : ", key " + most.keyId()) + ", from "
-                        + most.address() + ".",
+                        + most.address()
+                        + (most.shard().isEmpty()
+                                ? "."
+                                : ", which claims the shard " + most.shard() + " (not verified)."),
                 isMisuse
                         ? "Their agents keep them. Follow the runbook KeyMisused."
                         : most.reason().startsWith("signature")

@@ -446,10 +446,11 @@ final class NowViewTest {
 
     @Test
     void refusals_areAProblem_ifTheyAreManyOrOfAKnownKey() {
-        refusals = List.of(new RecentRefusals.Group("malformed", "", "10.0.0.1", "no shard", 9, now, now));
+        refusals = List.of(new RecentRefusals.Group("malformed", "", "10.0.0.1", "", "no shard", 9, now, now));
         assertThat(view().problems()).isEmpty();
         refusals = List.of(
-                refusals.get(0), new RecentRefusals.Group("signature: revoked", "k1", "10.0.0.2", "", 15, now, now));
+                refusals.get(0),
+                new RecentRefusals.Group("signature: revoked", "k1", "10.0.0.2", "press-2", "", 15, now, now));
 
         assertThat(view().problems())
                 .extracting(
@@ -457,7 +458,7 @@ final class NowViewTest {
                         seen -> seen.problem().remedy())
                 .containsExactly(tuple(
                         "24 submissions were refused before verification: 15 for “signature: revoked”, key k1, from"
-                                + " 10.0.0.2.",
+                                + " 10.0.0.2, which claims the shard press-2 (not verified).",
                         "Their agents keep them. Follow the runbook KeyMisused."));
     }
 

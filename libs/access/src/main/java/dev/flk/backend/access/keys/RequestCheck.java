@@ -8,6 +8,7 @@ import dev.flk.signing.message.UnacceptableRequest;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +30,7 @@ public final class RequestCheck {
     private final Nonces nonces;
 
     /** The last signed time of each agent, the one that was heard last at the end; guarded by itself. */
-    private final Map<String, HeardTime> times = new LinkedHashMap<>();
+    private final Map<String, Heard> times = new LinkedHashMap<>();
 
     /**
      * A request as it was received.
@@ -89,7 +90,7 @@ public final class RequestCheck {
             return new Result.Refused(
                     refused.reason() == SignatureRefusal.FOREIGN_SHARD ? Refusal.FOREIGN : Refusal.CREDENTIALS);
         }
-        hear(agent, signed.created());
+        hear(agent, signed.keyId().text(), signed.created());
         if (!signed.isFresh(clock.instant(), TOLERANCE)) {
             return new Result.Refused(Refusal.AGE);
         }
@@ -105,10 +106,12 @@ public final class RequestCheck {
         };
     }
 
-    private void hear(String agent, Instant signed) {
+    private record Heard(String keyId, HeardTime time) {}
+
+    private void hear(String agent, String keyId, Instant signed) {
         synchronized (times) {
             times.remove(agent);
-            times.put(agent, new HeardTime(signed, System.nanoTime()));
+            times.put(agent, new Heard(keyId, new HeardTime(signed, System.nanoTime())));
             if (times.size() > MOST_TIMES) {
                 times.remove(times.keySet().iterator().next());
             }
@@ -120,8 +123,21 @@ public final class RequestCheck {
      * but the times may be wrong, and a request that somebody has recorded may have brought them again.
      */
     public Map<String, HeardTime> times() {
+        Map<String, HeardTime> all = new HashMap<>();
         synchronized (times) {
-            return Map.copyOf(times);
+            times.forEach((agent, heard) -> all.put(agent, heard.time()));
+        }
+        return all;
+    }
+
+    /** Returns the agents, of at most {@value #MOST_TIMES}, whose last request had a signature of this key, by name. */
+    public List<String> agentsOf(String keyId) {
+        synchronized (times) {
+            return times.entrySet().stream()
+                    .filter(each -> each.getValue().keyId().equals(keyId))
+                    .map(Map.Entry::getKey)
+                    .sorted()
+                    .toList();
         }
     }
 }
