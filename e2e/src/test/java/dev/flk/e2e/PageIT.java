@@ -284,7 +284,8 @@ final class PageIT {
             Client ofState = new Client(state.url());
             ofState.awaitReady();
             look("state", state, "", VIEWS_OF_STATE);
-            Set<String> plain = markupOfState(state, "plain", 0);
+            Set<String> plain = new TreeSet<>(markupOfState(state, "plain", 0));
+            plain.addAll(elements(state, "/state?sort=x")); // what is wrong with a name is said as with a parameter
             for (String text : HOSTILE_TEXTS) {
                 assertThat(markupOfState(state, text, 1 + HOSTILE_TEXTS.indexOf(text)))
                         .as(text)
