@@ -33,7 +33,8 @@ import picocli.CommandLine.Option;
             "agent is not healthy: a certificate has waited for longer than --max-age, no",
             "backend answers, signatures are refused, certificates are held because of an",
             "answer that is not provably the backend's, records were lost, disk space is low,",
-            "or a source or one of its files is not read."
+            "a source or one of its files is not read, or no agent runs although",
+            "certificates wait, or SOURCES_FILE or SPOOL_DIR is set."
         })
 final class StatusCommand implements Callable<Integer> {
     private static final int MOST_SOURCES = 20;
@@ -60,7 +61,7 @@ final class StatusCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         StatusReport report = report(config);
         context.output(json).print(report, found -> text(found, Instant.now()));
-        List<String> problems = problems(report, longest);
+        List<String> problems = problems(report, longest, config);
         problems.forEach(problem -> context.complain("not healthy: " + problem));
         return problems.isEmpty() ? 0 : 1;
     }
@@ -104,10 +105,14 @@ final class StatusCommand implements Callable<Integer> {
         return Files.getFileStore(there).getUsableSpace();
     }
 
-    private static List<String> problems(StatusReport report, Duration longest) {
+    private static List<String> problems(StatusReport report, Duration longest, AgentConfig config) {
         List<String> problems = new ArrayList<>(report.problems(longest));
         if (report.pid() == null && report.waiting().pending() > 0) {
             problems.add("certificates wait, but no agent runs; start flk-agent run");
+        } else if (report.pid() == null && config.sourcesFile().isPresent()) {
+            problems.add("no agent runs, so nothing of SOURCES_FILE is read; start flk-agent run");
+        } else if (report.pid() == null && config.spoolDirectory().isPresent()) {
+            problems.add("no agent runs, so nothing of SPOOL_DIR is sent; start flk-agent run");
         }
         if (report.disk().diskFreeBytes() < report.disk().diskMinFreeBytes()) {
             problems.add("the disk has " + ErrorMessages.bytes(report.disk().diskFreeBytes()) + " left, less than"

@@ -3,6 +3,7 @@ package dev.flk.agent.heartbeat;
 
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.control.StatusReport.Backend;
+import dev.flk.agent.follow.SourceState;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
@@ -58,6 +59,8 @@ public final class Heartbeat implements Closeable {
 
     private static final int NONCE_BYTES = 16;
     private static final int MOST_SHARDS = 64;
+    private static final int MOST_SOURCES = 10;
+    private static final int MOST_CHARS = 200;
     private static final int UNAUTHORIZED = 401;
     private static final int NOT_FOUND = 404;
     private static final int METHOD_NOT_ALLOWED = 405;
@@ -123,6 +126,8 @@ public final class Heartbeat implements Closeable {
      * @param heldShards the number of shards that are held because a signature was rejected
      * @param breakerOpen whether no backend answers
      * @param sourceProblems the number of sources that, or of which some files, are not read
+     * @param sources the sources that are not read completely, at most 10
+     * @param everySeconds the interval between reports
      * @param stopped true in the last report of an agent that stops; otherwise null
      */
     private record Beat(
@@ -143,7 +148,26 @@ public final class Heartbeat implements Closeable {
             long outboxBytes,
             long diskFreeBytes,
             @Nullable Integer sourceProblems,
+            @Nullable List<Unread> sources,
+            long everySeconds,
             @Nullable Boolean stopped) {}
+
+    /**
+     * A source that is not read completely.
+     *
+     * @param problem why it, or one of its files, is not read; null if only lines were left out
+     */
+    private record Unread(
+            String name, long badLines, @Nullable String problem) {
+        static Unread of(SourceState source) {
+            return new Unread(
+                    cut(source.name()), source.badLines(), source.problem() == null ? null : cut(source.problem()));
+        }
+
+        private static String cut(String text) {
+            return text.substring(0, Math.min(MOST_CHARS, text.length()));
+        }
+    }
 
     private Heartbeat(
             Target target,
@@ -322,6 +346,14 @@ public final class Heartbeat implements Closeable {
                 report.disk().outboxBytes(),
                 report.disk().diskFreeBytes(),
                 report.sources() == null ? null : report.failedSources().size(),
+                report.sources() == null
+                        ? null
+                        : report.sources().stream()
+                                .filter(source -> source.problem() != null || source.badLines() > 0)
+                                .limit(MOST_SOURCES)
+                                .map(Unread::of)
+                                .toList(),
+                target.config().every().toSeconds(),
                 isLast ? true : null);
     }
 

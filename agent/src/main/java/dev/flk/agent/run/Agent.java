@@ -227,6 +227,7 @@ public final class Agent implements Closeable {
         if (config.sourcesFile().isPresent()) {
             sourceGauge(meters, "files", "Files of a source that are read or wait.", SourceState::files);
             sourceGauge(meters, "shards", "Shards of a source with rows in memory.", SourceState::shards);
+            sourceGauge(meters, "rows", "Rows of a source that were read.", SourceState::rows);
             sourceGauge(meters, "open_rows", "Rows of a source in incomplete windows.", SourceState::openRows);
             sourceGauge(meters, "windows", "Windows of a source that were certified.", SourceState::windows);
             sourceGauge(meters, "bad_lines", "Lines of a source that were left out.", SourceState::badLines);

@@ -66,6 +66,18 @@ class StatusCommandTest extends CommandTest {
         assertThat(json.out()).contains("\"pending\":1,").doesNotContain("\"pid\"");
     }
 
+    @ParameterizedTest
+    @CsvSource({"SPOOL_DIR, sent", "SOURCES_FILE, read"})
+    void withoutAnAgent_thoughItHasWork_exits1(String setting, String what) {
+        cli.with(setting, cli.directory.resolve("work").toString());
+
+        Ended ended = cli.run("status");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(unwrapped(ended.err()))
+                .contains("no agent runs, so nothing of " + setting + " is " + what + "; start flk-agent run");
+    }
+
     @Test
     void pendingLongerThanMaxAge_exits1WithTheAge() throws Exception {
         try (Outbox outbox = cli.own(InstantSource.offset(InstantSource.system(), Duration.ofHours(-2)))) {

@@ -16,7 +16,7 @@ public record AgentConfig(Duration silentAfter) {
     private static final Key<Duration> AGENT_SILENT_AFTER = Key.of(
                     "AGENT_SILENT_AFTER",
                     Quantities.duration(Duration.ofSeconds(1), Duration.ofHours(12)),
-                    "The time without a report after which an agent counts as silent.")
+                    "The time without a report after which an agent that does not say how often it reports counts as silent.")
             .or("5m");
 
     public static final List<Key<?>> KEYS = List.of(AGENT_SILENT_AFTER);

@@ -5,6 +5,7 @@ import dev.flk.backend.agents.AgentReport.State;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Counts;
+import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.metrics.Metrics.Sample;
 import java.util.Arrays;
 import java.util.List;
@@ -44,6 +45,10 @@ public final class AgentMetrics extends Metrics.Feature {
             "flk_agents_forgotten_total", "Agents that were forgotten because the memory for reports was used up.");
     final Count shareFailures = counter(
             "flk_agent_share_failures_total", "Failed attempts to share reports with the other backends of the store.");
+
+    final Gauge unread = gauge(
+            "flk_agents_source_problems",
+            "Agents whose last report names a source that is not read, or of which lines were left out.");
 
     volatile Supplier<Map<State, Integer>> counted = Map::of;
 

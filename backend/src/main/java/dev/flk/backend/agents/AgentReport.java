@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param json a JSON object in ASCII, on one line
  * @param instance the process that sent the report
  * @param before the process that had sent the last report by another process; null if there was none
+ * @param every the interval between the reports of the agent; zero if it does not say
+ * @param unread the number of sources that it does not read completely
  * @param isStopped whether the agent has stopped cleanly
  * @param doubled the last sign that two processes use the id; null if there was none
  */
@@ -30,8 +32,16 @@ public record AgentReport(
         String json,
         Instance instance,
         @Nullable Instance before,
+        Duration every,
+        int unread,
         boolean isStopped,
         @Nullable Doubled doubled) {
+    /** The number of its own reports after which an agent is silent, but no sooner than the shortest time. */
+    private static final int SILENT_REPORTS = 3;
+
+    private static final Duration SHORTEST_SILENCE = Duration.ofSeconds(15);
+    private static final long LONGEST_EVERY_SECONDS = Duration.ofDays(1).toSeconds();
+
     /** The time for which a later report makes an earlier one invalid; after it, the agent's clock was corrected. */
     static final Duration ORDERED_FOR = Duration.ofMinutes(5);
 
@@ -44,7 +54,7 @@ public record AgentReport(
     /** The states of an agent. */
     public enum State {
         REPORTING,
-        /** The last report is older than a third of the time after which the agent is silent. */
+        /** The last report is older than half of the time after which the agent is silent. */
         LATE,
         SILENT,
         /** The agent's last report says that it stops. */
@@ -102,6 +112,12 @@ public record AgentReport(
                 Json.line(report).strip(),
                 instance(report),
                 before,
+                Duration.ofSeconds(Math.max(
+                        0,
+                        Math.min(
+                                LONGEST_EVERY_SECONDS,
+                                report.path("every_seconds").asLong()))),
+                report.path("sources").size(),
                 report.path("stopped").asBoolean(),
                 doubled);
     }
@@ -164,6 +180,8 @@ public record AgentReport(
                 json,
                 instance,
                 !isSame ? last.instance : last.before == null ? before : last.before,
+                every,
+                unread,
                 isStopped,
                 !isSame && instance.equals(last.before)
                         ? new Doubled(last.instance.host(), instance.host(), receivedAt)
@@ -182,14 +200,20 @@ public record AgentReport(
         return now.isAfter(receivedAt) ? Duration.between(receivedAt, now) : Duration.ZERO;
     }
 
-    /** Returns the state of the agent. */
-    public State state(Instant now, Duration silentAfter) {
+    /**
+     * Returns the state of the agent.
+     *
+     * @param usual the time without a report after which an agent is silent that does not say how often it reports
+     */
+    public State state(Instant now, Duration usual) {
+        Duration own = every.multipliedBy(SILENT_REPORTS);
+        Duration silentAfter = every.isZero() ? usual : own.compareTo(SHORTEST_SILENCE) < 0 ? SHORTEST_SILENCE : own;
         Duration age = age(now);
         return isStopped
                 ? State.STOPPED
                 : age.compareTo(silentAfter) >= 0
                         ? State.SILENT
-                        : age.multipliedBy(3).compareTo(silentAfter) >= 0 ? State.LATE : State.REPORTING;
+                        : age.multipliedBy(2).compareTo(silentAfter) >= 0 ? State.LATE : State.REPORTING;
     }
 
     /** Returns the memory that this report takes, approximately. */

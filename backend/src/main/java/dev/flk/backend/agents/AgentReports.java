@@ -84,6 +84,7 @@ public final class AgentReports {
         this.maxBytes = maxBytes;
         this.began = clock.instant();
         metrics.counted = this::counts;
+        metrics.unread.watch(this::countUnread);
     }
 
     /** Returns the memory for reports with a heap of this size. */
@@ -246,6 +247,15 @@ public final class AgentReports {
             }
         }
         return new Page(page, null);
+    }
+
+    /** Returns the number of agents, neither silent nor stopped, that do not read all of their sources. */
+    private long countUnread() {
+        Instant now = clock.instant();
+        return all("").stream()
+                .filter(each ->
+                        each.unread() > 0 && each.state(now, silentAfter).compareTo(State.SILENT) < 0)
+                .count();
     }
 
     private Map<State, Integer> counts() {

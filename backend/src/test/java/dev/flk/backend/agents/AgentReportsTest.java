@@ -56,7 +56,7 @@ final class AgentReportsTest {
         assertThat(report("a", "{\"pending\":1.50,\"ä\":\"\\n\"}")).isEqualTo(new Accepted(START));
         assertThat(reports.find("a").orElseThrow().json()).isEqualTo("{\"pending\":1.5,\"\\u00E4\":\"\\n\"}");
         assertThat(state("a")).isEqualTo(State.REPORTING);
-        now = START.plusSeconds(100);
+        now = START.plusSeconds(150);
         assertThat(state("a")).isEqualTo(State.LATE);
         now = START.plusSeconds(300);
         assertThat(state("a")).isEqualTo(State.SILENT);
@@ -66,6 +66,34 @@ final class AgentReportsTest {
         now = now.plusSeconds(1);
         assertThat(reports.all("")).isEmpty();
         assertThat(sample("flk_agents{state=\"silent\",}")).isEqualTo("0.0");
+    }
+
+    @Test
+    void agent_isSilentAfterThreeOfItsOwnReports() {
+        report("often", "{\"every_seconds\":10}");
+        report("seldom", "{\"every_seconds\":600}");
+        report("nonsense", "{\"every_seconds\":-1}");
+        report("each second", "{\"every_seconds\":1}");
+        now = START.plusSeconds(14);
+        assertThat(state("often")).isEqualTo(State.REPORTING);
+        assertThat(state("each second")).isEqualTo(State.LATE);
+        now = START.plusSeconds(15);
+        assertThat(state("often")).isEqualTo(State.LATE);
+        assertThat(state("each second")).isEqualTo(State.SILENT);
+        now = START.plusSeconds(30);
+        assertThat(state("often")).isEqualTo(State.SILENT);
+        now = START.plusSeconds(301);
+        assertThat(state("nonsense")).isEqualTo(State.SILENT);
+        assertThat(state("seldom")).isEqualTo(State.REPORTING);
+    }
+
+    @Test
+    void sourcesThatAreNotRead_areCounted_whileTheAgentReports() {
+        report("a", "{\"every_seconds\":10,\"sources\":[{\"name\":\"hall\",\"bad_lines\":1067}]}");
+        report("b", "{\"sources\":[]}");
+        assertThat(sample("flk_agents_source_problems")).isEqualTo("1.0");
+        now = START.plusSeconds(30);
+        assertThat(sample("flk_agents_source_problems")).isEqualTo("0.0");
     }
 
     @Test

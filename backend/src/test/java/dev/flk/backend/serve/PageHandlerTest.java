@@ -165,13 +165,18 @@ final class PageHandlerTest {
         report("d-late", "{\"pending\":9}");
         server.now = ServerFixture.NOW;
         report("b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
-        report("c-many", "{\"pending\":700,\"breaker_open\":true}");
+        report(
+                "c-many",
+                "{\"pending\":700,\"breaker_open\":true,\"sources\":[{\"name\":\"hall\",\"bad_lines\":1067,"
+                        + "\"problem\":\"a.csv: permission denied\"}]}");
 
         String page = get("/ui/agents?order=backlog").body();
 
         assertThat(page.substring(page.indexOf("<tbody>")))
                 .containsSubsequence("a-old", "silent", "1, 5 min ago", "c-many", "can't deliver")
                 .containsSubsequence("can't deliver", "d-late", "last known", "9, 3 min ago", "b-few", "3 min");
+        assertThat(page).contains("hall: 1067 lines left out; a.csv: permission denied");
+        assertThat(get("/ui").body()).contains("An agent does not read all of its sources.");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
     }
 

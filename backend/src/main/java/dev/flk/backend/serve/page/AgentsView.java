@@ -42,6 +42,8 @@ public record AgentsView(
     static final int MOST_SHARDS = 64;
 
     private static final int MOST_CHARS = 64;
+    private static final int MOST_SOURCES = 10;
+    private static final int MOST_PROBLEM_CHARS = 200;
 
     /** The orders of agents; agents that are silent always come first. */
     public enum Order {
@@ -83,6 +85,7 @@ public record AgentsView(
      * @param ageSeconds the time since the report
      * @param hosts the hosts of two agents that report under this id; empty if there is one
      * @param shards the shards of its certificates, at most {@link #MOST_SHARDS}
+     * @param unread what it says of the sources that it does not read completely
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
     public record Agent(
@@ -96,6 +99,7 @@ public record AgentsView(
             long oldestSeconds,
             long deadLetters,
             List<Link> shards,
+            List<String> unread,
             long clockAheadMs,
             boolean isBreakerOpen) {
         private static Agent of(AgentReport report, Instant now, Duration silentAfter) {
@@ -113,6 +117,10 @@ public record AgentsView(
                     shards(state)
                             .map(name -> new Link(name, beginning(name), OutcomesView.ofShard(name)))
                             .toList(),
+                    StreamSupport.stream(state.path("sources").spliterator(), false)
+                            .limit(MOST_SOURCES)
+                            .map(Agent::unread)
+                            .toList(),
                     state.path("clock_ahead_ms").asLong(),
                     state.path("breaker_open").asBoolean());
         }
@@ -124,6 +132,15 @@ public record AgentsView(
                     .map(JsonNode::asText)
                     .filter(name -> !name.isEmpty())
                     .limit(MOST_SHARDS);
+        }
+
+        private static String unread(JsonNode source) {
+            long lines = source.path("bad_lines").asLong();
+            String problem = source.path("problem").asText();
+            return beginning(source.path("name").asText()) + ": "
+                    + (lines == 0 ? "" : lines == 1 ? "1 line left out" : lines + " lines left out")
+                    + (lines == 0 || problem.isEmpty() ? "" : "; ")
+                    + problem.substring(0, Math.min(MOST_PROBLEM_CHARS, problem.length()));
         }
 
         /** Truncates a text, which may be as long as a session. */

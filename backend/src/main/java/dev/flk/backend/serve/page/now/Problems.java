@@ -165,6 +165,7 @@ public final class Problems {
                     "The TLS files can't be used; the certificate that was read last remains in force.",
                     "Follow the runbook TlsFilesBad."),
             Problems::silent,
+            Problems::sources,
             Problems::changed,
             Problems::reviews);
 
@@ -252,6 +253,20 @@ public final class Problems {
                         silent == 1 ? "An agent is silent." : number(silent) + " agents are silent.",
                         "It has stopped, or can't reach any backend. Follow the runbook AgentSilent.",
                         List.of(SILENT)))
+                : Stream.empty();
+    }
+
+    private static Stream<Problem> sources(Source source) {
+        double agents = source.samples().sum("flk_agents_source_problems");
+        return agents > 0
+                ? Stream.of(new Problem(
+                        Level.NOTICE,
+                        "sources",
+                        agents == 1
+                                ? "An agent does not read all of its sources."
+                                : number(agents) + " agents do not read all of their sources.",
+                        "What is not read is not certified. Follow the runbook AgentSourceUnread.",
+                        List.of(new Link("the agents", "/ui/agents"))))
                 : Stream.empty();
     }
 
