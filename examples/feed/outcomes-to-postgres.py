@@ -24,6 +24,7 @@ import urllib.request
 
 PAUSE_SECONDS = 1  # between two questions while nothing happens
 LONGEST_PAUSE_SECONDS = 60  # after failures
+MOST_FAILURES_ONCE = 4  # one after the other, with --once
 TABLES = """
     CREATE TABLE IF NOT EXISTS flk_events (
         pcs_id text, kind text, event jsonb NOT NULL, PRIMARY KEY (pcs_id, kind));
@@ -126,19 +127,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default=os.environ.get("FLK_URL", "http://localhost:8080"))
     parser.add_argument("--login-file", help="METRICS_USER:METRICS_PASS of the backend; may be empty")
-    parser.add_argument("--once", action="store_true", help="end after the newest event")
+    parser.add_argument("--once", action="store_true", help="end after the newest event, or with 1 after four failures")
     parser.add_argument("--print", action="store_true", help="print the events instead")
     parser.add_argument("--after", default="", metavar="CURSOR", help="with --print: where to begin")
     options = parser.parse_args()
     options.url = options.url.rstrip("/")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # rolls the transaction back
     pause = PAUSE_SECONDS
+    failures = 0
     while True:
         try:
             with to_stdout(options) if options.print else to_postgres(options) as copy_next:
                 while True:
                     has_more = copy_next()
                     pause = PAUSE_SECONDS
+                    failures = 0
                     if options.once and not has_more:
                         return 0
                     if not has_more:
@@ -147,6 +150,10 @@ def main():
             print("the cursor can't be used,", e, file=sys.stderr)
             return 2
         except (OSError, http.client.HTTPException) as e:
+            failures += 1
+            if options.once and failures == MOST_FAILURES_ONCE:
+                print(f"{e}; ending, because of --once", file=sys.stderr)
+                return 1
             print(f"{e}; trying again in {pause} s", file=sys.stderr)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

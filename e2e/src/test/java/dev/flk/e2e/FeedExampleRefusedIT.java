@@ -74,6 +74,19 @@ final class FeedExampleRefusedIT {
     }
 
     @Test
+    void noBackend_once_ends() throws Exception {
+        HostProgram python = HostProgram.orSkip("python3", "python3", directory);
+        int port = server.getAddress().getPort();
+        stop();
+
+        HostProgram.Ended ended =
+                python.run(PROGRAM.toString(), "--print", "--once", "--url", "http://127.0.0.1:" + port);
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.output().lines()).hasSize(4).last().asString().endsWith("ending, because of --once");
+    }
+
+    @Test
     void psycopgIsMissing_namesThePackage() throws Exception {
         HostProgram python = HostProgram.orSkip("python3", "python3", directory);
 

@@ -10,6 +10,8 @@ import dev.flk.program.cli.SpreadsheetCell;
 import dev.flk.program.json.Json;
 import java.io.Writer;
 import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * Writes outcomes as CSV, one line each. The columns and their order do not change; later versions may add columns at
@@ -36,6 +38,9 @@ public final class OutcomeCsv {
             "window_start",
             "window_end");
 
+    private static final Set<String> TIMES = Set.of("received_at", "window_start", "window_end");
+    private static final Pattern WITHOUT_FRACTION = Pattern.compile("[^.]+:[0-9]{2}Z");
+
     private final CsvWriter csv;
 
     /** Writes the names of the columns. Nothing is buffered here. */
@@ -57,7 +62,13 @@ public final class OutcomeCsv {
     /** Writes an outcome as {@link RecordedOutcomes#line} prints it. */
     public void write(JsonNode outcome) {
         csv.writeRecord(COLUMNS.stream()
-                .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))
+                .map(column ->
+                        SpreadsheetCell.of(cell(column, outcome.path(column).asText())))
                 .toList());
+    }
+
+    /** Returns a cell. Times have a fraction of a second, as readers of CSV expect one format in a column. */
+    private static String cell(String column, String text) {
+        return TIMES.contains(column) && WITHOUT_FRACTION.matcher(text).matches() ? text.replace("Z", ".000Z") : text;
     }
 }
