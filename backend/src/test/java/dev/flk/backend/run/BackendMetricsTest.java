@@ -28,7 +28,7 @@ class BackendMetricsTest {
             text.samples.forEach((name, value) -> {
                 assertThat(name).doesNotContain("_created");
                 String expected = name.matches(
-                                "flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_shards_not_looked_at|flk_review_(waiting|overdue)|flk_(copy|feed)_up")
+                                "flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_shards_not_looked_at|flk_clock_ahead_seconds|flk_review_(waiting|overdue)|flk_(copy|feed)_up")
                         ? "NaN" // there is no state, no copy and no feed
                         : "0.0";
                 assertThat(value)

@@ -100,14 +100,25 @@ final class CheckRun {
         } catch (ExecutionException e) {
             add(Finding.bad(check.subject(), "internal error: " + e.getCause()));
         } catch (TimeoutException e) {
-            add(Finding.bad(
-                    check.subject(),
-                    "no answer within " + ErrorMessages.duration(limit)
-                            + "; look for a disk, network or process that hangs, or a busy machine"));
+            add(late(limit));
         }
         List<Result> soFar = results();
         task.cancel(true); // this call has no effect if the check has ended
         return soFar;
+    }
+
+    /** Returns the finding that the check has not ended; slow, if it had only a part of the limit for itself. */
+    private synchronized Finding late(Duration limit) {
+        Duration took = Duration.ofNanos(System.nanoTime() - sinceNanos);
+        return took.multipliedBy(2).compareTo(limit) < 0
+                ? Finding.doubtful(
+                        check.subject(),
+                        "slow: no answer within " + took.toMillis() + " ms, because the start took long; try again when"
+                                + " the machine is less busy")
+                : Finding.bad(
+                        check.subject(),
+                        "no answer within " + ErrorMessages.duration(limit)
+                                + "; look for a disk, network or process that hangs, or a busy machine");
     }
 
     private synchronized List<Result> results() {
