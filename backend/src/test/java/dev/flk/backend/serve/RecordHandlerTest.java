@@ -108,9 +108,9 @@ final class RecordHandlerTest {
         assertThat(text.split("\n", -1))
                 .containsExactly(
                         COLUMNS,
-                        NOW + ",'=cmd|' /C'!A0,1," + id
+                        "2026-01-09T10:30:45.000Z,'=cmd|' /C'!A0,1," + id
                                 + ",rejected,-1.5,1.2,0.4,0.3,0.5,0.8,mixed,degraded: +2,p,'@SUM(1)," + "0".repeat(64)
-                                + ",2026-01-02T00:00:00Z,2026-01-02T00:00:00Z",
+                                + ",2026-01-02T00:00:00.000Z,2026-01-02T00:00:00.000Z",
                         text.split("\n", -1)[2],
                         "");
         assertThat(text.split("\n", -1)[2]).contains("\"a,\"\"b\"\"");
